@@ -1,0 +1,13 @@
+// Which processors this process may really use: the affinity mask, cgroup quota and the ranks it shares a host with.
+#ifndef CNN_BASE_CPUS_H
+#define CNN_BASE_CPUS_H
+
+// Processors in this process's affinity mask, bounded by the cgroup CPU quota; at least 1.
+int cnn_cpus_allowed(void);
+// Processors online on the host.
+int cnn_cpus_online(void);
+// This rank's fair share of the processors: if the launcher bound it to fewer than the host has, its mask;
+// otherwise the mask divided by the ranks on this host. At least 1.
+int cnn_cpus_share(int local_size);
+
+#endif
