@@ -1,0 +1,55 @@
+// Pictures: decoding, and the augmentation policy that turns a stored record into the pixels a network sees.
+// Pure functions on pixels; 8-bit, interleaved (H x W x C), rows `w * c` bytes apart.
+#ifndef CNN_IMAGE_IMAGE_H
+#define CNN_IMAGE_IMAGE_H
+#include "base/random.h"
+#include "config/augment.h"
+#include <cnn_dist/status.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum cnn_encoding { CNN_ENCODING_JPEG, CNN_ENCODING_PNG, CNN_ENCODING_RAW };
+const char *cnn_encoding_name(enum cnn_encoding encoding);
+
+// Pictures past this many pixels are refused before memory is taken for them.
+#define CNN_MAX_PIXELS (128u << 20)
+
+struct cnn_image_info {
+    enum cnn_encoding encoding;
+    int h, w, c; // as decoded after EXIF orientation; c is 1 (gray) or 3
+};
+
+// Buffers that grow to the largest picture and are reused: one per thread. Zero-initialise; finish frees.
+struct cnn_image_scratch {
+    uint8_t *pixels, *resampled;
+    size_t pixels_bytes, resampled_bytes;
+    void *filters;
+    size_t filters_bytes;
+};
+void cnn_image_scratch_finish(struct cnn_image_scratch *scratch);
+
+// Reads the header only: kind, size. CNN_ERR_INPUT with the reason for anything that is not a JPEG or PNG we decode.
+enum cnn_status cnn_image_probe(struct cnn_image_info *out, const void *data, size_t bytes) CNN_MUST_CHECK;
+
+// Decodes a whole JPEG or PNG into `channels` (1 or 3) bytes a pixel; *out is malloc'ed and freed by the caller.
+enum cnn_status cnn_image_decode(uint8_t **out, struct cnn_image_info *out_info, const void *data, size_t bytes, int channels) CNN_MUST_CHECK;
+
+// Encodes h x w x c pixels. *out is malloc'ed.
+enum cnn_status cnn_image_encode_jpeg(uint8_t **out, size_t *out_bytes, const uint8_t *pixels, int h, int w, int c, int quality) CNN_MUST_CHECK;
+enum cnn_status cnn_image_encode_png(uint8_t **out, size_t *out_bytes, const uint8_t *pixels, int h, int w, int c) CNN_MUST_CHECK;
+
+// A checked augmentation list, ready to run: every random number of a record is drawn in a fixed order from `draws`.
+struct cnn_policy;
+// Fails (CNN_ERR_INPUT) where the list cannot give pictures of one size: `fixed` says all records have size stored_h x stored_w.
+enum cnn_status cnn_policy_create(struct cnn_policy **out, const struct cnn_augment_list *list, bool fixed, int stored_h, int stored_w) CNN_MUST_CHECK;
+void cnn_policy_destroy(struct cnn_policy *policy);
+void cnn_policy_output(const struct cnn_policy *policy, int *out_h, int *out_w);
+
+// One record into its batch slot: decode, augment, write out_h x out_w x channels bytes at `slot`.
+// JPEG and PNG: `data` holds the file and `raw` is ignored; RAW: `data` holds raw->h * raw->w * raw->c pixels.
+// Gray records are replicated to 3 channels, colour ones converted to luma (ITU-R 601) for 1. Thread-safe with separate scratch.
+enum cnn_status cnn_policy_apply(const struct cnn_policy *policy, uint8_t *slot, int channels, const void *data, size_t bytes,
+                                 const struct cnn_image_info *stored, struct cnn_draws draws, struct cnn_image_scratch *scratch) CNN_MUST_CHECK;
+
+#endif
