@@ -2,6 +2,7 @@
 // Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11.
 #ifndef CNN_BASE_RANDOM_H
 #define CNN_BASE_RANDOM_H
+#include <stdbool.h>
 #include <stdint.h>
 
 enum cnn_purpose {
@@ -22,6 +23,8 @@ void cnn_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t o
 struct cnn_draws {
     uint32_t counter[4], key[2], block[4];
     int used;
+    bool has_spare; // Box-Muller makes two
+    double spare;
 };
 struct cnn_draws cnn_draws_of(uint64_t seed, enum cnn_purpose purpose, uint64_t a, uint64_t b);
 uint32_t cnn_draw_u32(struct cnn_draws *draws);

@@ -1,0 +1,12 @@
+#include "base/error.h"
+
+#include <stdio.h>
+
+void cnn_error_take(struct cnn_error *out, enum cnn_status status) {
+    out->status = status;
+    snprintf(out->message, sizeof out->message, "%s", cnn_error_message());
+}
+
+enum cnn_status cnn_error_give(const struct cnn_error *error) {
+    return cnn_fail(error->status, "%s", error->message);
+}
