@@ -113,20 +113,28 @@ struct cnn_model_options {
 enum cnn_status cnn_model_create(struct cnn_model **out, const char *arch, const struct cnn_model_options *options) CNN_MUST_CHECK;
 void cnn_model_destroy(struct cnn_model *model);
 
+struct cnn_builder;
 // The architectures by name, in the order `model list` prints them.
 struct cnn_arch {
     const char *name, *doc; // doc: one line with the paper
     struct cnn_shape input; // usual input
     int n_classes;          // usual number of classes
+    // How its family writes it: adds the nodes and returns the one that holds the logits. Only cnn_model_create calls it.
+    int (*build)(struct cnn_builder *builder, const struct cnn_model_options *options, int depth);
+    int depth;
 };
 const struct cnn_arch *cnn_arch_list(size_t *out_n);
 const struct cnn_arch *cnn_arch_find(const char *name); // NULL: unknown
 
-// Elements of a parameter; of the inputs of a linear node.
+// Elements of a parameter; below 2^31, as are those of a node's output for one sample.
 size_t cnn_param_count(const struct cnn_param *param);
-// Fills values (cnn_param_count of them, in the layout above) from Philox(seed, INIT, param index, element).
+// A statistic moves with the batches and has no gradient.
+bool cnn_param_is_statistic(const struct cnn_param *param);
+// Fills values (cnn_param_count of them, in the layout above) from Philox(seed, INIT, param index, element):
+// what one parameter gets does not depend on the others, so threads may fill different ones at once.
 void cnn_param_init(const struct cnn_model *model, int param, uint64_t seed, float *out);
-// Learnable parameters of the model (statistics not counted), and the multiply-adds x 2 of one forward pass of one sample.
+// Learnable elements of the model (statistics not counted), and the multiply-adds x 2 of one forward pass of one
+// sample: those of convolutions and linear layers, biases not counted, as torchvision and the papers count.
 size_t cnn_model_count(const struct cnn_model *model);
 double cnn_node_flops(const struct cnn_model *model, int node);
 double cnn_model_flops(const struct cnn_model *model);
