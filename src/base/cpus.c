@@ -17,13 +17,25 @@ int cnn_cpus_online(void) {
     return n < 1 ? 1 : n > INT_MAX ? INT_MAX : (int)n;
 }
 
-static int cpus_in_mask(void) {
+// The mask of a process (0: this one) and its count, or NULL. CPU_FREE it.
+static cpu_set_t *mask_of(pid_t pid, int *out_n) {
     // The call fails while the set is smaller than the kernel's, so begin beyond the usual 1024.
     cpu_set_t *set = CPU_ALLOC(MAX_PROCESSORS);
     size_t bytes = CPU_ALLOC_SIZE(MAX_PROCESSORS);
+    if (set && sched_getaffinity(pid, bytes, set) == 0) {
+        *out_n = CPU_COUNT_S(bytes, set);
+        return set;
+    }
+    if (set)
+        CPU_FREE(set);
+    return NULL;
+}
+
+static int cpus_in_mask(void) {
+    int n = 0;
+    cpu_set_t *set = mask_of(0, &n);
     if (!set)
         return cnn_cpus_online();
-    int n = sched_getaffinity(0, bytes, set) == 0 ? CPU_COUNT_S(bytes, set) : cnn_cpus_online();
     CPU_FREE(set);
     return n < 1 ? 1 : n;
 }
@@ -115,12 +127,62 @@ int cnn_cpus_allowed(void) {
     return quota < 1 ? 1 : (int)(quota + 0.5);
 }
 
+// "PID (NAME) S PPID ...", where NAME may hold anything.
+static bool read_process(pid_t pid, char name[16], pid_t *parent) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    char *text = read_small("", path, "");
+    char *from = text ? strchr(text, '(') : NULL, *to = text ? strrchr(text, ')') : NULL;
+    long number = 0;
+    bool known = from && to && sscanf(to + 1, " %*c %ld", &number) == 1;
+    if (known) {
+        snprintf(name, 16, "%.*s", (int)(to - from - 1), from + 1);
+        *parent = (pid_t)number;
+    }
+    free(text);
+    return known;
+}
+
+static bool is_launcher(const char *name) {
+    static const char *const launchers[] = {"mpirun", "mpiexec",  "orterun",         "orted",
+                                            "prterun", "prted",   "hydra_pmi_proxy", "slurmstepd"};
+    for (size_t i = 0; i < sizeof launchers / sizeof launchers[0]; i++)
+        if (strcmp(name, launchers[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool has_other_mask(pid_t pid, const cpu_set_t *own) {
+    int n;
+    cpu_set_t *set = mask_of(pid, &n);
+    bool other = set && !CPU_EQUAL_S(CPU_ALLOC_SIZE(MAX_PROCESSORS), set, own);
+    if (set)
+        CPU_FREE(set);
+    return other;
+}
+
+// Did the launcher give this process processors of its own? A mask that the launcher has too (a container's, a job's,
+// taskset's) is shared by all its ranks; only what was narrowed below the launcher is this rank's own.
+static bool bound_by_launcher(void) {
+    int n;
+    bool bound = false;
+    cpu_set_t *own = mask_of(0, &n);
+    pid_t pid = getppid(), parent;
+    for (char name[16]; own && !bound && pid > 0 && read_process(pid, name, &parent); pid = parent) {
+        bound = has_other_mask(pid, own);
+        if (is_launcher(name))
+            break;
+    }
+    if (own)
+        CPU_FREE(own);
+    return bound;
+}
+
 int cnn_cpus_share(int local_size) {
     int mask = cpus_in_mask(), allowed = cnn_cpus_allowed();
     if (local_size <= 1)
         return allowed;
-    // A quota covers all ranks of the group, so it is shared even where the mask is this rank's own.
-    bool bound = mask < cnn_cpus_online();
-    int share = bound && allowed == mask ? mask : allowed / local_size;
+    // A quota covers all ranks of its group, so it is divided even where the mask is this rank's own.
+    int share = mask < cnn_cpus_online() && allowed == mask && bound_by_launcher() ? mask : allowed / local_size;
     return share < 1 ? 1 : share;
 }

@@ -10,7 +10,8 @@ double cnn_cpus_quota(const char *cgroup_file, const char *cgroup_mount);
 // Processors online on the host.
 int cnn_cpus_online(void);
 // This rank's fair share of the processors: if the launcher bound it to fewer than the host has, its mask;
-// otherwise the mask divided by the ranks on this host. At least 1.
+// otherwise the mask divided by the ranks on this host. At least 1. A mask that the launcher itself has (a container's,
+// a job's) is shared by its ranks and therefore divided.
 int cnn_cpus_share(int local_size);
 
 #endif

@@ -13,6 +13,7 @@ enum cnn_purpose {
     CNN_PURPOSE_SYNTH,
     CNN_PURPOSE_SPLIT,
     CNN_PURPOSE_TEST,
+    CNN_PURPOSE_SUBSTITUTE, // of a record that cannot be read
 };
 
 // The bare generator: 128-bit counter, 64-bit key, 128 bits out.
