@@ -4,86 +4,35 @@
 
 #include <string.h>
 
-#define HE "He et al. 2015, arXiv 1512.03385"
-#define VGG "Simonyan and Zisserman 2014, arXiv 1409.1556"
 #define IMAGENET .input = {224, 224, 3}, .n_classes = 1000
 #define CIFAR .input = {32, 32, 3}, .n_classes = 10
 
+#define RESNET(N, BLOCKS)                                                                                    \
+    {                                                                                                        \
+        .name = "resnet" #N, .doc = "ResNet v1.5 of " BLOCKS " blocks; He et al. 2015, arXiv 1512.03385",    \
+        IMAGENET, .build = cnn_resnet_build, .depth = N                                                      \
+    }
+#define RESNET_CIFAR(N)                                                                                      \
+    {                                                                                                        \
+        .name = "resnet" #N,                                                                                 \
+        .doc = "ResNet for pictures of about 32x32; He et al. 2015, section 4.2, projection shortcuts",      \
+        CIFAR, .build = cnn_resnet_cifar_build, .depth = N                                                   \
+    }
+#define VGG(N, LETTER, SUFFIX, WITH, BUILD)                                                                  \
+    {                                                                                                        \
+        .name = "vgg" #N SUFFIX,                                                                             \
+        .doc = "VGG configuration " LETTER WITH "; Simonyan and Zisserman 2014, arXiv 1409.1556", IMAGENET,  \
+        .build = BUILD, .depth = N                                                                           \
+    }
+#define VGG_PLAIN(N, LETTER) VGG(N, LETTER, "", "", cnn_vgg_build)
+#define VGG_NORM(N, LETTER) VGG(N, LETTER, "_bn", " with batch norm", cnn_vgg_bn_build)
+
 static const struct cnn_arch archs[] = {
-    {.name = "resnet18",
-     .doc = "residual network, basic blocks; " HE,
-     IMAGENET,
-     .build = cnn_resnet_build,
-     .depth = 18},
-    {.name = "resnet34",
-     .doc = "residual network, basic blocks; " HE,
-     IMAGENET,
-     .build = cnn_resnet_build,
-     .depth = 34},
-    {.name = "resnet50",
-     .doc = "residual network v1.5, bottlenecks; " HE,
-     IMAGENET,
-     .build = cnn_resnet_build,
-     .depth = 50},
-    {.name = "resnet101",
-     .doc = "residual network v1.5, bottlenecks; " HE,
-     IMAGENET,
-     .build = cnn_resnet_build,
-     .depth = 101},
-    {.name = "resnet152",
-     .doc = "residual network v1.5, bottlenecks; " HE,
-     IMAGENET,
-     .build = cnn_resnet_build,
-     .depth = 152},
-    {.name = "resnet20",
-     .doc = "residual network for small pictures; " HE ", section 4.2",
-     CIFAR,
-     .build = cnn_resnet_cifar_build,
-     .depth = 20},
-    {.name = "resnet32",
-     .doc = "residual network for small pictures; " HE ", section 4.2",
-     CIFAR,
-     .build = cnn_resnet_cifar_build,
-     .depth = 32},
-    {.name = "resnet44",
-     .doc = "residual network for small pictures; " HE ", section 4.2",
-     CIFAR,
-     .build = cnn_resnet_cifar_build,
-     .depth = 44},
-    {.name = "resnet56",
-     .doc = "residual network for small pictures; " HE ", section 4.2",
-     CIFAR,
-     .build = cnn_resnet_cifar_build,
-     .depth = 56},
-    {.name = "resnet110",
-     .doc = "residual network for small pictures; " HE ", section 4.2",
-     CIFAR,
-     .build = cnn_resnet_cifar_build,
-     .depth = 110},
-    {.name = "vgg11", .doc = "configuration A; " VGG, IMAGENET, .build = cnn_vgg_build, .depth = 11},
-    {.name = "vgg13", .doc = "configuration B; " VGG, IMAGENET, .build = cnn_vgg_build, .depth = 13},
-    {.name = "vgg16", .doc = "configuration D; " VGG, IMAGENET, .build = cnn_vgg_build, .depth = 16},
-    {.name = "vgg19", .doc = "configuration E; " VGG, IMAGENET, .build = cnn_vgg_build, .depth = 19},
-    {.name = "vgg11_bn",
-     .doc = "configuration A with batch norm; " VGG,
-     IMAGENET,
-     .build = cnn_vgg_bn_build,
-     .depth = 11},
-    {.name = "vgg13_bn",
-     .doc = "configuration B with batch norm; " VGG,
-     IMAGENET,
-     .build = cnn_vgg_bn_build,
-     .depth = 13},
-    {.name = "vgg16_bn",
-     .doc = "configuration D with batch norm; " VGG,
-     IMAGENET,
-     .build = cnn_vgg_bn_build,
-     .depth = 16},
-    {.name = "vgg19_bn",
-     .doc = "configuration E with batch norm; " VGG,
-     IMAGENET,
-     .build = cnn_vgg_bn_build,
-     .depth = 19},
+    RESNET(18, "basic"),       RESNET(34, "basic"), RESNET(50, "bottleneck"), RESNET(101, "bottleneck"),
+    RESNET(152, "bottleneck"), RESNET_CIFAR(20),    RESNET_CIFAR(32),         RESNET_CIFAR(44),
+    RESNET_CIFAR(56),          RESNET_CIFAR(110),   VGG_PLAIN(11, "A"),       VGG_PLAIN(13, "B"),
+    VGG_PLAIN(16, "D"),        VGG_PLAIN(19, "E"),  VGG_NORM(11, "A"),        VGG_NORM(13, "B"),
+    VGG_NORM(16, "D"),         VGG_NORM(19, "E"),
 };
 #define N_ARCHS (sizeof archs / sizeof archs[0])
 
