@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char root[64], path[256];
+static char root[64], path[512];
 
 static int make_root(void **state) {
     strcpy(root, "/tmp/cnn_test_file_XXXXXX");
