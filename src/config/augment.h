@@ -2,6 +2,7 @@
 // config/ checks the YAML against it; image/ gives every entry its pixels.
 #ifndef CNN_CONFIG_AUGMENT_H
 #define CNN_CONFIG_AUGMENT_H
+#include <stdbool.h>
 #include <stddef.h>
 
 enum cnn_augment_kind {
@@ -21,13 +22,14 @@ enum cnn_augment_arg_type { CNN_ARG_INT, CNN_ARG_REAL, CNN_ARG_RANGE }; // a ran
 struct cnn_augment_arg {
     const char *name;
     enum cnn_augment_arg_type type;
-    double fallback[2];     // default; NAN where the argument must be given
-    double least, most;
+    double fallback[2]; // default; NAN where the argument must be given
+    double least, most; // of each value, both allowed
     const char *doc;
 };
 struct cnn_augment_info {
     const char *name; // as in YAML
     const char *doc;
+    bool is_random; // draws random numbers: allowed in augment.train only
     int n_args;
     struct cnn_augment_arg args[CNN_AUGMENT_MAX_ARGS];
 };
