@@ -1,0 +1,144 @@
+// One record into its row of a batch, and what happens when that fails.
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "data/loader_state.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define MAX_SUBSTITUTES 32
+
+static void tally(_Atomic uint64_t *total, uint64_t more) {
+    // One thread writes each total, so no read-modify-write is needed.
+    uint64_t sum = atomic_load_explicit(total, memory_order_relaxed) + more;
+    atomic_store_explicit(total, sum, memory_order_relaxed);
+}
+
+static uint64_t nanoseconds(double seconds) { return seconds > 0 ? (uint64_t)(seconds * 1e9) : 0; }
+
+static enum cnn_status make_room(struct cnn_loader_worker *worker, size_t bytes) {
+    if (bytes <= worker->room)
+        return CNN_OK;
+    size_t room = bytes <= SIZE_MAX / 2 ? bytes + bytes / 2 : bytes; // grow seldom
+    uint8_t *larger = NULL;
+    CNN_TRY(cnn_malloc(&larger, room, 1));
+    free(worker->bytes);
+    worker->bytes = larger;
+    worker->room = room;
+    return CNN_OK;
+}
+
+static enum cnn_status decode(struct cnn_loader_worker *worker, uint8_t *pixels, const struct cnn_record *record,
+                              struct cnn_draws draws) {
+    const struct cnn_loader *loader = worker->loader;
+    const struct cnn_image_info *stored = &loader->stored;
+    size_t raw_bytes = (size_t)stored->h * (size_t)stored->w * (size_t)stored->c;
+    if (stored->encoding == CNN_ENCODING_RAW && record->bytes != raw_bytes)
+        return cnn_fail(CNN_ERR_INPUT, "%zu bytes where a raw picture of %d x %d x %d has %zu", record->bytes, stored->h,
+                        stored->w, stored->c, raw_bytes);
+    return cnn_policy_apply(loader->policy, pixels, loader->options.channels, worker->bytes, record->bytes, stored, draws,
+                            &worker->scratch);
+}
+
+static enum cnn_status load(struct cnn_loader_worker *worker, struct cnn_batch *batch, int row, uint64_t epoch,
+                            uint64_t i) {
+    const struct cnn_loader *loader = worker->loader;
+    const struct cnn_dataset *dataset = loader->options.dataset;
+    struct cnn_record record = cnn_dataset_record(dataset, i);
+    CNN_TRY(make_room(worker, record.bytes));
+
+    double begun = cnn_clock_s();
+    CNN_TRY(cnn_dataset_read(dataset, i, worker->bytes));
+    double read = cnn_clock_s();
+    uint8_t *pixels = batch->pixels + (size_t)row * loader->row_bytes;
+    struct cnn_draws draws = cnn_draws_of(loader->options.sampler.seed, CNN_PURPOSE_AUGMENT, epoch, i);
+    enum cnn_status status = decode(worker, pixels, &record, draws);
+    if (status != CNN_OK)
+        return cnn_fail_in(status, "%s: record %" PRIu64 " (id %" PRIu64 ")", cnn_dataset_path(dataset), i, record.id);
+
+    batch->labels[row] = record.label;
+    batch->ids[row] = record.id;
+    tally(&worker->records, 1);
+    tally(&worker->bytes_read, record.bytes);
+    tally(&worker->read_ns, nanoseconds(read - begun));
+    tally(&worker->decode_ns, nanoseconds(cnn_clock_s() - read));
+    return CNN_OK;
+}
+
+// Failures that belong to the record, so that another one may do instead.
+static bool is_of_record(enum cnn_status status) {
+    return status == CNN_ERR_INPUT || status == CNN_ERR_UNSUPPORTED || status == CNN_ERR_IO;
+}
+
+// True for the first failure of record i since create. Without memory to remember it, it is reported again.
+static bool first_report(struct cnn_loader *loader, uint64_t i) {
+    if (!loader->reported) {
+        size_t bytes = (size_t)(loader->options.sampler.n_records / 8 + 1);
+        if (cnn_calloc(&loader->reported, bytes, 1) != CNN_OK)
+            return true;
+    }
+    uint8_t bit = (uint8_t)(1u << (i % 8));
+    bool first = !(loader->reported[i / 8] & bit);
+    loader->reported[i / 8] |= bit;
+    return first;
+}
+
+// Counts this thread's error against the batch; the first row's reason is kept, whatever thread comes first.
+static void report_bad(struct cnn_loader *loader, struct cnn_loader_slot *slot, int row, uint64_t epoch, uint64_t i,
+                       enum cnn_status status) {
+    struct cnn_error error;
+    cnn_error_take(&error, status);
+    pthread_mutex_lock(&loader->lock);
+    if (slot->n_bad == 0 || row < slot->bad_row) {
+        slot->bad = error;
+        slot->bad_row = row;
+    }
+    slot->n_bad++;
+    loader->n_bad++;
+    bool first = first_report(loader, i);
+    pthread_mutex_unlock(&loader->lock);
+    if (first)
+        cnn_log_warn("bad record in epoch %" PRIu64 ", %s: %s", epoch,
+                     loader->options.evaluation ? "left out" : "another one takes its place", error.message);
+}
+
+static void report_fatal(struct cnn_loader *loader, struct cnn_loader_slot *slot, enum cnn_status status) {
+    pthread_mutex_lock(&loader->lock);
+    if (slot->fatal.status == CNN_OK)
+        cnn_error_take(&slot->fatal, status);
+    pthread_mutex_unlock(&loader->lock);
+}
+
+static enum cnn_status substitute(struct cnn_loader_worker *worker, struct cnn_batch *batch, int row, uint64_t epoch,
+                                  uint64_t i) {
+    const struct cnn_sampler *sampler = &worker->loader->options.sampler;
+    for (int attempt = 0; attempt < MAX_SUBSTITUTES; attempt++) {
+        uint64_t other = cnn_sampler_substitute(sampler, epoch, i, attempt);
+        enum cnn_status status = load(worker, batch, row, epoch, other);
+        if (status == CNN_OK || !is_of_record(status))
+            return status;
+    }
+    struct cnn_error last;
+    cnn_error_take(&last, CNN_ERR_FAILED);
+    return cnn_fail(CNN_ERR_FAILED, "record %" PRIu64 " and %d others tried in its place cannot be read; the last: %s", i,
+                    MAX_SUBSTITUTES, last.message);
+}
+
+void cnn_loader_fill_row(struct cnn_loader_worker *worker, struct cnn_loader_slot *slot,
+                         const struct cnn_loader_place *place, int row) {
+    struct cnn_loader *loader = worker->loader;
+    uint64_t i = place->position + (uint64_t)row;
+    if (!loader->options.evaluation)
+        i = cnn_sampler_record(&loader->options.sampler, place->epoch, i);
+    enum cnn_status status = load(worker, &slot->batch, row, place->epoch, i);
+    if (status == CNN_OK)
+        return;
+    if (is_of_record(status)) {
+        report_bad(loader, slot, row, place->epoch, i, status);
+        slot->dropped[row] = loader->options.evaluation;
+        status = slot->dropped[row] ? CNN_OK : substitute(worker, &slot->batch, row, place->epoch, i);
+    }
+    if (status != CNN_OK)
+        report_fatal(loader, slot, status);
+}

@@ -1,0 +1,92 @@
+// The loader's threads: park until a run starts, then draw tickets and fill units of batches.
+#include "data/loader_state.h"
+
+struct cnn_loader_place cnn_loader_place(const struct cnn_loader *loader, uint64_t batch) {
+    const struct cnn_sampler *sampler = &loader->options.sampler;
+    struct cnn_loader_place place = {.epoch = loader->first_epoch};
+    if (loader->options.evaluation) {
+        place.step = loader->first_step + batch;
+        place.position = cnn_sampler_pass_position(sampler, place.step);
+        place.n = cnn_sampler_pass_records(sampler, place.step);
+        return place;
+    }
+    uint64_t micros = (uint64_t)loader->micros;
+    uint64_t step = loader->first_step + batch / micros;
+    place.epoch += step / loader->steps;
+    place.step = step % loader->steps;
+    place.position = cnn_sampler_position(sampler, place.step, (int)(batch % micros));
+    place.n = sampler->micro;
+    return place;
+}
+
+static bool halted(struct cnn_loader *loader) { return atomic_load_explicit(&loader->halt, memory_order_relaxed); }
+
+// Waits for the next start; false when the loader is being destroyed.
+static bool await_run(struct cnn_loader_worker *worker) {
+    struct cnn_loader *loader = worker->loader;
+    pthread_mutex_lock(&loader->lock);
+    loader->n_parked++;
+    pthread_cond_signal(&loader->to_caller);
+    while (!loader->quit && loader->run == worker->run)
+        pthread_cond_wait(&loader->to_workers, &loader->lock);
+    worker->run = loader->run;
+    bool go = !loader->quit;
+    pthread_mutex_unlock(&loader->lock);
+    return go;
+}
+
+static bool has_turn(struct cnn_loader_slot *slot, uint64_t batch) {
+    return atomic_load_explicit(&slot->turn, memory_order_acquire) == batch;
+}
+
+// Waits until batch `batch` may be written; false when this run has ended.
+static bool await_room(struct cnn_loader *loader, struct cnn_loader_slot *slot, uint64_t batch) {
+    if (has_turn(slot, batch))
+        return true;
+    pthread_mutex_lock(&loader->lock);
+    while (!halted(loader) && !has_turn(slot, batch))
+        pthread_cond_wait(&loader->to_workers, &loader->lock);
+    pthread_mutex_unlock(&loader->lock);
+    return !halted(loader);
+}
+
+static void finish_unit(struct cnn_loader *loader, struct cnn_loader_slot *slot) {
+    int done = atomic_fetch_add_explicit(&slot->done, 1, memory_order_acq_rel) + 1;
+    if (done < loader->n_units)
+        return;
+    pthread_mutex_lock(&loader->lock);
+    pthread_cond_signal(&loader->to_caller);
+    pthread_mutex_unlock(&loader->lock);
+}
+
+// One unit of work; false when there is no more in this run.
+static bool work_unit(struct cnn_loader_worker *worker) {
+    struct cnn_loader *loader = worker->loader;
+    uint64_t units = (uint64_t)loader->n_units;
+    uint64_t ticket = atomic_fetch_add_explicit(&loader->ticket, 1, memory_order_relaxed);
+    uint64_t batch = ticket / units;
+    if (batch >= loader->n_batches)
+        return false;
+    struct cnn_loader_slot *slot = &loader->slots[batch % loader->n_slots];
+    if (!await_room(loader, slot, batch))
+        return false;
+
+    struct cnn_loader_place place = cnn_loader_place(loader, batch);
+    int64_t first = (int64_t)(ticket % units) * loader->unit_records;
+    int64_t end = first + loader->unit_records;
+    for (int64_t row = first; row < end && row < place.n; row++) {
+        if (halted(loader))
+            return false;
+        cnn_loader_fill_row(worker, slot, &place, (int)row);
+    }
+    finish_unit(loader, slot);
+    return true;
+}
+
+void *cnn_loader_work(void *argument) {
+    struct cnn_loader_worker *worker = argument;
+    while (await_run(worker))
+        while (!halted(worker->loader) && work_unit(worker))
+            continue;
+    return NULL;
+}
