@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "base/random.h"
 #include "model/builder.h"
 
 static float *values_of(const struct cnn_model *model, int param, uint64_t seed) {
@@ -92,6 +93,29 @@ static void distributions_have_their_shape(void **state) {
     cnn_model_destroy(model);
 }
 
+// Value by value: Box-Muller in double precision of the documented Philox draws.
+static void normals_are_exact(void **state) {
+    (void)state;
+    struct cnn_model *model = model_of("resnet18", options_of(224, 224, 3, 1000));
+    int param = param_named(model, "layer3.0.conv1.weight");
+    const struct cnn_init *init = &model->params[param].init;
+    float *values = values_of(model, param, 42);
+    size_t n = cnn_param_count(&model->params[param]);
+    for (size_t i = 0; i + 3 < n; i += 4) {
+        struct cnn_draws draws = cnn_draws_of(42, CNN_PURPOSE_INIT, (uint64_t)param, i / 4);
+        for (size_t k = 0; k < 4; k += 2) {
+            double radius = sqrt(-2 * log(((cnn_draw_u32(&draws) >> 1) + 0.5) * 0x1p-31));
+            double angle = cnn_draw_u32(&draws) * (2 * 3.14159265358979323846 * 0x1p-32);
+            double worst = fmax(fabs(values[i + k] - init->b * radius * cos(angle)),
+                                fabs(values[i + k + 1] - init->b * radius * sin(angle)));
+            if (!(worst < 3e-6 * init->b))
+                fail_msg("element %zu is off by %g deviations", i + k, worst / init->b);
+        }
+    }
+    free(values);
+    cnn_model_destroy(model);
+}
+
 static void seed_decides(void **state) {
     (void)state;
     struct cnn_model *model = model_of("resnet20", options_of(28, 28, 1, 10));
@@ -151,11 +175,9 @@ static void odd_sizes_are_filled_exactly(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(moments_are_torchvisions),
-        cmocka_unit_test(distributions_have_their_shape),
-        cmocka_unit_test(seed_decides),
-        cmocka_unit_test(layers_are_independent),
-        cmocka_unit_test(odd_sizes_are_filled_exactly),
+        cmocka_unit_test(moments_are_torchvisions), cmocka_unit_test(distributions_have_their_shape),
+        cmocka_unit_test(normals_are_exact),        cmocka_unit_test(seed_decides),
+        cmocka_unit_test(layers_are_independent),   cmocka_unit_test(odd_sizes_are_filled_exactly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
