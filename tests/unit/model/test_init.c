@@ -108,7 +108,8 @@ static void normals_are_exact(void **state) {
             double angle = cnn_draw_u32(&draws) * (2 * 3.14159265358979323846 * 0x1p-32);
             double worst = fmax(fabs(values[i + k] - init->b * radius * cos(angle)),
                                 fabs(values[i + k + 1] - init->b * radius * sin(angle)));
-            if (!(worst < 3e-6 * init->b))
+            // The uniform draw is rounded to 24 bits, which moves small radii a little.
+            if (!(worst < (3e-6 + 0x1p-24 / radius) * init->b))
                 fail_msg("element %zu is off by %g deviations", i + k, worst / init->b);
         }
     }
