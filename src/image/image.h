@@ -21,18 +21,21 @@ struct cnn_image_info {
 };
 
 // Buffers that grow to the largest picture and are reused: one per thread. Zero-initialise; finish frees.
+struct cnn_image_buffer {
+    void *data; // 64-byte aligned
+    size_t bytes;
+};
 struct cnn_image_scratch {
-    uint8_t *pixels, *resampled;
-    size_t pixels_bytes, resampled_bytes;
-    void *filters;
-    size_t filters_bytes;
+    struct cnn_image_buffer pixels, upright; // a record's decoded region; the same turned upright, or as gray
+    struct cnn_image_buffer resampled, lanes, filters; // between the two passes of a resize; its transposed rows; its weights
+    struct cnn_image_buffer padded, canvas[2]; // a region with its border; pictures between two resizes
 };
 void cnn_image_scratch_finish(struct cnn_image_scratch *scratch);
 
 // Reads the header only: kind, size. CNN_ERR_INPUT with the reason for anything that is not a JPEG or PNG we decode.
 enum cnn_status cnn_image_probe(struct cnn_image_info *out, const void *data, size_t bytes) CNN_MUST_CHECK;
 
-// Decodes a whole JPEG or PNG into `channels` (1 or 3) bytes a pixel; *out is malloc'ed and freed by the caller.
+// Decodes a whole JPEG or PNG, to its last byte, into `channels` (1 or 3) bytes a pixel; *out is malloc'ed and freed by the caller.
 enum cnn_status cnn_image_decode(uint8_t **out, struct cnn_image_info *out_info, const void *data, size_t bytes, int channels) CNN_MUST_CHECK;
 
 // Encodes h x w x c pixels. *out is malloc'ed.
@@ -47,7 +50,8 @@ void cnn_policy_destroy(struct cnn_policy *policy);
 void cnn_policy_output(const struct cnn_policy *policy, int *out_h, int *out_w);
 
 // One record into its batch slot: decode, augment, write out_h x out_w x channels bytes at `slot`.
-// JPEG and PNG: `data` holds the file and `raw` is ignored; RAW: `data` holds raw->h * raw->w * raw->c pixels.
+// stored->encoding RAW: `data` holds stored->h * stored->w * stored->c pixels. Otherwise `data` holds a JPEG or PNG file, told
+// apart by its first bytes, and the sizes in `stored` are ignored (it may be NULL).
 // Gray records are replicated to 3 channels, colour ones converted to luma (ITU-R 601) for 1. Thread-safe with separate scratch.
 enum cnn_status cnn_policy_apply(const struct cnn_policy *policy, uint8_t *slot, int channels, const void *data, size_t bytes,
                                  const struct cnn_image_info *stored, struct cnn_draws draws, struct cnn_image_scratch *scratch) CNN_MUST_CHECK;
