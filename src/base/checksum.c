@@ -11,7 +11,7 @@ uint32_t cnn_crc32c(uint32_t crc, const void *data, size_t bytes) {
     crc = ~crc;
     while (bytes > 0) {
         size_t block = bytes < BLOCK_BYTES ? bytes : BLOCK_BYTES;
-        crc = crc32_iscsi((unsigned char *)at, (int)block, crc); // does not write: the cast is for its prototype
+        crc = crc32_iscsi((unsigned char *)at, (int)block, crc); // it does not write, whatever it says
         at += block;
         bytes -= block;
     }

@@ -72,7 +72,8 @@ static double quota_v1(const char *folder, const char *path) {
 
 // A group is bound by its own quota and by those of all groups around it. Inside a container the path may
 // be the host's, which is not visible here: what cannot be read does not bind.
-static double least_quota(double (*quota)(const char *, const char *), const char *folder, const char *group) {
+static double least_quota(double (*quota)(const char *, const char *), const char *folder,
+                          const char *group) {
     char path[4096];
     double least = INFINITY;
     if (cnn_path_format(path, sizeof path, "%s", group) != CNN_OK)
@@ -144,7 +145,7 @@ static bool read_process(pid_t pid, char name[16], pid_t *parent) {
 }
 
 static bool is_launcher(const char *name) {
-    static const char *const launchers[] = {"mpirun", "mpiexec",  "orterun",         "orted",
+    static const char *const launchers[] = {"mpirun",  "mpiexec", "orterun",         "orted",
                                             "prterun", "prted",   "hydra_pmi_proxy", "slurmstepd"};
     for (size_t i = 0; i < sizeof launchers / sizeof launchers[0]; i++)
         if (strcmp(name, launchers[i]) == 0)
@@ -161,8 +162,9 @@ static bool has_other_mask(pid_t pid, const cpu_set_t *own) {
     return other;
 }
 
-// Did the launcher give this process processors of its own? A mask that the launcher has too (a container's, a job's,
-// taskset's) is shared by all its ranks; only what was narrowed below the launcher is this rank's own.
+// Did the launcher give this process processors of its own? A mask that the launcher has too (a container's,
+// a job's, taskset's) is shared by all its ranks; only what was narrowed below the launcher is this rank's
+// own.
 static bool bound_by_launcher(void) {
     int n;
     bool bound = false;
@@ -183,6 +185,7 @@ int cnn_cpus_share(int local_size) {
     if (local_size <= 1)
         return allowed;
     // A quota covers all ranks of its group, so it is divided even where the mask is this rank's own.
-    int share = mask < cnn_cpus_online() && allowed == mask && bound_by_launcher() ? mask : allowed / local_size;
+    int share =
+        mask < cnn_cpus_online() && allowed == mask && bound_by_launcher() ? mask : allowed / local_size;
     return share < 1 ? 1 : share;
 }

@@ -37,7 +37,8 @@ static enum cnn_status fail_errno(const char *doing, const char *path, int error
 }
 
 // One read() into data[*filled..], restarted after signals. *filled grows; *end tells that the file is over.
-static enum cnn_status read_some(int fd, const char *path, char *data, size_t room, size_t *filled, bool *end) {
+static enum cnn_status read_some(int fd, const char *path, char *data, size_t room, size_t *filled,
+                                 bool *end) {
     ssize_t got;
     do
         got = read(fd, data + *filled, room < MAX_CALL_BYTES ? room : MAX_CALL_BYTES);
@@ -59,7 +60,8 @@ static enum cnn_status grow(char **data, size_t *capacity, const char *path, siz
 }
 
 // Does not trust the size the system reports: pipes and /proc say 0, and files grow.
-static enum cnn_status read_all(int fd, const char *path, size_t expected, size_t limit, char **data, size_t *bytes) {
+static enum cnn_status read_all(int fd, const char *path, size_t expected, size_t limit, char **data,
+                                size_t *bytes) {
     size_t capacity = 0;
     bool end = false;
     CNN_TRY(grow(data, &capacity, path, (expected < limit ? expected : limit) + 2));
@@ -68,7 +70,8 @@ static enum cnn_status read_all(int fd, const char *path, size_t expected, size_
             CNN_TRY(grow(data, &capacity, path, capacity * 2));
         CNN_TRY(read_some(fd, path, *data, capacity - 1 - *bytes, bytes, &end));
         if (*bytes > limit)
-            return cnn_fail(CNN_ERR_INPUT, "%s is too large: more than the %zu bytes allowed here", path, limit);
+            return cnn_fail(CNN_ERR_INPUT, "%s is too large: more than the %zu bytes allowed here", path,
+                            limit);
     }
     (*data)[*bytes] = '\0';
     return CNN_OK;
@@ -104,14 +107,15 @@ enum cnn_status cnn_file_pread(int fd, const char *path, void *data, size_t byte
         return cnn_fail(CNN_ERR_INPUT, "%s: no file reaches byte %llu", path, (unsigned long long)offset);
     for (size_t done = 0; done < bytes;) {
         size_t rest = bytes - done;
-        ssize_t got = pread(fd, at + done, rest < MAX_CALL_BYTES ? rest : MAX_CALL_BYTES, (off_t)(offset + done));
+        ssize_t got =
+            pread(fd, at + done, rest < MAX_CALL_BYTES ? rest : MAX_CALL_BYTES, (off_t)(offset + done));
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
             return fail_errno("read", path, errno);
         if (got == 0)
-            return cnn_fail(CNN_ERR_INPUT, "%s is cut short: expected %zu bytes at byte %llu, found %zu", path, bytes,
-                            (unsigned long long)offset, done);
+            return cnn_fail(CNN_ERR_INPUT, "%s is cut short: expected %zu bytes at byte %llu, found %zu",
+                            path, bytes, (unsigned long long)offset, done);
         done += (size_t)got;
     }
     return CNN_OK;
@@ -133,7 +137,8 @@ static int open_temporary(char *out, size_t out_bytes, const char *folder, const
     static atomic_uint counter;
     for (int attempt = 0; attempt < 1000; attempt++) {
         unsigned number = atomic_fetch_add(&counter, 1);
-        if (cnn_path_format(out, out_bytes, "%s/.%.200s.tmp-%ld-%u", folder, name, (long)getpid(), number) != CNN_OK) {
+        if (cnn_path_format(out, out_bytes, "%s/.%.200s.tmp-%ld-%u", folder, name, (long)getpid(), number) !=
+            CNN_OK) {
             errno = ENAMETOOLONG;
             return -1;
         }
@@ -235,7 +240,8 @@ static enum cnn_status make_folder(const char *path) {
     if (stat(path, &info) == 0) {
         if (S_ISDIR(info.st_mode))
             return CNN_OK;
-        return cnn_fail(CNN_ERR_INPUT, "cannot create the folder %s: a file of that name is in the way", path);
+        return cnn_fail(CNN_ERR_INPUT, "cannot create the folder %s: a file of that name is in the way",
+                        path);
     }
     return fail_errno("create the folder", path, error);
 }

@@ -37,7 +37,8 @@ static int by_name(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-enum cnn_status cnn_folder_list(char ***out, size_t *out_n, const char *path, const char *prefix, const char *suffix) {
+enum cnn_status cnn_folder_list(char ***out, size_t *out_n, const char *path, const char *prefix,
+                                const char *suffix) {
     struct names names = {0};
     enum cnn_status status = CNN_OK;
     DIR *folder = opendir(path);

@@ -14,14 +14,15 @@
 #define CNN_SAFETENSORS_CRC_ZERO "00000000"
 #define CNN_SAFETENSORS_CRC_DIGITS 8
 
-const char *cnn_dtype_name(enum cnn_dtype dtype);               // "F32"; NULL for a value outside the enum
+const char *cnn_dtype_name(enum cnn_dtype dtype); // "F32"; NULL for a value outside the enum
 bool cnn_dtype_of_name(enum cnn_dtype *out, const char *name);
 
-// n_dims, dims and dtype of `tensor` as bytes; false when a dimension is negative or the product does not fit.
+// n_dims, dims and dtype of `tensor` as bytes; false when a dimension is negative or the product does not
+// fit.
 bool cnn_tensor_bytes(size_t *out, const struct cnn_tensor *tensor);
 
-// Where the digits of the header's own checksum stand in its text, or NULL. The quotes around the key cannot occur
-// inside a JSON string, so the first place found is the key.
+// Where the digits of the header's own checksum stand in its text, or NULL. The quotes around the key cannot
+// occur inside a JSON string, so the first place found is the key.
 char *cnn_safetensors_find_crc(char *header, size_t bytes);
 // CRC-32C of a header taken with those digits as zeros. `digits` points into `header`.
 uint32_t cnn_safetensors_header_crc(const char *header, size_t bytes, const char *digits);

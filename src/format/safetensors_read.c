@@ -15,17 +15,17 @@
 #include <unistd.h>
 
 struct cnn_safetensors {
-    json_t *root, *metadata;            // metadata: borrowed from root, or NULL
-    struct cnn_tensor *tensors;         // in the order of their bytes
-    size_t *begins;                     // tensors[i] begins at data + begins[i]
-    const struct cnn_tensor **by_name;  // sorted
+    json_t *root, *metadata;           // metadata: borrowed from root, or NULL
+    struct cnn_tensor *tensors;        // in the order of their bytes
+    size_t *begins;                    // tensors[i] begins at data + begins[i]
+    const struct cnn_tensor **by_name; // sorted
     size_t n;
     unsigned char *data, *moved; // moved: copies of the tensors that would not be aligned in data
     size_t data_bytes;
 };
 
-// Where the bytes come from: an open file, or memory. Whole reads rather than a mapping: a disk that fails under a
-// mapping kills the process.
+// Where the bytes come from: an open file, or memory. Whole reads rather than a mapping: a disk that fails
+// under a mapping kills the process.
 struct source {
     const char *name;
     int fd;
@@ -47,7 +47,8 @@ static enum cnn_status read_header(char **out, size_t *out_bytes, const struct s
         return cnn_fail(CNN_ERR_INPUT, "it has only %zu bytes", source->bytes);
     CNN_TRY(source_read(source, &length, sizeof length, 0));
     if (length > CNN_SAFETENSORS_MAX_HEADER || length > source->bytes - CNN_SAFETENSORS_LENGTH_BYTES)
-        return cnn_fail(CNN_ERR_INPUT, "its header claims %" PRIu64 " bytes of %zu; it is cut short or of another format",
+        return cnn_fail(CNN_ERR_INPUT,
+                        "its header claims %" PRIu64 " bytes of %zu; it is cut short or of another format",
                         length, source->bytes);
     CNN_TRY(cnn_malloc(out, length, 1));
     *out_bytes = length;
@@ -57,29 +58,33 @@ static enum cnn_status read_header(char **out, size_t *out_bytes, const struct s
 static enum cnn_status parse_shape(struct cnn_tensor *out, const json_t *shape) {
     size_t n = json_array_size(shape);
     if (!json_is_array(shape) || n > sizeof out->dims / sizeof out->dims[0])
-        return cnn_fail(CNN_ERR_INPUT, "tensor %s: its shape must be a list of at most %zu numbers", out->name,
-                        sizeof out->dims / sizeof out->dims[0]);
+        return cnn_fail(CNN_ERR_INPUT, "tensor %s: its shape must be a list of at most %zu numbers",
+                        out->name, sizeof out->dims / sizeof out->dims[0]);
     out->n_dims = (int)n;
     for (size_t i = 0; i < n; i++) {
         const json_t *dim = json_array_get(shape, i);
         if (!json_is_integer(dim) || json_integer_value(dim) < 0)
-            return cnn_fail(CNN_ERR_INPUT, "tensor %s: a dimension is no whole number of 0 or more", out->name);
+            return cnn_fail(CNN_ERR_INPUT, "tensor %s: a dimension is no whole number of 0 or more",
+                            out->name);
         out->dims[i] = json_integer_value(dim);
     }
     return CNN_OK;
 }
 
 // Offsets of the data section, checked against each other, the shape and the size of the section.
-static enum cnn_status parse_offsets(size_t *out_begin, const json_t *offsets, const struct cnn_tensor *tensor,
-                                     size_t data_bytes) {
+static enum cnn_status parse_offsets(size_t *out_begin, const json_t *offsets,
+                                     const struct cnn_tensor *tensor, size_t data_bytes) {
     const json_t *from = json_array_get(offsets, 0), *to = json_array_get(offsets, 1);
     size_t bytes;
-    if (!json_is_array(offsets) || json_array_size(offsets) != 2 || !json_is_integer(from) || !json_is_integer(to))
+    if (!json_is_array(offsets) || json_array_size(offsets) != 2 || !json_is_integer(from) ||
+        !json_is_integer(to))
         return cnn_fail(CNN_ERR_INPUT, "tensor %s: data_offsets must be two whole numbers", tensor->name);
     json_int_t begin = json_integer_value(from), end = json_integer_value(to);
     if (begin < 0 || end < begin || (uint64_t)end > data_bytes)
-        return cnn_fail(CNN_ERR_INPUT, "tensor %s: its bytes %lld to %lld are not within the %zu of the file; it is cut short",
-                        tensor->name, (long long)begin, (long long)end, data_bytes);
+        return cnn_fail(
+            CNN_ERR_INPUT,
+            "tensor %s: its bytes %lld to %lld are not within the %zu of the file; it is cut short",
+            tensor->name, (long long)begin, (long long)end, data_bytes);
     if (!cnn_tensor_bytes(&bytes, tensor) || bytes != (size_t)(end - begin))
         return cnn_fail(CNN_ERR_INPUT, "tensor %s: its shape does not fit its %lld bytes", tensor->name,
                         (long long)(end - begin));
@@ -87,18 +92,19 @@ static enum cnn_status parse_offsets(size_t *out_begin, const json_t *offsets, c
     return CNN_OK;
 }
 
-static enum cnn_status parse_tensor(struct cnn_tensor *out, size_t *out_begin, const char *name, const json_t *entry,
-                                    size_t data_bytes) {
+static enum cnn_status parse_tensor(struct cnn_tensor *out, size_t *out_begin, const char *name,
+                                    const json_t *entry, size_t data_bytes) {
     size_t length = strlen(name);
     if (length == 0 || length >= sizeof out->name)
-        return cnn_fail(CNN_ERR_INPUT, "the tensor name '%.40s' has %zu bytes; 1 to %zu are allowed", name, length,
-                        sizeof out->name - 1);
+        return cnn_fail(CNN_ERR_INPUT, "the tensor name '%.40s' has %zu bytes; 1 to %zu are allowed", name,
+                        length, sizeof out->name - 1);
     memcpy(out->name, name, length + 1);
     const char *dtype = json_string_value(json_object_get(entry, "dtype"));
     if (!dtype || json_object_size(entry) != 3)
         return cnn_fail(CNN_ERR_INPUT, "tensor %s: expected dtype, shape and data_offsets", name);
     if (!cnn_dtype_of_name(&out->dtype, dtype))
-        return cnn_fail(CNN_ERR_INPUT, "tensor %s: dtype %.20s is not one of F32 F16 BF16 I64 I32 U8", name, dtype);
+        return cnn_fail(CNN_ERR_INPUT, "tensor %s: dtype %.20s is not one of F32 F16 BF16 I64 I32 U8", name,
+                        dtype);
     CNN_TRY(parse_shape(out, json_object_get(entry, "shape")));
     return parse_offsets(out_begin, json_object_get(entry, "data_offsets"), out, data_bytes);
 }
@@ -136,8 +142,9 @@ static enum cnn_status accept_tensors(struct cnn_safetensors *file, struct found
     qsort(found, file->n, sizeof *found, by_place);
     for (size_t i = 0; i < file->n; i++) {
         if (found[i].begin != at)
-            return cnn_fail(CNN_ERR_INPUT, "tensor %s begins at byte %zu where %zu was expected: %s", found[i].tensor.name,
-                            found[i].begin, at, found[i].begin < at ? "it overlaps another" : "there is a gap");
+            return cnn_fail(CNN_ERR_INPUT, "tensor %s begins at byte %zu where %zu was expected: %s",
+                            found[i].tensor.name, found[i].begin, at,
+                            found[i].begin < at ? "it overlaps another" : "there is a gap");
         at += found[i].bytes;
         file->tensors[i] = found[i].tensor;
         file->begins[i] = found[i].begin;
@@ -194,13 +201,16 @@ static bool has_checksums(const struct cnn_safetensors *file) {
     return false;
 }
 
-static enum cnn_status check_crc(const struct cnn_safetensors *file, const char *key, const char *part, uint32_t found) {
+static enum cnn_status check_crc(const struct cnn_safetensors *file, const char *key, const char *part,
+                                 uint32_t found) {
     const char *text = cnn_safetensors_metadata(file, key);
     uint32_t expected;
     if (!text || !parse_digits(&expected, text))
         return cnn_fail(CNN_ERR_INPUT, "its checksum %s is missing or malformed; the file is damaged", key);
     if (found != expected)
-        return cnn_fail(CNN_ERR_INPUT, "the checksum of its %s is %08" PRIx32 " where %08" PRIx32 " was expected; the file is damaged",
+        return cnn_fail(CNN_ERR_INPUT,
+                        "the checksum of its %s is %08" PRIx32 " where %08" PRIx32
+                        " was expected; the file is damaged",
                         part, found, expected);
     return CNN_OK;
 }
@@ -212,7 +222,8 @@ static enum cnn_status check_header_crc(const struct cnn_safetensors *file, char
     const char *digits = cnn_safetensors_find_crc(header, bytes);
     if (!digits)
         return cnn_fail(CNN_ERR_INPUT, "its header's checksum is missing or malformed; the file is damaged");
-    return check_crc(file, CNN_SAFETENSORS_CRC_HEADER, "header", cnn_safetensors_header_crc(header, bytes, digits));
+    return check_crc(file, CNN_SAFETENSORS_CRC_HEADER, "header",
+                     cnn_safetensors_header_crc(header, bytes, digits));
 }
 
 static enum cnn_status parse_header(struct cnn_safetensors *file, const struct source *source) {
@@ -251,8 +262,8 @@ static size_t bytes_of(const struct cnn_tensor *tensor) {
     return bytes;
 }
 
-// Gives every tensor its pointer. Other programs may pack a wide dtype behind an odd number of bytes: such a tensor
-// gets an aligned copy.
+// Gives every tensor its pointer. Other programs may pack a wide dtype behind an odd number of bytes: such a
+// tensor gets an aligned copy.
 static enum cnn_status point_tensors(struct cnn_safetensors *file) {
     size_t moved_bytes = 0;
     for (size_t i = 0; i < file->n; i++)
@@ -276,7 +287,8 @@ static enum cnn_status read_data(struct cnn_safetensors *file, const struct sour
     CNN_TRY(cnn_malloc(&file->data, file->data_bytes, 1));
     CNN_TRY(source_read(source, file->data, file->data_bytes, source->bytes - file->data_bytes));
     if (has_checksums(file))
-        CNN_TRY(check_crc(file, CNN_SAFETENSORS_CRC_DATA, "data", cnn_crc32c(0, file->data, file->data_bytes)));
+        CNN_TRY(
+            check_crc(file, CNN_SAFETENSORS_CRC_DATA, "data", cnn_crc32c(0, file->data, file->data_bytes)));
     return point_tensors(file);
 }
 
@@ -308,8 +320,10 @@ static enum cnn_status load(struct cnn_safetensors **out, const struct source *s
     return CNN_OK;
 }
 
-enum cnn_status cnn_safetensors_parse(struct cnn_safetensors **out, const char *name, const void *bytes, size_t n) {
-    return load(out, &(struct source){.name = name, .fd = -1, .memory = bytes ? bytes : (const void *)"", .bytes = n});
+enum cnn_status cnn_safetensors_parse(struct cnn_safetensors **out, const char *name, const void *bytes,
+                                      size_t n) {
+    return load(out, &(struct source){
+                         .name = name, .fd = -1, .memory = bytes ? bytes : (const void *)"", .bytes = n});
 }
 
 enum cnn_status cnn_safetensors_open(struct cnn_safetensors **out, const char *path) {
@@ -356,7 +370,8 @@ static int compare_name(const void *name, const void *entry) {
 }
 
 const struct cnn_tensor *cnn_safetensors_find(const struct cnn_safetensors *file, const char *name) {
-    const struct cnn_tensor **found = bsearch(name, file->by_name, file->n, sizeof *file->by_name, compare_name);
+    const struct cnn_tensor **found =
+        bsearch(name, file->by_name, file->n, sizeof *file->by_name, compare_name);
     return found ? *found : NULL;
 }
 

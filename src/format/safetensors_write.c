@@ -42,7 +42,8 @@ static int wider_first(const void *a, const void *b) {
     return x->given < y->given ? -1 : x->given > y->given;
 }
 
-// The format allows no holes between tensors; with the wider dtypes first each is aligned to its elements all the same.
+// The format allows no holes between tensors; with the wider dtypes first each is aligned to its elements all
+// the same.
 static enum cnn_status place(struct placed *placed, const struct cnn_tensor *tensors, size_t n) {
     for (size_t i = 0; i < n; i++) {
         size_t bytes;
@@ -73,7 +74,8 @@ static enum cnn_status add_unique(json_t *object, const char *key, json_t *value
     return CNN_OK;
 }
 
-static enum cnn_status add_metadata(json_t *root, const struct cnn_metadata *metadata, size_t n, uint32_t data_crc) {
+static enum cnn_status add_metadata(json_t *root, const struct cnn_metadata *metadata, size_t n,
+                                    uint32_t data_crc) {
     char digits[CNN_SAFETENSORS_CRC_DIGITS + 1];
     json_t *object = json_object();
     CNN_TRY(add_unique(root, CNN_SAFETENSORS_METADATA, object));
@@ -107,8 +109,8 @@ static enum cnn_status dump_header(char **out, size_t *out_bytes, const json_t *
     size_t length = bytes - CNN_SAFETENSORS_LENGTH_BYTES;
     char *header = NULL;
     if (json_bytes == 0 || length > CNN_SAFETENSORS_MAX_HEADER)
-        return cnn_fail(CNN_ERR_INPUT, "names and metadata take %zu bytes; a safetensors file allows %zu", json_bytes,
-                        CNN_SAFETENSORS_MAX_HEADER);
+        return cnn_fail(CNN_ERR_INPUT, "names and metadata take %zu bytes; a safetensors file allows %zu",
+                        json_bytes, CNN_SAFETENSORS_MAX_HEADER);
     CNN_TRY(cnn_malloc(&header, bytes, 1));
     char *json = header + CNN_SAFETENSORS_LENGTH_BYTES;
     uint64_t little_endian = length;

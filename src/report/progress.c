@@ -45,7 +45,8 @@ static void add_place(struct fields *fields, const struct cnn_progress_state *st
     else if (!isnan(state->epoch))
         add(fields, 65, "epoch %.2f", state->epoch);
     if (state->total_steps > 0) {
-        add(fields, 100, "step %llu/%llu", (unsigned long long)state->step, (unsigned long long)state->total_steps);
+        add(fields, 100, "step %llu/%llu", (unsigned long long)state->step,
+            (unsigned long long)state->total_steps);
         add(fields, 10, "%.0f%%", floor(100.0 * (double)state->step / (double)state->total_steps));
     } else {
         add(fields, 100, "step %llu", (unsigned long long)state->step);
@@ -93,7 +94,8 @@ static void drop_least(struct fields *fields) {
         if (fields->items[i].weight < fields->items[least].weight)
             least = i;
     fields->n--;
-    memmove(&fields->items[least], &fields->items[least + 1], (size_t)(fields->n - least) * sizeof fields->items[0]);
+    memmove(&fields->items[least], &fields->items[least + 1],
+            (size_t)(fields->n - least) * sizeof fields->items[0]);
 }
 
 void cnn_progress_format(char *out, size_t out_bytes, const struct cnn_progress_state *state, int width) {

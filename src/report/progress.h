@@ -1,5 +1,6 @@
-// The line that shows how training goes. On a terminal it is one line, redrawn in place and cut to the width; in a
-// file it is a plain line every so many steps. Other lines go through the same object, so that they never mix with it.
+// The line that shows how training goes. On a terminal it is one line, redrawn in place and cut to the width;
+// in a file it is a plain line every so many steps. Other lines go through the same object, so that they
+// never mix with it.
 #ifndef CNN_REPORT_PROGRESS_H
 #define CNN_REPORT_PROGRESS_H
 #include "base/log.h"
@@ -19,14 +20,16 @@ struct cnn_progress_state {
     double eta_s;
 };
 
-// "epoch 3.42/90  step 1210/7000  17%  loss 0.4312  top1 84.1%  lr 0.0873  1523 img/s (mean 1490)  data 1%  comm 4%
-// eta 4:05". With `width` > 0 the least important fields are left out until the text has at most `width` characters.
+// "epoch 3.42/90  step 1210/7000  17%  loss 0.4312  top1 84.1%  lr 0.0873  1523 img/s (mean 1490)  data 1%
+// comm 4% eta 4:05". With `width` > 0 the least important fields are left out until the text has at most
+// `width` characters.
 void cnn_progress_format(char *out, size_t out_bytes, const struct cnn_progress_state *state, int width);
 
 struct cnn_progress_options {
-    bool terminal;     // redraw in place
-    int width;         // columns of the terminal; 0: ask it each time
-    uint64_t every;    // without a terminal: one line every `every` steps and one at the last; 0: at every update
+    bool terminal; // redraw in place
+    int width;     // columns of the terminal; 0: ask it each time
+    uint64_t
+        every; // without a terminal: one line every `every` steps and one at the last; 0: at every update
     double interval_s; // on a terminal: redraw no sooner than this after the last time
 };
 

@@ -75,8 +75,10 @@ static void short_buffers_are_kept(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(monotonic_seconds_pass), cmocka_unit_test(utc_now),
-        cmocka_unit_test(durations),              cmocka_unit_test(sizes),
+        cmocka_unit_test(monotonic_seconds_pass),
+        cmocka_unit_test(utc_now),
+        cmocka_unit_test(durations),
+        cmocka_unit_test(sizes),
         cmocka_unit_test(short_buffers_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

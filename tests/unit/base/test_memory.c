@@ -60,8 +60,11 @@ static void align_up(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(multiply_checks), cmocka_unit_test(calloc_is_aligned_and_zero),
-        cmocka_unit_test(failures_leave_out_alone), cmocka_unit_test(strdup_copies), cmocka_unit_test(align_up),
+        cmocka_unit_test(multiply_checks),
+        cmocka_unit_test(calloc_is_aligned_and_zero),
+        cmocka_unit_test(failures_leave_out_alone),
+        cmocka_unit_test(strdup_copies),
+        cmocka_unit_test(align_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,7 +143,8 @@ static void assert_bijection(uint64_t n, uint64_t a) {
 static void permute_is_a_bijection(void **state) {
     for (uint64_t n = 1; n <= 300; n++)
         assert_bijection(n, n % 3);
-    static const uint64_t sizes[] = {1021, 1023, 1024, 1025, 4095, 4096, 4097, 9973, 16383, 16384, 16385, 60000, 65537, 99991};
+    static const uint64_t sizes[] = {1021, 1023,  1024,  1025,  4095,  4096,  4097,
+                                     9973, 16383, 16384, 16385, 60000, 65537, 99991};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         assert_bijection(sizes[i], i);
 }
@@ -160,13 +161,14 @@ static void permute_works_at_the_edges_of_64_bits(void **state) {
 // Over many keys, element i lands everywhere equally often, and so does the pair of two neighbours.
 static void permute_is_uniform_for(uint64_t n) {
     enum { KEYS = 6000 };
-    int (*single)[16] = calloc(16, sizeof *single), (*pair)[16] = calloc(16, sizeof *pair);
+    int(*single)[16] = calloc(16, sizeof *single), (*pair)[16] = calloc(16, sizeof *pair);
     for (uint64_t key = 0; key < KEYS; key++) {
         for (uint64_t i = 0; i < n; i++)
             single[i][cnn_permute(11, CNN_PURPOSE_ORDER, key, n, i)]++;
         pair[cnn_permute(11, CNN_PURPOSE_ORDER, key, n, 0)][cnn_permute(11, CNN_PURPOSE_ORDER, key, n, 1)]++;
     }
-    double chi2 = 0, expected = (double)KEYS / (double)n, pair_chi2 = 0, pair_expected = KEYS / (double)(n * (n - 1));
+    double chi2 = 0, expected = (double)KEYS / (double)n, pair_chi2 = 0,
+           pair_expected = KEYS / (double)(n * (n - 1));
     for (uint64_t i = 0; i < n; i++)
         for (uint64_t j = 0; j < n; j++) {
             chi2 += (single[i][j] - expected) * (single[i][j] - expected) / expected;
@@ -203,8 +205,8 @@ static void permute_reaches_every_order(void **state) {
     assert_int_equal(orders, 24);
 }
 
-// A large permutation looks like one: neighbours land as far apart as independent places would, and the ranks of
-// i and its place are uncorrelated.
+// A large permutation looks like one: neighbours land as far apart as independent places would, and the ranks
+// of i and its place are uncorrelated.
 static void permute_breaks_up_neighbourhoods(void **state) {
     enum { N = 50000 };
     double near = 0, fixed = 0, product = 0, last = 0;

@@ -6,7 +6,8 @@
 
 #include <cmocka.h>
 
-static const char *const names[] = {"momentum", "weight_decay", "threads", "epochs", "lr", "resnet18", "resnet50"};
+static const char *const names[] = {"momentum", "weight_decay", "threads", "epochs",
+                                    "lr",       "resnet18",     "resnet50"};
 #define N (sizeof names / sizeof names[0])
 
 static void near_words_are_found(void **state) {

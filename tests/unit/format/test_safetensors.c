@@ -123,7 +123,8 @@ static void the_layout_is_the_published_one(void **state) {
     assert_memory_equal(bytes + 8 + length, steps, 8);
     assert_memory_equal(bytes + n - 5, pixels, 5);
     char *header = strndup(bytes + 8, length);
-    assert_non_null(strstr(header, "\"conv.weight\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[8,32]}"));
+    assert_non_null(
+        strstr(header, "\"conv.weight\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[8,32]}"));
     char crc[40];
     snprintf(crc, sizeof crc, "\"crc32c.data\":\"%08x\"", cnn_crc32c(0, bytes + 8 + length, n - 8 - length));
     assert_non_null(strstr(header, crc));
@@ -274,8 +275,10 @@ static void misaligned_tensors_are_copied_into_place(void **state) {
     cnn_safetensors_close(file);
 }
 
-#define A(dtype, shape, offsets) "\"a\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}"
-#define B(dtype, shape, offsets) "\"b\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}"
+#define A(dtype, shape, offsets)                                                                             \
+    "\"a\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}"
+#define B(dtype, shape, offsets)                                                                             \
+    "\"b\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}"
 
 // Each would load if the one thing wrong with it were overlooked; the data are eight bytes.
 static void bad_headers(void **state) {
@@ -309,9 +312,9 @@ static void bad_headers(void **state) {
         {"{" A("\"F32\"", "[-2]", "[0,8]") "}", "whole"},
         {"{" A("\"F32\"", "[-1,-2]", "[0,8]") "}", "whole"},
         {"{" A("\"F32\"", "[2,1,1,1,1,1,1,1,1]", "[0,8]") "}", "shape"},
-        {"{" A("\"F32\"", "[4611686018427387906]", "[0,8]") "}", "shape"},                // 2^62+2: times 4 wraps to 8
-        {"{" A("\"F32\"", "[4294967296,4294967296,2]", "[0,8]") "}", "shape"},            // wraps to 0
-        {"{" A("\"F32\"", "[99999999999999999999999]", "[0,8]") "}", "JSON"},             // no integer
+        {"{" A("\"F32\"", "[4611686018427387906]", "[0,8]") "}", "shape"},     // 2^62+2: times 4 wraps to 8
+        {"{" A("\"F32\"", "[4294967296,4294967296,2]", "[0,8]") "}", "shape"}, // wraps to 0
+        {"{" A("\"F32\"", "[99999999999999999999999]", "[0,8]") "}", "JSON"},  // no integer
         {"{" A("\"F32\"", "[2]", "[0]") "}", "data_offsets"},
         {"{" A("\"F32\"", "[2]", "[0,8,8]") "}", "data_offsets"},
         {"{" A("\"F32\"", "[2]", "[0.0,8.0]") "}", "data_offsets"},
@@ -324,7 +327,8 @@ static void bad_headers(void **state) {
         {"{" A("\"F32\"", "[2]", "[0,8]") "," B("\"F32\"", "[1]", "[4,8]") "}", "overlap"},
         {"{" A("\"F32\"", "[2]", "[0,8]") "," B("\"F32\"", "[2]", "[0,8]") "}", "overlap"},
         {"{" A("\"F32\"", "[1]", "[0,4]") "," B("\"U8\"", "[3]", "[5,8]") "}", "gap"},
-        {"{" A("\"F32\"", "[2]", "[0,8]") "," B("\"F32\"", "[0]", "[4,4]") "}", "overlap"}, // empty, yet within another
+        {"{" A("\"F32\"", "[2]", "[0,8]") "," B("\"F32\"", "[0]", "[4,4]") "}",
+         "overlap"}, // empty, yet within another
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8],\"more\":1}}", "expected"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2]}}", "expected"},
         {"{\"a\":[]}", "expected"},

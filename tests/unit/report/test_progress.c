@@ -43,9 +43,17 @@ static void the_whole_line(void **state) {
 }
 
 static void unknown_numbers_are_left_out(void **state) {
-    struct cnn_progress_state bare = {.epoch = NAN,        .epochs = NAN,       .step = 7,        .loss = NAN,
-                                      .top1_percent = NAN, .lr = NAN,           .data_wait = NAN, .comm_wait = NAN,
-                                      .images_per_s = NAN, .images_per_s_mean = NAN, .eta_s = NAN};
+    struct cnn_progress_state bare = {.epoch = NAN,
+                                      .epochs = NAN,
+                                      .step = 7,
+                                      .loss = NAN,
+                                      .top1_percent = NAN,
+                                      .lr = NAN,
+                                      .data_wait = NAN,
+                                      .comm_wait = NAN,
+                                      .images_per_s = NAN,
+                                      .images_per_s_mean = NAN,
+                                      .eta_s = NAN};
     assert_string_equal(format(bare, 0), "step 7  loss nan");
     bare.epoch = 1.5;
     bare.loss = 2;
@@ -68,7 +76,8 @@ static void narrow_lines_keep_what_matters(void **state) {
     assert_string_equal(format(midway, (int)strlen(full) - 1),
                         "epoch 3.42/20  step 1210/7000  loss 0.4312  top1 84.1%  lr 0.08731  "
                         "1523 img/s (mean 1490)  data 1%  comm 4%  eta 4:05");
-    assert_string_equal(format(midway, 79), "epoch 3.42/20  step 1210/7000  loss 0.4312  1523 img/s  data 1%  eta 4:05");
+    assert_string_equal(format(midway, 79),
+                        "epoch 3.42/20  step 1210/7000  loss 0.4312  1523 img/s  data 1%  eta 4:05");
     assert_string_equal(format(midway, 40), "step 1210/7000  loss 0.4312  1523 img/s");
     assert_string_equal(format(midway, 30), "step 1210/7000  loss 0.4312");
     assert_string_equal(format(midway, 14), "step 1210/7000");
@@ -111,7 +120,8 @@ static void close_page(struct page *page) {
 
 static void step_to(struct page *page, uint64_t step) {
     struct cnn_progress_state now = {.epoch = NAN, .epochs = NAN, .step = step, .total_steps = 10, .loss = 1};
-    now.top1_percent = now.lr = now.images_per_s = now.images_per_s_mean = now.data_wait = now.comm_wait = now.eta_s = NAN;
+    now.top1_percent = now.lr = now.images_per_s = now.images_per_s_mean = now.data_wait = now.comm_wait =
+        now.eta_s = NAN;
     cnn_progress_update(page->progress, &now);
 }
 
@@ -191,7 +201,8 @@ static void lines_on_a_terminal_do_not_mix(void **state) {
     cnn_progress_end_line(page.progress);
     cnn_progress_end_line(page.progress);
     cnn_progress_print(page.progress, "after");
-    assert_screen(&page, "before\na checkpoint is saved\nerror: short\nstep 10/10  100%  loss 1.0000\nafter\n");
+    assert_screen(&page,
+                  "before\na checkpoint is saved\nerror: short\nstep 10/10  100%  loss 1.0000\nafter\n");
     close_page(&page);
 }
 
