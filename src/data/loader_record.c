@@ -55,7 +55,7 @@ static enum cnn_status load(struct cnn_loader_worker *worker, struct cnn_batch *
     struct cnn_draws draws = cnn_draws_of(loader->options.sampler.seed, CNN_PURPOSE_AUGMENT, epoch, i);
     enum cnn_status status = decode(worker, pixels, &record, draws);
     if (status != CNN_OK)
-        return cnn_fail_in(status, "%s: record %" PRIu64 " (id %" PRIu64 ")", cnn_dataset_path(dataset), i, record.id);
+        return cnn_fail_in(status, "%s: record with id %" PRIu64, cnn_dataset_file(dataset, i), record.id);
 
     batch->labels[row] = record.label;
     batch->ids[row] = record.id;
