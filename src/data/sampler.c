@@ -41,8 +41,9 @@ static enum cnn_status check_ranks_divide(const struct cnn_sampler *sampler) {
         fits--;
     return cnn_fail(CNN_ERR_INPUT,
                     "%d micro-batches (train.batch.global %d / train.batch.micro %d) cannot be shared evenly by %d "
-                    "ranks; use %d ranks, or a global that is a multiple of %" PRId64,
-                    micros, sampler->global, sampler->micro, size, fits, (int64_t)sampler->micro * size);
+                    "ranks; use %d rank%s, or a global that is a multiple of %" PRId64,
+                    micros, sampler->global, sampler->micro, size, fits, fits == 1 ? "" : "s",
+                    (int64_t)sampler->micro * size);
 }
 
 enum cnn_status cnn_sampler_check(const struct cnn_sampler *sampler) {
