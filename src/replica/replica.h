@@ -10,6 +10,7 @@ struct cnn_replica_options {
     struct cnn_backend *backend;   // borrowed
     int micro_batch;
     bool training;          // false: running statistics, no gradients
+    bool accumulates;       // backward will be called with accumulate (several micro-batches a step)
     struct cnn_replica *of; // evaluation only, may be NULL: a training replica whose parameters (and idle memory) this one borrows
     double label_smoothing; // Szegedy et al. 2016
     double mean[3], std[3]; // of pixels scaled to 0..1, taken out of the uint8 input

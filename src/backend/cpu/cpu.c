@@ -1,0 +1,165 @@
+#include "backend/cpu/cpu.h"
+#include "base/memory.h"
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void cpu_destroy(struct cnn_backend *backend) {
+    struct cnn_cpu *cpu = (struct cnn_cpu *)(void *)backend;
+    if (!cpu)
+        return;
+    cnn_onednn_destroy(cpu->dnn);
+    free(cpu);
+}
+
+static enum cnn_status check_precision(enum cnn_precision precision) {
+    if (precision == CNN_PRECISION_AUTO || precision == CNN_PRECISION_FP32)
+        return CNN_OK;
+    return cnn_fail(CNN_ERR_UNSUPPORTED, "train.precision: the cpu backend computes in fp32, not %s; use fp32 or auto", cnn_precision_name(precision));
+}
+
+static enum cnn_status cpu_create(struct cnn_backend **out, const struct cnn_backend_options *options) {
+    struct cnn_cpu *cpu = NULL;
+    char library[128];
+    CNN_TRY(check_precision(options->precision));
+    CNN_TRY(cnn_calloc(&cpu, 1, sizeof *cpu));
+    cpu->base.ops = &cnn_backend_cpu;
+    cpu->threads = options->threads;
+    cpu->simd = cnn_simd_best();
+    cpu->block = cnn_simd_block();
+    omp_set_dynamic(0);
+    omp_set_num_threads(options->threads);
+    const enum cnn_status status = cnn_onednn_create(&cpu->dnn);
+    if (status != CNN_OK) {
+        free(cpu);
+        return status;
+    }
+    cnn_onednn_describe(library, sizeof library);
+    snprintf(cpu->base.description, sizeof cpu->base.description, "cpu: %s, %d thread%s", library, cpu->threads, cpu->threads == 1 ? "" : "s");
+    *out = &cpu->base;
+    return CNN_OK;
+}
+
+static enum cnn_status cpu_alloc(struct cnn_backend *backend, void **out, size_t bytes) {
+    (void)backend;
+    return cnn_calloc(out, bytes, 1);
+}
+
+static void cpu_free(struct cnn_backend *backend, void *memory) {
+    (void)backend;
+    free(memory);
+}
+
+static enum cnn_status cpu_upload(struct cnn_backend *backend, void *device, const void *host, size_t bytes) {
+    (void)backend;
+    memcpy(device, host, bytes);
+    return CNN_OK;
+}
+
+static enum cnn_status cpu_synchronize(struct cnn_backend *backend) {
+    (void)backend;
+    return CNN_OK;
+}
+
+// Floats a thread works on at a time.
+#define SPAN ((size_t)8192)
+
+static size_t span_at(size_t i, size_t n) { return n - i < SPAN ? n - i : SPAN; }
+
+enum cnn_status cnn_cpu_add_into(struct cnn_backend *backend, float *into, const float *values, size_t n) {
+    const struct cnn_cpu *cpu = (const struct cnn_cpu *)(const void *)backend;
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < n; i += SPAN)
+        cpu->simd->add(into + i, into + i, values + i, span_at(i, n), false);
+    return CNN_OK;
+}
+
+void cnn_cpu_relu_grad(const struct cnn_cpu *cpu, float *d_in, const float *d_out, const float *out, size_t n) {
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < n; i += SPAN)
+        cpu->simd->relu_grad(d_in + i, d_out + i, out + i, span_at(i, n));
+}
+
+static void update_statistics(const struct cnn_sgd *sgd, const struct cnn_segment *segment) {
+    const float share = segment->statistic_momentum / (float)sgd->micros;
+    for (size_t i = segment->first; i < segment->first + segment->n; i++)
+        cnn_update_statistic(sgd->parameters + i, sgd->gradients[i], segment->statistic_momentum, share);
+}
+
+enum cnn_status cnn_cpu_sgd(struct cnn_backend *backend, const struct cnn_sgd *sgd) {
+    const struct cnn_cpu *cpu = (const struct cnn_cpu *)(const void *)backend;
+    for (size_t s = 0; s < sgd->n_segments; s++) {
+        const struct cnn_segment *segment = &sgd->segments[s];
+        if (segment->kind == CNN_SEGMENT_STATISTIC) {
+            update_statistics(sgd, segment);
+            continue;
+        }
+        const struct cnn_sgd_factors factors = {sgd->rate, sgd->momentum, sgd->first_step ? 1.0f : 1.0f - sgd->dampening, sgd->decay[segment->kind],
+                                                sgd->gradient_scale};
+        float *w = sgd->parameters + segment->first, *v = sgd->velocity + segment->first;
+        const float *g = sgd->gradients + segment->first;
+        const size_t n = segment->n;
+#pragma omp parallel for schedule(static) if (n > 4 * SPAN)
+        for (size_t i = 0; i < n; i += SPAN)
+            (sgd->nesterov ? cpu->simd->nesterov : cpu->simd->sgd)(w + i, v + i, g + i, span_at(i, n), factors);
+    }
+    return CNN_OK;
+}
+
+enum cnn_status cnn_cpu_plan_alloc(void *out_plan, size_t plan_bytes, struct cnn_backend *backend, const struct cnn_kernel_desc *desc) {
+    const struct cnn_cpu *cpu = (const struct cnn_cpu *)(const void *)backend;
+    struct cnn_plan *plan = NULL;
+    CNN_TRY(cnn_calloc(&plan, 1, plan_bytes));
+    plan->desc = *desc;
+    plan->in = desc->in[0];
+    if (plan->in.block == 0)
+        plan->in.block = cpu->block;
+    const bool row = desc->shape.h == 1 && desc->shape.w == 1 && desc->kernel != CNN_KERNEL_CONV && desc->kernel != CNN_KERNEL_NORM;
+    plan->out = (struct cnn_tensor){plan->in.n, desc->shape.h, desc->shape.w, desc->shape.c, row ? desc->shape.c : cpu->block};
+    if (desc->kernel == CNN_KERNEL_NORM)
+        plan->out.block = plan->in.block;
+    memcpy(out_plan, &plan, sizeof plan);
+    return CNN_OK;
+}
+
+enum cnn_status cnn_cpu_param_copy_in(struct cnn_plan *plan, int param, float *arena, const float *values) {
+    memcpy(arena, values, plan->param_counts[param] * sizeof(float));
+    return CNN_OK;
+}
+
+enum cnn_status cnn_cpu_param_copy_out(struct cnn_plan *plan, int param, const float *arena, float *values) {
+    memcpy(values, arena, plan->param_counts[param] * sizeof(float));
+    return CNN_OK;
+}
+
+void cnn_cpu_plan_free(struct cnn_plan *plan) { free(plan); }
+
+const struct cnn_backend_ops cnn_backend_cpu = {
+    .name = "cpu",
+    .create = cpu_create,
+    .destroy = cpu_destroy,
+    .alloc = cpu_alloc,
+    .free = cpu_free,
+    .alloc_host = cpu_alloc,
+    .free_host = cpu_free,
+    .upload = cpu_upload,
+    .download = cpu_upload,
+    .synchronize = cpu_synchronize,
+    .kernels =
+        {
+            [CNN_KERNEL_CONV] = &cnn_cpu_conv,
+            [CNN_KERNEL_NORM] = &cnn_cpu_norm,
+            [CNN_KERNEL_MAX_POOL] = &cnn_cpu_max_pool,
+            [CNN_KERNEL_AVG_POOL] = &cnn_cpu_avg_pool,
+            [CNN_KERNEL_ADAPTIVE_AVG_POOL] = &cnn_cpu_adaptive_avg_pool,
+            [CNN_KERNEL_LINEAR] = &cnn_cpu_linear,
+            [CNN_KERNEL_ADD] = &cnn_cpu_add,
+            [CNN_KERNEL_RELU] = &cnn_cpu_relu,
+            [CNN_KERNEL_DROPOUT] = &cnn_cpu_dropout,
+        },
+    .normalize = cnn_cpu_normalize,
+    .loss = cnn_cpu_loss,
+    .add = cnn_cpu_add_into,
+    .sgd = cnn_cpu_sgd,
+};

@@ -1,0 +1,77 @@
+// What stands at the two ends of a network: pixels in, softmax cross-entropy out.
+#include "backend/cpu/cpu.h"
+#include <math.h>
+#include <string.h>
+
+enum cnn_status cnn_cpu_normalize(struct cnn_backend *backend, float *out, const struct cnn_tensor *to, const uint8_t *pixels, int n, const float mean[3],
+                                  const float std[3]) {
+    const size_t area = cnn_cpu_pixels(to), c = (size_t)to->c, sample = area * cnn_tensor_channels(to);
+    float scale[3], shift[3];
+    (void)backend;
+    for (int i = 0; i < to->c; i++) {
+        scale[i] = 1.0f / (255.0f * std[i]);
+        shift[i] = -mean[i] / std[i];
+    }
+#pragma omp parallel for schedule(static)
+    for (int s = 0; s < to->n; s++) {
+        float *into = out + (size_t)s * sample;
+        if (s >= n || to->block != 1)
+            memset(into, 0, sample * sizeof(float));
+        if (s >= n)
+            continue;
+        const uint8_t *from = pixels + (size_t)s * area * c;
+        // the picture's 1 or 3 channels lie in one block, or in planes of their own
+        const size_t step = to->block == 1 ? 1 : (size_t)to->block, plane = to->block == 1 ? area : 1;
+        for (size_t k = 0; k < c; k++)
+            for (size_t i = 0; i < area; i++)
+                into[k * plane + i * step] = (float)from[i * c + k] * scale[k] + shift[k];
+    }
+    return CNN_OK;
+}
+
+// How many classes the label's logit loses to; ties go to the lower class. A NaN loses to all.
+static int rank_of(const float *logits, int classes, int label) {
+    int rank = 0;
+    if (isnan(logits[label]))
+        return classes;
+    for (int j = 0; j < classes; j++)
+        rank += logits[j] > logits[label] || (j < label && logits[j] == logits[label]);
+    return rank;
+}
+
+// loss = -sum_j q_j log p_j with q = (1 - s) onehot + s / classes (Szegedy et al. 2016); d = (p - q) * scale.
+static double cross_entropy(const struct cnn_loss_args *args, const float *logits, float *d_logits, int label) {
+    const int classes = args->classes;
+    const float off = args->smoothing / (float)classes, on = 1.0f - args->smoothing + off;
+    float most = logits[0];
+    double sum = 0, smooth = 0;
+    for (int j = 1; j < classes; j++)
+        most = logits[j] > most ? logits[j] : most;
+    for (int j = 0; j < classes; j++) {
+        sum += exp((double)(logits[j] - most));
+        smooth += (double)(logits[j] - most);
+    }
+    const double log_sum = log(sum);
+    for (int j = 0; d_logits && j < classes; j++)
+        d_logits[j] = ((float)exp((double)(logits[j] - most) - log_sum) - (j == label ? on : off)) * args->scale;
+    return (1.0 - (double)args->smoothing) * (log_sum - (double)(logits[label] - most)) + (double)off * (classes * log_sum - smooth);
+}
+
+enum cnn_status cnn_cpu_loss(struct cnn_backend *backend, const struct cnn_loss_args *args) {
+    (void)backend;
+    for (int i = 0; i < args->n; i++) {
+        const float *logits = args->logits + (size_t)i * (size_t)args->classes;
+        float *d = args->d_logits ? args->d_logits + (size_t)i * (size_t)args->classes : NULL;
+        const int label = args->labels[i];
+        if (label < 0 || label >= args->classes)
+            return cnn_fail(CNN_ERR_INPUT, "a record has label %d, the model has classes 0 to %d", label, args->classes - 1);
+        const int rank = rank_of(logits, args->classes, label);
+        args->sums[0] += cross_entropy(args, logits, d, label);
+        args->sums[1] += rank < 1;
+        args->sums[2] += rank < 5;
+        args->sums[3] += 1;
+    }
+    if (args->d_logits && args->n < args->rows)
+        memset(args->d_logits + (size_t)args->n * (size_t)args->classes, 0, (size_t)(args->rows - args->n) * (size_t)args->classes * sizeof(float));
+    return CNN_OK;
+}

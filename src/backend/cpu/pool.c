@@ -1,0 +1,206 @@
+// Max, average and adaptive average pooling over channel blocks; windows and divisors as PyTorch defines them.
+#include "backend/cpu/cpu.h"
+#include "base/memory.h"
+#include <string.h>
+
+struct pool_plan {
+    struct cnn_plan base;
+    struct cnn_cpu *cpu;
+    struct cnn_window window;
+    bool count_include_pad;
+};
+
+static enum cnn_status pool_plan_alloc(struct pool_plan **out, struct cnn_backend *backend, const struct cnn_kernel_desc *desc) {
+    CNN_TRY(cnn_cpu_plan_alloc(out, sizeof **out, backend, desc));
+    struct pool_plan *p = *out;
+    p->cpu = (struct cnn_cpu *)(void *)backend;
+    p->base.in_place = -1;
+    p->base.max_gradients = 1;
+    p->base.implementation = p->cpu->simd->name;
+    p->window = (struct cnn_window){.h = p->base.in.h, .w = p->base.in.w, .out_h = p->base.out.h, .out_w = p->base.out.w};
+    return CNN_OK;
+}
+
+static void take_window(struct pool_plan *p, const struct cnn_pool *pool) {
+    for (int i = 0; i < 2; i++) {
+        p->window.kernel[i] = pool->kernel[i];
+        p->window.stride[i] = pool->stride[i];
+        p->window.padding[i] = pool->padding[i];
+    }
+    p->count_include_pad = pool->count_include_pad;
+}
+
+static enum cnn_status max_pool_plan_create(struct cnn_plan **out, struct cnn_backend *backend, const struct cnn_kernel_desc *desc) {
+    struct pool_plan *p = NULL;
+    const struct cnn_pool *pool = &desc->node->pool;
+    if (pool->kernel[0] * pool->kernel[1] > 256)
+        return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: a max pool window of %d x %d has more than 256 positions", desc->node->name, pool->kernel[0],
+                        pool->kernel[1]);
+    CNN_TRY(pool_plan_alloc(&p, backend, desc));
+    take_window(p, pool);
+    p->base.out.block = p->base.in.block; // argmax and result lie alike, whatever the size
+    if (desc->training)
+        p->base.workspace_bytes = cnn_tensor_count(&p->base.out);
+    p->base.reads_out = desc->mask_by_output;
+    *out = &p->base;
+    return CNN_OK;
+}
+
+static enum cnn_status max_pool_forward(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run) {
+    (void)run;
+    const struct pool_plan *p = (const struct pool_plan *)(const void *)plan;
+    const int blocks = cnn_cpu_blocks(&plan->in), items = plan->in.n * blocks;
+#pragma omp parallel for schedule(static)
+    for (int i = 0; i < items; i++) {
+        const size_t to = cnn_cpu_at(&plan->out, i / blocks, i % blocks);
+        p->cpu->simd->max_pool(io->out + to, io->workspace ? (uint8_t *)io->workspace + to : NULL, io->in[0] + cnn_cpu_at(&plan->in, i / blocks, i % blocks),
+                               &p->window, plan->in.block);
+    }
+    return CNN_OK;
+}
+
+static enum cnn_status max_pool_backward(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run) {
+    (void)run;
+    const struct pool_plan *p = (const struct pool_plan *)(const void *)plan;
+    const int blocks = cnn_cpu_blocks(&plan->in), items = plan->in.n * blocks;
+    const size_t floats = cnn_cpu_pixels(&plan->out) * (size_t)plan->out.block;
+#pragma omp parallel for schedule(static)
+    for (int i = 0; i < items; i++) {
+        const size_t from = cnn_cpu_at(&plan->out, i / blocks, i % blocks);
+        if (plan->reads_out)
+            p->cpu->simd->relu_grad(io->d_out[0] + from, io->d_out[0] + from, io->out + from, floats);
+        p->cpu->simd->max_pool_grad(io->d_in[0] + cnn_cpu_at(&plan->in, i / blocks, i % blocks), io->d_out[0] + from, (const uint8_t *)io->workspace + from,
+                                    &p->window, plan->in.block);
+    }
+    return CNN_OK;
+}
+
+// The inputs an output averages, and what their sum is divided by.
+struct average {
+    int begin[2], end[2];
+    float divisor;
+};
+
+static int at_least(int v, int lo) { return v < lo ? lo : v; }
+static int at_most(int v, int hi) { return v > hi ? hi : v; }
+
+static struct average windowed(const struct pool_plan *p, int oy, int ox) {
+    const int o[2] = {oy, ox}, size[2] = {p->window.h, p->window.w};
+    struct average a;
+    int padded = 1, inside = 1;
+    for (int i = 0; i < 2; i++) {
+        const int begin = o[i] * p->window.stride[i] - p->window.padding[i];
+        const int end = at_most(begin + p->window.kernel[i], size[i] + p->window.padding[i]);
+        padded *= end - begin;
+        a.begin[i] = at_least(begin, 0);
+        a.end[i] = at_most(end, size[i]);
+        inside *= a.end[i] - a.begin[i];
+    }
+    a.divisor = (float)(p->count_include_pad ? padded : inside);
+    return a;
+}
+
+static struct average adaptive(const struct pool_plan *p, int oy, int ox) {
+    const int o[2] = {oy, ox}, size[2] = {p->window.h, p->window.w}, out[2] = {p->window.out_h, p->window.out_w};
+    struct average a;
+    for (int i = 0; i < 2; i++) {
+        a.begin[i] = o[i] * size[i] / out[i];
+        a.end[i] = ((o[i] + 1) * size[i] + out[i] - 1) / out[i];
+    }
+    a.divisor = (float)((a.end[0] - a.begin[0]) * (a.end[1] - a.begin[1]));
+    return a;
+}
+
+static struct average average_of(const struct pool_plan *p, int oy, int ox) {
+    return p->base.desc.kernel == CNN_KERNEL_AVG_POOL ? windowed(p, oy, ox) : adaptive(p, oy, ox);
+}
+
+// Where channel 0 of a block lies in the output, which may be blocked or a plain row of channels.
+static size_t out_at(const struct cnn_tensor *out, int in_block, int n, int block, int pixel) {
+    if (out->block == in_block)
+        return cnn_cpu_at(out, n, block) + (size_t)pixel * (size_t)in_block;
+    return (size_t)n * (size_t)out->c + (size_t)block * (size_t)in_block;
+}
+
+static int lanes_of(const struct cnn_tensor *out, int in_block, int block) {
+    return out->block == in_block ? in_block : at_most(in_block, out->c - block * in_block);
+}
+
+static void average_forward(const struct pool_plan *p, const float *in, float *out, int n, int block) {
+    const int b = p->base.in.block, lanes = lanes_of(&p->base.out, b, block);
+    for (int o = 0; o < p->window.out_h * p->window.out_w; o++) {
+        const struct average a = average_of(p, o / p->window.out_w, o % p->window.out_w);
+        float sum[CNN_LANES] = {0};
+        for (int y = a.begin[0]; y < a.end[0]; y++)
+            for (int x = a.begin[1]; x < a.end[1]; x++)
+                for (int l = 0; l < b; l++)
+                    sum[l] += in[(y * p->window.w + x) * b + l];
+        float *to = out + out_at(&p->base.out, b, n, block, o);
+        for (int l = 0; l < lanes; l++)
+            to[l] = sum[l] / a.divisor;
+    }
+}
+
+static void average_backward(const struct pool_plan *p, float *d_in, const float *d_out, int n, int block) {
+    const int b = p->base.in.block, lanes = lanes_of(&p->base.out, b, block);
+    memset(d_in, 0, cnn_cpu_pixels(&p->base.in) * (size_t)b * sizeof(float));
+    for (int o = 0; o < p->window.out_h * p->window.out_w; o++) {
+        const struct average a = average_of(p, o / p->window.out_w, o % p->window.out_w);
+        const float *from = d_out + out_at(&p->base.out, b, n, block, o);
+        float share[CNN_LANES] = {0};
+        for (int l = 0; l < lanes; l++)
+            share[l] = from[l] / a.divisor;
+        for (int y = a.begin[0]; y < a.end[0]; y++)
+            for (int x = a.begin[1]; x < a.end[1]; x++)
+                for (int l = 0; l < b; l++)
+                    d_in[(y * p->window.w + x) * b + l] += share[l];
+    }
+}
+
+static enum cnn_status average_plan_create(struct cnn_plan **out, struct cnn_backend *backend, const struct cnn_kernel_desc *desc) {
+    struct pool_plan *p = NULL;
+    CNN_TRY(pool_plan_alloc(&p, backend, desc));
+    if (desc->kernel == CNN_KERNEL_AVG_POOL)
+        take_window(p, &desc->node->pool);
+    *out = &p->base;
+    return CNN_OK;
+}
+
+static enum cnn_status average_pool_forward(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run) {
+    (void)run;
+    const struct pool_plan *p = (const struct pool_plan *)(const void *)plan;
+    const int blocks = cnn_cpu_blocks(&plan->in), items = plan->in.n * blocks;
+#pragma omp parallel for schedule(static)
+    for (int i = 0; i < items; i++)
+        average_forward(p, io->in[0] + cnn_cpu_at(&plan->in, i / blocks, i % blocks), io->out, i / blocks, i % blocks);
+    return CNN_OK;
+}
+
+static enum cnn_status average_pool_backward(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run) {
+    (void)run;
+    const struct pool_plan *p = (const struct pool_plan *)(const void *)plan;
+    const int blocks = cnn_cpu_blocks(&plan->in), items = plan->in.n * blocks;
+#pragma omp parallel for schedule(static)
+    for (int i = 0; i < items; i++)
+        average_backward(p, io->d_in[0] + cnn_cpu_at(&plan->in, i / blocks, i % blocks), io->d_out[0], i / blocks, i % blocks);
+    return CNN_OK;
+}
+
+const struct cnn_kernel_ops cnn_cpu_max_pool = {
+    .plan_create = max_pool_plan_create,
+    .forward = max_pool_forward,
+    .backward = max_pool_backward,
+    .plan_destroy = cnn_cpu_plan_free,
+};
+const struct cnn_kernel_ops cnn_cpu_avg_pool = {
+    .plan_create = average_plan_create,
+    .forward = average_pool_forward,
+    .backward = average_pool_backward,
+    .plan_destroy = cnn_cpu_plan_free,
+};
+const struct cnn_kernel_ops cnn_cpu_adaptive_avg_pool = {
+    .plan_create = average_plan_create,
+    .forward = average_pool_forward,
+    .backward = average_pool_backward,
+    .plan_destroy = cnn_cpu_plan_free,
+};

@@ -1,0 +1,292 @@
+// The bodies of struct cnn_simd's functions, in GCC vector extensions; included once per instruction set by
+// simd_baseline.c, simd_avx2.c and simd_avx512.c, which define CNN_SIMD_TABLE and CNN_SIMD_NAME.
+#include "backend/cpu/simd.h"
+#include <string.h>
+
+typedef float vec __attribute__((vector_size(64), aligned(4), may_alias));
+typedef int32_t ivec __attribute__((vector_size(64), aligned(4), may_alias));
+typedef float half __attribute__((vector_size(32), aligned(4), may_alias));
+typedef int32_t ihalf __attribute__((vector_size(32), aligned(4), may_alias));
+typedef uint8_t bytes8 __attribute__((vector_size(8), aligned(1), may_alias));
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE vec load(const float *p) { return *(const vec *)p; }
+INLINE void store(float *p, vec v) { *(vec *)p = v; }
+INLINE vec select_vec(ivec mask, vec a) { return (vec)(mask & (ivec)a); }
+// NaN stays NaN, so that a run that diverges is seen to.
+INLINE vec relu_vec(vec v) { return (vec)(~(v < 0.0f) & (ivec)v); }
+
+// The last 8 floats of a block of 8 with an odd number of pixels: the upper half is `fill`.
+INLINE vec load_tail(const float *p, vec fill) {
+    memcpy(&fill, p, 8 * sizeof(float));
+    return fill;
+}
+INLINE void store_tail(float *p, vec v) { memcpy(p, &v, 8 * sizeof(float)); }
+
+// Folds 16 lanes of sums to `block` channels.
+INLINE void fold(const double lanes[CNN_LANES], int block, double *out) {
+    for (int l = 0; l < block; l++)
+        out[l] = block == 16 ? lanes[l] : lanes[l] + lanes[l + 8];
+}
+
+INLINE void flush_sum(double lanes[CNN_LANES], vec a, vec b) {
+    vec sum = a + b;
+    for (int l = 0; l < CNN_LANES; l++)
+        lanes[l] += (double)sum[l];
+}
+
+// Floats between flushes of single-precision sums into double ones.
+#define FLUSH 8192
+
+// Shifted one-pass sums: the shift is the first pixel, so squares stay near the variance.
+static void moments(const float *x, size_t pixels, int block, double *mean, double *m2) {
+    const size_t n = pixels * (size_t)block, whole = n / CNN_LANES * CNN_LANES;
+    double s1[CNN_LANES] = {0}, s2[CNN_LANES] = {0}, f1[CNN_LANES], f2[CNN_LANES];
+    vec shift;
+    memcpy(&shift, x, 8 * sizeof(float));
+    memcpy((float *)&shift + 8, block == 16 ? x + 8 : x, 8 * sizeof(float));
+    for (size_t begin = 0; begin < whole; begin += FLUSH) {
+        const size_t end = whole - begin < FLUSH ? whole : begin + FLUSH;
+        vec a = {0}, b = {0}, c = {0}, d = {0};
+        size_t i = begin;
+        for (; i + 2 * CNN_LANES <= end; i += 2 * CNN_LANES) {
+            const vec u = load(x + i) - shift, v = load(x + i + CNN_LANES) - shift;
+            a += u;
+            b += v;
+            c += u * u;
+            d += v * v;
+        }
+        if (i < end) {
+            const vec u = load(x + i) - shift;
+            a += u;
+            c += u * u;
+        }
+        flush_sum(s1, a, b);
+        flush_sum(s2, c, d);
+    }
+    if (whole < n) {
+        const vec u = load_tail(x + whole, shift) - shift;
+        flush_sum(s1, u, (vec){0});
+        flush_sum(s2, u * u, (vec){0});
+    }
+    fold(s1, block, f1);
+    fold(s2, block, f2);
+    for (int l = 0; l < block; l++) {
+        mean[l] = (double)shift[l] + f1[l] / (double)pixels;
+        m2[l] = f2[l] - f1[l] * f1[l] / (double)pixels;
+        if (m2[l] < 0)
+            m2[l] = 0;
+    }
+}
+
+INLINE vec applied(vec in, vec scale, vec shift, vec residual, bool relu) {
+    const vec v = in * scale + shift + residual;
+    return relu ? relu_vec(v) : v;
+}
+
+INLINE void apply_loop(float *out, const float *in, const float *residual, const float *scale, const float *shift, size_t n, bool relu, bool add) {
+    const vec a = load(scale), b = load(shift), zero = {0};
+    size_t i = 0;
+    for (; i + CNN_LANES <= n; i += CNN_LANES)
+        store(out + i, applied(load(in + i), a, b, add ? load(residual + i) : zero, relu));
+    if (i < n)
+        store_tail(out + i, applied(load_tail(in + i, zero), a, b, add ? load_tail(residual + i, zero) : zero, relu));
+}
+
+static void norm_apply(float *out, const float *in, const float *residual, const float *scale, const float *shift, size_t n, bool relu) {
+    if (residual)
+        relu ? apply_loop(out, in, residual, scale, shift, n, true, true) : apply_loop(out, in, residual, scale, shift, n, false, true);
+    else
+        relu ? apply_loop(out, in, NULL, scale, shift, n, true, false) : apply_loop(out, in, NULL, scale, shift, n, false, false);
+}
+
+// g of one vector; the mask by input repeats applied()'s arithmetic, so both passes see the same sign.
+INLINE vec masked(const struct cnn_norm_grad *grad, size_t i, vec in, vec scale, vec shift, bool tail, bool two, enum cnn_mask mask) {
+    const vec zero = {0};
+    vec g = tail ? load_tail(grad->d0 + i, zero) : load(grad->d0 + i);
+    if (two)
+        g += tail ? load_tail(grad->d1 + i, zero) : load(grad->d1 + i);
+    if (mask == CNN_MASK_BY_INPUT)
+        g = select_vec(~(in * scale + shift + zero <= 0.0f), g);
+    if (mask == CNN_MASK_BY_OUTPUT)
+        g = select_vec(~((tail ? load_tail(grad->out + i, zero) : load(grad->out + i)) <= 0.0f), g);
+    return g;
+}
+
+INLINE void sums_loop(const struct cnn_norm_grad *grad, const float *mean, float *g_out, size_t n, double *s1, double *s2, bool two, enum cnn_mask mask,
+                      bool write) {
+    const vec m = load(mean), scale = mask == CNN_MASK_BY_INPUT ? load(grad->scale) : m, shift = mask == CNN_MASK_BY_INPUT ? load(grad->shift) : m;
+    const size_t whole = n / CNN_LANES * CNN_LANES;
+    for (size_t begin = 0; begin < whole; begin += FLUSH) {
+        const size_t end = whole - begin < FLUSH ? whole : begin + FLUSH;
+        vec a = {0}, b = {0};
+        for (size_t i = begin; i < end; i += CNN_LANES) {
+            const vec in = load(grad->in + i), g = masked(grad, i, in, scale, shift, false, two, mask);
+            a += g;
+            b += g * (in - m);
+            if (write)
+                store(g_out + i, g);
+        }
+        flush_sum(s1, a, (vec){0});
+        flush_sum(s2, b, (vec){0});
+    }
+    if (whole < n) {
+        const vec in = load_tail(grad->in + whole, m), g = masked(grad, whole, in, scale, shift, true, two, mask);
+        flush_sum(s1, g, (vec){0});
+        flush_sum(s2, g * (in - m), (vec){0});
+        if (write)
+            store_tail(g_out + whole, g);
+    }
+}
+
+INLINE void sums_by_mask(const struct cnn_norm_grad *grad, const float *mean, float *g_out, size_t n, double *s1, double *s2, bool two, bool write) {
+    if (grad->mask == CNN_MASK_NONE)
+        sums_loop(grad, mean, g_out, n, s1, s2, two, CNN_MASK_NONE, write);
+    else if (grad->mask == CNN_MASK_BY_INPUT)
+        sums_loop(grad, mean, g_out, n, s1, s2, two, CNN_MASK_BY_INPUT, write);
+    else
+        sums_loop(grad, mean, g_out, n, s1, s2, two, CNN_MASK_BY_OUTPUT, write);
+}
+
+static void norm_grad_sums(const struct cnn_norm_grad *grad, const float *mean, float *g_out, size_t pixels, int block, double *sum_g, double *sum_gx) {
+    double s1[CNN_LANES] = {0}, s2[CNN_LANES] = {0};
+    const size_t n = pixels * (size_t)block;
+    if (grad->d1)
+        g_out ? sums_by_mask(grad, mean, g_out, n, s1, s2, true, true) : sums_by_mask(grad, mean, NULL, n, s1, s2, true, false);
+    else
+        g_out ? sums_by_mask(grad, mean, g_out, n, s1, s2, false, true) : sums_by_mask(grad, mean, NULL, n, s1, s2, false, false);
+    fold(s1, block, sum_g);
+    fold(s2, block, sum_gx);
+}
+
+INLINE void grad_apply_loop(float *d_in, const struct cnn_norm_grad *grad, const float *a, const float *b, const float *c, size_t n, bool two,
+                            enum cnn_mask mask) {
+    const vec va = load(a), vb = load(b), vc = load(c), zero = {0};
+    const vec scale = mask == CNN_MASK_BY_INPUT ? load(grad->scale) : zero, shift = mask == CNN_MASK_BY_INPUT ? load(grad->shift) : zero;
+    size_t i = 0;
+    for (; i + CNN_LANES <= n; i += CNN_LANES) {
+        const vec in = load(grad->in + i);
+        store(d_in + i, va * masked(grad, i, in, scale, shift, false, two, mask) + vb * in + vc);
+    }
+    if (i < n) {
+        const vec in = load_tail(grad->in + i, zero);
+        store_tail(d_in + i, va * masked(grad, i, in, scale, shift, true, two, mask) + vb * in + vc);
+    }
+}
+
+static void norm_grad_apply(float *d_in, const struct cnn_norm_grad *grad, const float *a, const float *b, const float *c, size_t n) {
+    const bool two = grad->d1 != NULL;
+    if (grad->mask == CNN_MASK_NONE)
+        two ? grad_apply_loop(d_in, grad, a, b, c, n, true, CNN_MASK_NONE) : grad_apply_loop(d_in, grad, a, b, c, n, false, CNN_MASK_NONE);
+    else if (grad->mask == CNN_MASK_BY_INPUT)
+        two ? grad_apply_loop(d_in, grad, a, b, c, n, true, CNN_MASK_BY_INPUT) : grad_apply_loop(d_in, grad, a, b, c, n, false, CNN_MASK_BY_INPUT);
+    else
+        two ? grad_apply_loop(d_in, grad, a, b, c, n, true, CNN_MASK_BY_OUTPUT) : grad_apply_loop(d_in, grad, a, b, c, n, false, CNN_MASK_BY_OUTPUT);
+}
+
+static void relu(float *out, const float *in, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        out[i] = in[i] < 0.0f ? 0.0f : in[i];
+}
+
+static void relu_grad(float *d_in, const float *d_out, const float *out, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        d_in[i] = out[i] <= 0.0f ? 0.0f : d_out[i];
+}
+
+static void add(float *out, const float *a, const float *b, size_t n, bool with_relu) {
+    if (with_relu)
+        for (size_t i = 0; i < n; i++) {
+            const float v = a[i] + b[i];
+            out[i] = v < 0.0f ? 0.0f : v;
+        }
+    else
+        for (size_t i = 0; i < n; i++)
+            out[i] = a[i] + b[i];
+}
+
+static void sgd(float *restrict w, float *restrict v, const float *restrict g, size_t n, struct cnn_sgd_factors factors) {
+    for (size_t i = 0; i < n; i++)
+        cnn_update_sgd(w + i, v + i, g[i], factors);
+}
+
+static void nesterov(float *restrict w, float *restrict v, const float *restrict g, size_t n, struct cnn_sgd_factors factors) {
+    for (size_t i = 0; i < n; i++)
+        cnn_update_nesterov(w + i, v + i, g[i], factors);
+}
+
+INLINE int clamp(int v, int lo, int hi) { return v < lo ? lo : v > hi ? hi : v; }
+
+// One output pixel, 8 channels: the first of equal maxima wins and NaN beats everything, as in PyTorch.
+INLINE void max_pool_pixel(float *out, uint8_t *argmax, const float *in, const struct cnn_window *k, int block, int oy, int ox) {
+    const int y0 = oy * k->stride[0] - k->padding[0], x0 = ox * k->stride[1] - k->padding[1];
+    const int y_lo = clamp(-y0, 0, k->kernel[0]), y_hi = clamp(k->h - y0, 0, k->kernel[0]);
+    const int x_lo = clamp(-x0, 0, k->kernel[1]), x_hi = clamp(k->w - x0, 0, k->kernel[1]);
+    half best = {0};
+    best -= __builtin_inff();
+    ihalf which = {0};
+    which += y_lo * k->kernel[1] + x_lo;
+    for (int y = y_lo; y < y_hi; y++)
+        for (int x = x_lo; x < x_hi; x++) {
+            const half v = *(const half *)(in + ((ptrdiff_t)(y0 + y) * k->w + (x0 + x)) * block);
+            const ihalf wins = (v > best) | (v != v), here = (ihalf){0} + (y * k->kernel[1] + x);
+            best = (half)((wins & (ihalf)v) | (~wins & (ihalf)best));
+            which = (wins & here) | (~wins & which);
+        }
+    *(half *)out = best;
+    if (argmax)
+        *(bytes8 *)argmax = __builtin_convertvector(which, bytes8);
+}
+
+static void max_pool(float *out, uint8_t *argmax, const float *in, const struct cnn_window *k, int block) {
+    for (int oy = 0; oy < k->out_h; oy++)
+        for (int ox = 0; ox < k->out_w; ox++)
+            for (int l = 0; l < block; l += 8) {
+                const size_t at = ((size_t)oy * (size_t)k->out_w + (size_t)ox) * (size_t)block + (size_t)l;
+                max_pool_pixel(out + at, argmax ? argmax + at : NULL, in + l, k, block, oy, ox);
+            }
+}
+
+// First and last + 1 output position whose window covers input position i.
+INLINE void covering(int i, int padding, int kernel, int stride, int out, int *first, int *last) {
+    const int lo = i + padding - kernel + 1;
+    *first = lo <= 0 ? 0 : (lo + stride - 1) / stride;
+    *last = clamp((i + padding) / stride + 1, 0, out);
+}
+
+static void max_pool_grad(float *d_in, const float *d_out, const uint8_t *argmax, const struct cnn_window *k, int block) {
+    for (int y = 0; y < k->h; y++) {
+        int oy0, oy1;
+        covering(y, k->padding[0], k->kernel[0], k->stride[0], k->out_h, &oy0, &oy1);
+        for (int x = 0; x < k->w; x++) {
+            int ox0, ox1;
+            covering(x, k->padding[1], k->kernel[1], k->stride[1], k->out_w, &ox0, &ox1);
+            for (int l = 0; l < block; l += 8) {
+                half sum = {0};
+                for (int oy = oy0; oy < oy1; oy++)
+                    for (int ox = ox0; ox < ox1; ox++) {
+                        const size_t at = ((size_t)oy * (size_t)k->out_w + (size_t)ox) * (size_t)block + (size_t)l;
+                        const int mine = (y + k->padding[0] - oy * k->stride[0]) * k->kernel[1] + (x + k->padding[1] - ox * k->stride[1]);
+                        const ihalf won = __builtin_convertvector(*(const bytes8 *)(argmax + at), ihalf) == mine;
+                        sum += (half)(won & (ihalf) * (const half *)(d_out + at));
+                    }
+                *(half *)(d_in + ((size_t)y * (size_t)k->w + (size_t)x) * (size_t)block + l) = sum;
+            }
+        }
+    }
+}
+
+const struct cnn_simd CNN_SIMD_TABLE = {
+    .name = CNN_SIMD_NAME,
+    .moments = moments,
+    .norm_apply = norm_apply,
+    .norm_grad_sums = norm_grad_sums,
+    .norm_grad_apply = norm_grad_apply,
+    .relu = relu,
+    .relu_grad = relu_grad,
+    .add = add,
+    .sgd = sgd,
+    .nesterov = nesterov,
+    .max_pool = max_pool,
+    .max_pool_grad = max_pool_grad,
+};
