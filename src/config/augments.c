@@ -8,6 +8,16 @@ static size_t length_of(const yaml_node_t *sequence) {
     return (size_t)(sequence->data.sequence.items.top - sequence->data.sequence.items.start);
 }
 
+static enum cnn_status refuse_node(const yaml_node_t *node, const char *allowed) {
+    char found[CNN_FOUND_BYTES];
+    if (node->type == YAML_SCALAR_NODE) {
+        struct cnn_scalar scalar = cnn_node_scalar(node);
+        return cnn_value_refuse(&scalar, allowed);
+    }
+    cnn_node_found(found, node);
+    return cnn_fail(CNN_ERR_INPUT, "found %s; allowed: %s", found, allowed);
+}
+
 // "random_crop: {size: ..., padding: ...}", to show how an entry is written.
 static void usage(char *out, size_t out_bytes, const struct cnn_augment_info *info) {
     snprintf(out, out_bytes, "`%s: {", info->name);
@@ -19,28 +29,22 @@ static void usage(char *out, size_t out_bytes, const struct cnn_augment_info *in
 static enum cnn_status read_number(struct cnn_reader *reader, const struct cnn_augment_arg *arg, const yaml_node_t *node,
                                    double *out, const char *path) {
     struct cnn_bounds bounds = {arg->least, arg->most, false, false};
-    char found[CNN_FOUND_BYTES];
     enum cnn_status status;
     if (node->type == YAML_SCALAR_NODE) {
         struct cnn_scalar scalar = cnn_node_scalar(node);
         status = cnn_value_number(out, &scalar, arg->type == CNN_ARG_INT, bounds);
     } else {
-        cnn_node_found(found, node);
-        status = cnn_fail(CNN_ERR_INPUT, "found %s; allowed: one number", found);
+        status = refuse_node(node, "one number");
     }
     return status == CNN_OK ? CNN_OK : cnn_reader_fail_in(reader, status, node->start_mark, path);
 }
 
 static enum cnn_status read_range(struct cnn_reader *reader, const struct cnn_augment_arg *arg, const yaml_node_t *node,
                                   double out[2], const char *path) {
-    char found[CNN_FOUND_BYTES], least[CNN_NUMBER_BYTES], most[CNN_NUMBER_BYTES];
-    cnn_format_real(least, arg->least);
-    cnn_format_real(most, arg->most);
-    cnn_node_found(found, node);
+    char allowed[96];
+    cnn_format_bounds(allowed, sizeof allowed, "a range [low, high]", (struct cnn_bounds){arg->least, arg->most, false, false});
     if (node->type != YAML_SEQUENCE_NODE || length_of(node) != 2)
-        return cnn_reader_fail_in(reader,
-                                  cnn_fail(CNN_ERR_INPUT, "found %s; allowed: a range [low, high] within %s to %s", found, least, most),
-                                  node->start_mark, path);
+        return cnn_reader_fail_in(reader, refuse_node(node, allowed), node->start_mark, path);
     for (int i = 0; i < 2; i++)
         CNN_TRY(read_number(reader, arg, cnn_reader_node(reader, node->data.sequence.items.start[i]), &out[i], path));
     if (out[0] > out[1])
@@ -161,12 +165,9 @@ static enum cnn_status read_entry(struct cnn_reader *reader, const yaml_node_t *
 
 enum cnn_status cnn_reader_augments(struct cnn_reader *reader, struct cnn_augment_list *out, const yaml_node_t *node,
                                     const char *path) {
-    char found[CNN_FOUND_BYTES];
     size_t n = node->type == YAML_SEQUENCE_NODE ? length_of(node) : 0;
-    cnn_node_found(found, node);
     if (node->type != YAML_SEQUENCE_NODE)
-        return cnn_reader_fail_in(reader,
-                                  cnn_fail(CNN_ERR_INPUT, "found %s; allowed: a list, one augmentation a line, each begun with `- `", found),
+        return cnn_reader_fail_in(reader, refuse_node(node, "a list, one augmentation a line, each begun with `- `"),
                                   node->start_mark, path);
     if (n > CNN_AUGMENT_MAX_OPS)
         return cnn_reader_fail_in(reader, cnn_fail(CNN_ERR_INPUT, "found %zu augmentations; allowed: at most %d", n, CNN_AUGMENT_MAX_OPS),

@@ -126,7 +126,7 @@ static enum cnn_status check_milestones(struct cnn_reader *reader) {
     bool is_used = reader->config->train.schedule.name == CNN_SCHEDULE_MULTISTEP;
     const char *path = "train.schedule.milestones";
     if (is_used && n == 0)
-        return cnn_reader_fail_option(reader, cnn_fail(CNN_ERR_INPUT, "the schedule `multistep` needs at least one, such as [30 epochs, 60 epochs]"),
+        return cnn_reader_fail_option(reader, cnn_fail(CNN_ERR_INPUT, "the schedule `multistep` needs train.schedule.milestones, such as [30 epochs, 60 epochs]"),
                                       given_of(reader, path, "train.schedule.name"));
     for (int i = 0; i < n; i++) {
         if (at[i].unit == CNN_NEVER)

@@ -3,7 +3,7 @@
 #include "base/suggest.h"
 #include "config/words.h"
 
-#include <ctype.h>
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,9 +48,8 @@ static size_t number_bytes(const char *text, bool whole) {
     if (*at == 'e' || *at == 'E') {
         const char *exponent = at + 1 + (at[1] == '+' || at[1] == '-');
         size_t digits = strspn(exponent, "0123456789");
-        if (digits == 0)
-            return 0;
-        at = exponent + digits;
+        if (digits) // "3epochs" is 3 and a unit
+            at = exponent + digits;
     }
     return (size_t)(at - text);
 }
@@ -61,12 +60,24 @@ static bool within(double value, struct cnn_bounds bounds) {
     return low_enough && high_enough;
 }
 
-// Integers of the table stay within 2^53, so a double holds each of them exactly.
+// Whole numbers stay within 2^53, the bound of every table, so that a double holds each of them exactly.
+static bool read_whole(double *out, const char *text) {
+    const long long most = 1LL << 53;
+    errno = 0;
+    long long value = strtoll(text, NULL, 10);
+    *out = (double)value;
+    return errno == 0 && value >= -most && value <= most;
+}
+
 static bool read_number(double *out, const struct cnn_scalar *scalar, bool whole, struct cnn_bounds bounds) {
     size_t bytes = number_bytes(scalar->text, whole);
     if (scalar->quoted || bytes == 0 || bytes != scalar->bytes)
         return false;
-    double value = strtod(scalar->text, NULL);
+    double value = 0;
+    if (whole && !read_whole(&value, scalar->text))
+        return false;
+    if (!whole)
+        value = strtod(scalar->text, NULL);
     if (!isfinite(value) || !within(value, bounds))
         return false;
     *out = value;
