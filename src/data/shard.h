@@ -3,6 +3,7 @@
 #define CNN_DATA_SHARD_H
 #include "image/image.h"
 #include <cnn_dist/status.h>
+#include <stddef.h>
 #include <stdint.h>
 
 // What every shard of a dataset says of the whole.
@@ -12,11 +13,16 @@ struct cnn_shard_header {
     int n_classes;
     int shard, n_shards;
     uint64_t records_total;
+    const char *source; // what the records were made from, for people and for telling imports apart; NULL: not said
 };
 
 struct cnn_shard;
+// Opens and checks everything but the pictures themselves: version, sizes against the file's, offsets, labels, checksum of
+// the index. What is wrong with the file is CNN_ERR_INPUT naming it. Memory is bounded by the file's own size. Uses HDF5,
+// so only one thread at a time may open, write or close shards; reading is free of it.
 enum cnn_status cnn_shard_open(struct cnn_shard **out, const char *path) CNN_MUST_CHECK;
 void cnn_shard_close(struct cnn_shard *shard);
+// Strings inside are valid until the shard is closed.
 const struct cnn_shard_header *cnn_shard_header(const struct cnn_shard *shard);
 uint64_t cnn_shard_count(const struct cnn_shard *shard);
 const char *cnn_shard_class_name(const struct cnn_shard *shard, int label); // NULL where the shard names none
@@ -33,11 +39,18 @@ struct cnn_record cnn_shard_record(const struct cnn_shard *shard, uint64_t i);
 enum cnn_status cnn_shard_read(const struct cnn_shard *shard, uint64_t i, void *data) CNN_MUST_CHECK;
 
 // Writing: records are appended and the file appears, complete, at commit. destroy before commit leaves nothing behind.
+// The pictures wait in an unnamed file beside `path`, so memory holds 24 bytes a record and the disk must hold a shard
+// twice for a moment. The same calls make the same bytes. class_names: header->n_classes strings, or NULL.
 struct cnn_shard_writer;
 enum cnn_status cnn_shard_writer_create(struct cnn_shard_writer **out, const char *path, const struct cnn_shard_header *header,
                                         const char *const *class_names) CNN_MUST_CHECK;
 enum cnn_status cnn_shard_writer_append(struct cnn_shard_writer *writer, const void *data, size_t bytes, int label, uint64_t id) CNN_MUST_CHECK;
+// The size of every record (0 x 0: they differ), where it was not known at create. Encoded records only.
+enum cnn_status cnn_shard_writer_set_size(struct cnn_shard_writer *writer, int h, int w) CNN_MUST_CHECK;
 enum cnn_status cnn_shard_writer_commit(struct cnn_shard_writer *writer) CNN_MUST_CHECK;
 void cnn_shard_writer_destroy(struct cnn_shard_writer *writer);
+
+// Corrects what a shard says of the whole dataset, which an import may know only once every process is done.
+enum cnn_status cnn_shard_amend(const char *path, uint64_t records_total, int h, int w) CNN_MUST_CHECK;
 
 #endif

@@ -1,0 +1,85 @@
+#include "data/verify.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <stdlib.h>
+
+struct room {
+    uint8_t *data;
+    size_t bytes;
+};
+
+static enum cnn_status grow(struct room *room, size_t bytes) {
+    if (bytes <= room->bytes)
+        return CNN_OK;
+    free(room->data);
+    room->data = NULL;
+    room->bytes = 0;
+    CNN_TRY(cnn_malloc(&room->data, bytes, 1));
+    room->bytes = bytes;
+    return CNN_OK;
+}
+
+static enum cnn_status check_record(const struct cnn_dataset *dataset, uint64_t i, struct room *room) {
+    const struct cnn_shard_header *header = cnn_dataset_header(dataset);
+    size_t bytes = cnn_dataset_record(dataset, i).bytes;
+    struct cnn_image_info info;
+    uint8_t *pixels;
+    CNN_TRY(grow(room, bytes));
+    CNN_TRY(cnn_dataset_read(dataset, i, room->data));
+    if (header->encoding == CNN_ENCODING_RAW) // any bytes are a picture
+        return CNN_OK;
+    CNN_TRY(cnn_image_decode(&pixels, &info, room->data, bytes, 3));
+    free(pixels);
+    if (info.encoding != header->encoding)
+        return cnn_fail(CNN_ERR_INPUT, "is %s in a dataset of %s", cnn_encoding_name(info.encoding), cnn_encoding_name(header->encoding));
+    if (header->h > 0 && (info.h != header->h || info.w != header->w))
+        return cnn_fail(CNN_ERR_INPUT, "is %d x %d in a dataset of %d x %d pictures", info.h, info.w, header->h, header->w);
+    return CNN_OK;
+}
+
+enum cnn_status cnn_dataset_verify(struct cnn_verify_result *out, const struct cnn_dataset *dataset, int rank, int size,
+                                   cnn_verify_report report, void *context) {
+    uint64_t count = cnn_dataset_count(dataset), share = count / (uint64_t)size, rest = count % (uint64_t)size, r = (uint64_t)rank;
+    uint64_t begin = r * share + (r < rest ? r : rest), end = begin + share + (r < rest);
+    struct cnn_verify_result result = {0};
+    struct room room = {0};
+    enum cnn_status status = CNN_OK;
+    for (uint64_t i = begin; i < end; i++) {
+        status = check_record(dataset, i, &room);
+        if (status == CNN_ERR_MEMORY)
+            break;
+        if (status != CNN_OK) {
+            report(context, dataset, i, cnn_error_message());
+            result.bad++;
+        }
+        status = CNN_OK;
+        result.records++;
+        result.bytes += cnn_dataset_record(dataset, i).bytes;
+    }
+    free(room.data);
+    if (status == CNN_OK)
+        *out = result;
+    return status;
+}
+
+enum cnn_status cnn_dataset_verify_files(int *out_bad, const char *path, cnn_verify_file_report report, void *context) {
+    char **names, file[4096];
+    size_t n;
+    CNN_TRY(cnn_folder_list(&names, &n, path, "", ".h5"));
+    *out_bad = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct cnn_shard *shard = NULL;
+        enum cnn_status status = cnn_path_format(file, sizeof file, "%s/%s", path, names[i]);
+        if (status == CNN_OK)
+            status = cnn_shard_open(&shard, file);
+        if (status != CNN_OK) {
+            report(context, cnn_error_message());
+            ++*out_bad;
+        }
+        cnn_shard_close(shard);
+    }
+    cnn_names_free(names, n);
+    return CNN_OK;
+}
