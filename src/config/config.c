@@ -104,7 +104,7 @@ enum cnn_status cnn_config_parse(struct cnn_config *out, const char *name, const
     for (size_t i = 0; i < n_overrides; i++)
         CNN_TRY(apply_override(&reader, overrides[i]));
     CNN_TRY(cnn_reader_check(&reader));
-    *out = config;
+    memcpy(out, &config, sizeof config); // padding too: equal configs are equal byte for byte
     return CNN_OK;
 }
 

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-// "5 epochs", "500 steps", "0": a count of steps or epochs. CNN_NEVER stands for the value `never`.
+// "5 epochs", "500 steps": a count of steps or epochs. `never` and every way to write zero are {0, CNN_NEVER}.
 enum cnn_unit { CNN_NEVER, CNN_STEPS, CNN_EPOCHS };
 struct cnn_duration {
     double count; // may be fractional for epochs
@@ -104,7 +104,8 @@ enum cnn_status cnn_config_parse(struct cnn_config *out, const char *name, const
                                  const char *const *overrides, size_t n_overrides) CNN_MUST_CHECK;
 // Every option at its default.
 void cnn_config_defaults(struct cnn_config *out);
-// The whole config, defaults included, as YAML that cnn_config_parse reads back to an equal config. *out is malloc'ed.
+// The whole config, defaults included, as YAML that cnn_config_parse reads back to an equal config (byte for byte,
+// where `name` is config->path). *out is malloc'ed.
 enum cnn_status cnn_config_format(char **out, const struct cnn_config *config) CNN_MUST_CHECK;
 // All options as JSON (`config schema`) or as the reference page docs/config.md.
 enum cnn_status cnn_config_schema_json(char **out) CNN_MUST_CHECK;

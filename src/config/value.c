@@ -102,14 +102,19 @@ static bool read_unit(enum cnn_unit *out, const char *word) {
     return true;
 }
 
+// Field by field: the padding between them stays zero, so that equal configs are equal byte for byte.
+static enum cnn_status store_duration(struct cnn_duration *out, struct cnn_duration duration) {
+    out->count = duration.count == 0 ? 0 : duration.count;
+    out->unit = duration.count == 0 ? CNN_NEVER : duration.unit;
+    return CNN_OK;
+}
+
 enum cnn_status cnn_value_duration(struct cnn_duration *out, const struct cnn_scalar *scalar, const char *allowed) {
     struct cnn_duration duration = {0, CNN_NEVER};
     size_t bytes = number_bytes(scalar->text, false);
     bool is_whole_text = strlen(scalar->text) == scalar->bytes && !scalar->quoted;
-    if (is_whole_text && strcmp(scalar->text, "never") == 0) {
-        *out = duration;
-        return CNN_OK;
-    }
+    if (is_whole_text && strcmp(scalar->text, "never") == 0)
+        return store_duration(out, duration);
     if (!is_whole_text || bytes == 0)
         return cnn_value_refuse(scalar, allowed);
     duration.count = strtod(scalar->text, NULL);
@@ -124,8 +129,7 @@ enum cnn_status cnn_value_duration(struct cnn_duration *out, const struct cnn_sc
     bool is_count = duration.unit == CNN_EPOCHS || floor(duration.count) == duration.count;
     if (!(duration.count >= 0 && duration.count <= most && is_count))
         return cnn_value_refuse(scalar, duration.unit == CNN_EPOCHS ? "0 to 1000000 epochs" : "a whole number of steps, 0 to 1000000000000");
-    *out = duration.count == 0 ? (struct cnn_duration){0, CNN_NEVER} : duration;
-    return CNN_OK;
+    return store_duration(out, duration);
 }
 
 // Text is kept printable, so that it can stand in messages, file names and the resolved config as it is.
