@@ -1,0 +1,233 @@
+// `bench loader`: the loader alone, as training would run it, and what keeps it from being faster.
+#include "base/clock.h"
+#include "base/cpus.h"
+#include "base/memory.h"
+#include "cli/args.h"
+#include "cli/commands.h"
+#include "config/config.h"
+#include "data/loader.h"
+#include "train/plan.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#define DEFAULT_SECONDS 5.0
+
+struct request {
+    const char *config;
+    bool json;
+    int64_t batches; // 0: for DEFAULT_SECONDS
+    struct cnn_strings set;
+};
+
+struct bench {
+    struct cnn_comm *comm;
+    struct cnn_config *config;
+    struct cnn_dataset *dataset;
+    struct cnn_plan plan;
+    int threads, channels;
+};
+
+// Of this rank; summed over ranks they are the job's. All double, so that they sum in one call.
+struct sums {
+    double images, batches, bytes, bad, images_per_s;
+    double wall_s, cpu_s, read_s, decode_s, wait_s, first_s, queue;
+    double threads, processors;
+};
+#define N_SUMS (sizeof(struct sums) / sizeof(double))
+
+static double processor_s(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+static enum cnn_status take_batch(struct cnn_loader *loader, struct sums *sums) {
+    struct cnn_batch *batch = NULL;
+    CNN_TRY(cnn_loader_next(loader, &batch, &sums->wait_s));
+    sums->images += batch->n;
+    sums->batches++;
+    cnn_loader_release(loader, batch);
+    return CNN_OK;
+}
+
+// The first batches fill buffers and are not counted, except for the time to the very first.
+static enum cnn_status warm_up(struct cnn_loader *loader, int ahead, struct sums *sums) {
+    struct sums ignored = {0};
+    double begun = cnn_clock_s();
+    CNN_TRY(cnn_loader_start(loader, 0, 0));
+    for (int i = 0; i <= ahead; i++) {
+        CNN_TRY(take_batch(loader, &ignored));
+        if (i == 0)
+            sums->first_s = cnn_clock_s() - begun;
+    }
+    return CNN_OK;
+}
+
+static enum cnn_status measure(struct cnn_loader *loader, const struct bench *bench, int64_t batches, struct sums *sums) {
+    CNN_TRY(warm_up(loader, bench->config->data.ahead, sums));
+    struct cnn_loader_stats before = cnn_loader_stats(loader);
+    double begun = cnn_clock_s(), cpu = processor_s();
+    while (batches > 0 ? sums->batches < (double)batches : cnn_clock_s() - begun < DEFAULT_SECONDS)
+        CNN_TRY(take_batch(loader, sums));
+    sums->wall_s = cnn_clock_s() - begun;
+    sums->cpu_s = processor_s() - cpu;
+    struct cnn_loader_stats after = cnn_loader_stats(loader);
+    // Threads work on while batches are counted here, so what they did is scaled to the images that were taken.
+    uint64_t records = after.records - before.records;
+    double share = sums->images / (double)(records > 0 ? records : 1);
+    sums->read_s = (after.read_s - before.read_s) * share;
+    sums->decode_s = (after.decode_s - before.decode_s) * share;
+    sums->bytes = (double)(after.bytes_read - before.bytes_read) * share;
+    sums->bad = (double)after.bad_records;
+    sums->queue = after.queue_mean;
+    sums->images_per_s = sums->images / sums->wall_s;
+    return CNN_OK;
+}
+
+static enum cnn_status run_rank(const struct bench *bench, int64_t batches, struct sums *sums) {
+    struct cnn_loader_options options = {
+        .dataset = bench->dataset,
+        .augment = &bench->config->augment.train,
+        .channels = bench->channels,
+        .threads = bench->threads,
+        .ahead = bench->config->data.ahead,
+        .max_bad = bench->config->data.max_bad,
+        .sampler = bench->plan.sampler,
+    };
+    struct cnn_loader *loader = NULL;
+    CNN_TRY(cnn_comm_agree(bench->comm, cnn_loader_create(&loader, &options)));
+    enum cnn_status status = measure(loader, bench, batches, sums);
+    cnn_loader_destroy(loader);
+    sums->threads = bench->threads;
+    sums->processors = cnn_cpus_share(cnn_comm_local_size(bench->comm));
+    CNN_TRY(cnn_comm_agree(bench->comm, status));
+    return cnn_comm_allreduce(bench->comm, sums, N_SUMS, CNN_COMM_F64, CNN_REDUCE_SUM);
+}
+
+static enum cnn_status open_bench(struct bench *bench, const struct request *request) {
+    struct cnn_comm *comm = bench->comm;
+    CNN_TRY(cnn_calloc(&bench->config, 1, sizeof *bench->config));
+    CNN_TRY(cnn_config_read(bench->config, request->config, request->set.items, (size_t)request->set.n));
+    const struct cnn_config *config = bench->config;
+    CNN_TRY(cnn_dataset_open(&bench->dataset, config->data.train));
+    struct cnn_place place = {cnn_comm_rank(comm), cnn_comm_size(comm), cnn_comm_local_rank(comm), cnn_comm_local_size(comm)};
+    CNN_TRY(cnn_plan_make(&bench->plan, config, place, cnn_dataset_count(bench->dataset), 0));
+    bench->threads = cnn_plan_threads(config, place.local_size).loader;
+    bench->channels = config->data.channels == CNN_AUTO ? cnn_dataset_channels(bench->dataset) : config->data.channels;
+    return CNN_OK;
+}
+
+static void close_bench(struct bench *bench) {
+    cnn_dataset_close(bench->dataset);
+    free(bench->config);
+}
+
+// ---- the result ----
+
+// What the threads would have to have more of, in one line.
+static void explain(char *out, size_t out_bytes, const struct sums *sums, int ranks) {
+    double thread_s = sums->wall_s / ranks * sums->threads;
+    double busy_s = sums->read_s + sums->decode_s;
+    double decode = 100 * sums->decode_s / (busy_s > 0 ? busy_s : 1);
+    bool more = sums->threads < sums->processors;
+    if (busy_s < 0.6 * thread_s)
+        snprintf(out, out_bytes, "handing over batches: the threads are idle %.0f %% of the time", 100 - 100 * busy_s / thread_s);
+    else if (sums->cpu_s < 0.7 * busy_s && sums->threads > sums->processors)
+        snprintf(out, out_bytes, "processors: %.0f threads take turns on %.0f", sums->threads, sums->processors);
+    else if (sums->cpu_s < 0.7 * busy_s && decode < 50)
+        snprintf(out, out_bytes, "storage: the threads wait for reads, at %.1f MB/s", sums->bytes / (sums->wall_s / ranks) * 1e-6);
+    else if (sums->cpu_s < 0.7 * busy_s)
+        snprintf(out, out_bytes, "processors: other programs take %.0f %% of the threads' time", 100 - 100 * sums->cpu_s / busy_s);
+    else
+        snprintf(out, out_bytes, "%s: %.0f %% of the threads' work; %s", decode < 50 ? "reading and checksums" : "decoding and augmenting",
+                 decode < 50 ? 100 - decode : decode, more ? "data.threads may be raised" : "every processor is busy");
+}
+
+static void print_text(const struct bench *bench, const struct sums *sums) {
+    const struct cnn_sampler *sampler = &bench->plan.sampler;
+    const struct cnn_shard_header *header = cnn_dataset_header(bench->dataset);
+    double images = sums->images > 0 ? sums->images : 1;
+    char bound[256];
+    explain(bound, sizeof bound, sums, sampler->size);
+    printf("dataset       %s: %" PRIu64 " %s records\n", cnn_dataset_path(bench->dataset), sampler->n_records,
+           cnn_encoding_name(header->encoding));
+    printf("ranks         %d, %d loader thread%s each, %.0f processors in all\n", sampler->size, bench->threads,
+           bench->threads == 1 ? "" : "s", sums->processors);
+    printf("batches       %.0f of %d, %d ahead\n", sums->batches, sampler->micro, bench->config->data.ahead);
+    printf("images/s      %.0f\n", sums->images_per_s);
+    printf("per image     read %.2f us, decode and augment %.2f us\n", 1e6 * sums->read_s / images, 1e6 * sums->decode_s / images);
+    printf("read          %.1f MB/s\n", sums->bytes / (sums->wall_s / sampler->size) * 1e-6);
+    printf("cores used    %.2f\n", sums->cpu_s / (sums->wall_s / sampler->size));
+    printf("first batch   %.1f ms after the start\n", 1e3 * sums->first_s / sampler->size);
+    printf("queue         %.1f batches ready on average\n", sums->queue / sampler->size);
+    if (sums->bad > 0)
+        printf("bad records   %.0f\n", sums->bad);
+    printf("bound by      %s\n", bound);
+}
+
+static enum cnn_status print_json(const struct bench *bench, const struct sums *sums) {
+    const struct cnn_sampler *sampler = &bench->plan.sampler;
+    double images = sums->images > 0 ? sums->images : 1, wall_s = sums->wall_s / sampler->size;
+    char bound[256];
+    explain(bound, sizeof bound, sums, sampler->size);
+    json_t *json = json_pack(
+        "{s:f, s:I, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:s}", "images_per_s",
+        sums->images_per_s, "images", (json_int_t)sums->images, "ranks", sampler->size, "threads", bench->threads,
+        "processors", (int)sums->processors, "micro", sampler->micro, "seconds", wall_s, "read_us", 1e6 * sums->read_s / images,
+        "decode_us", 1e6 * sums->decode_s / images, "read_bytes_per_s", sums->bytes / wall_s, "cores_used", sums->cpu_s / wall_s,
+        "wait_s", sums->wait_s / sampler->size, "first_batch_s", sums->first_s / sampler->size, "queue",
+        sums->queue / sampler->size, "bad_records", (json_int_t)sums->bad, "bound_by", bound);
+    if (!json || json_dumpf(json, stdout, JSON_INDENT(2)) != 0) {
+        json_decref(json);
+        return cnn_fail(CNN_ERR_IO, "cannot write the result to standard output");
+    }
+    json_decref(json);
+    putchar('\n');
+    return CNN_OK;
+}
+
+static enum cnn_status run_bench(struct bench *bench, const struct request *request) {
+    CNN_TRY(cnn_comm_agree(bench->comm, open_bench(bench, request)));
+    struct sums sums = {0};
+    CNN_TRY(run_rank(bench, request->batches, &sums));
+    if (cnn_comm_rank(bench->comm) != 0)
+        return CNN_OK;
+    if (request->json)
+        return print_json(bench, &sums);
+    print_text(bench, &sums);
+    return CNN_OK;
+}
+
+enum cnn_status cnn_cmd_bench_loader(int argc, char **argv, struct cnn_comm *comm) {
+    struct request request = {0};
+    const struct cnn_flag flags[] = {
+        {.name = "json", .type = CNN_FLAG_BOOL, .value = &request.json, .doc = "print one JSON document"},
+        {.name = "batches", .type = CNN_FLAG_INT, .value = &request.batches, .argument = "N", .least = 0, .most = INT64_C(1) << 40,
+         .doc = "micro-batches each rank measures (0: as many as 5 s give)"},
+        {.name = "set", .type = CNN_FLAG_LIST, .value = &request.set, .argument = "KEY=VALUE", .doc = "overrides the config"},
+    };
+    const struct cnn_args args = {
+        .usage = "cnn_dist bench loader CONFIG [options]",
+        .summary = "Runs the loader of training alone: reads, decodes and augments batches of data.train and throws them away.",
+        .flags = flags,
+        .n_flags = sizeof flags / sizeof flags[0],
+        .least_positional = 1,
+        .most_positional = 1,
+    };
+    struct cnn_args_given given;
+    CNN_TRY(cnn_args_parse(&given, &args, argc, argv));
+    if (given.help) {
+        if (cnn_comm_rank(comm) == 0)
+            cnn_args_help(stdout, &args);
+        return CNN_OK;
+    }
+    request.config = given.positional.items[0];
+    struct bench bench = {.comm = comm};
+    enum cnn_status status = run_bench(&bench, &request);
+    close_bench(&bench);
+    return status;
+}
