@@ -1,0 +1,203 @@
+#include "train/metrics.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "train/json_line.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_FILE_BYTES ((size_t)4 << 30)
+
+struct cnn_metrics_file {
+    char path[4096];
+    int fd;
+};
+
+// Whether a line of the run so far still belongs to a run that goes on from `step`.
+static bool keep_line(const char *line, size_t bytes, int64_t step) {
+    json_t *object = json_loadb(line, bytes, 0, NULL);
+    const char *kind = json_string_value(json_object_get(object, "kind"));
+    bool keep = kind && strcmp(kind, "end") != 0 && json_integer_value(json_object_get(object, "step")) <= step;
+    json_decref(object);
+    return keep;
+}
+
+// Moves the lines that stay together, in place. Returns their bytes.
+static size_t keep_lines(char *text, size_t bytes, int64_t step) {
+    size_t kept = 0;
+    for (size_t at = 0; at < bytes;) {
+        char *newline = memchr(text + at, '\n', bytes - at);
+        if (!newline)
+            break; // torn when the machine went down
+        size_t n = (size_t)(newline - text) + 1 - at;
+        if (keep_line(text + at, n, step)) {
+            memmove(text + kept, text + at, n);
+            kept += n;
+        }
+        at += n;
+    }
+    return kept;
+}
+
+static enum cnn_status rewind_to(const char *path, int64_t step) {
+    char *text = NULL;
+    size_t bytes;
+    if (!cnn_file_exists(path))
+        return CNN_OK;
+    CNN_TRY(cnn_file_read(&text, &bytes, path, MAX_FILE_BYTES));
+    size_t kept = keep_lines(text, bytes, step);
+    enum cnn_status status = kept == bytes ? CNN_OK : cnn_file_replace(path, text, kept);
+    free(text);
+    return status;
+}
+
+enum cnn_status cnn_metrics_open(struct cnn_metrics_file **out, const char *path, int64_t resumed_step) {
+    struct cnn_metrics_file *file = NULL;
+    if (resumed_step >= 0)
+        CNN_TRY(rewind_to(path, resumed_step));
+    CNN_TRY(cnn_calloc(&file, 1, sizeof *file));
+    file->fd = -1;
+    enum cnn_status status = cnn_path_format(file->path, sizeof file->path, "%s", path);
+    if (status == CNN_OK) {
+        file->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (resumed_step < 0 ? O_TRUNC : 0), 0666);
+        if (file->fd < 0)
+            status = cnn_fail(CNN_ERR_INPUT, "cannot write %s: %s", path, strerror(errno));
+    }
+    if (status != CNN_OK) {
+        cnn_metrics_close(file);
+        return status;
+    }
+    *out = file;
+    return CNN_OK;
+}
+
+void cnn_metrics_close(struct cnn_metrics_file *file) {
+    if (!file)
+        return;
+    if (file->fd >= 0)
+        close(file->fd);
+    free(file);
+}
+
+static void write_start(struct cnn_json_line *line, const struct cnn_event_start *start) {
+    cnn_json_text(line, "name", start->name);
+    cnn_json_text(line, "arch", start->arch);
+    cnn_json_text(line, "backend", start->backend);
+    cnn_json_text(line, "version", start->version);
+    cnn_json_int(line, "parameters", (int64_t)start->parameters);
+    cnn_json_int(line, "classes", start->classes);
+    cnn_json_int(line, "train_records", (int64_t)start->train_records);
+    cnn_json_int(line, "val_records", (int64_t)start->val_records);
+    cnn_json_exact(line, "epochs", start->epochs);
+    cnn_json_int(line, "steps_per_epoch", (int64_t)start->steps_per_epoch);
+    cnn_json_int(line, "total_steps", (int64_t)start->total_steps);
+    cnn_json_int(line, "ranks", start->ranks);
+    cnn_json_int(line, "hosts", start->hosts);
+    cnn_json_int(line, "compute_threads", start->compute_threads);
+    cnn_json_int(line, "loader_threads", start->loader_threads);
+    cnn_json_int(line, "global_batch", start->global_batch);
+    cnn_json_int(line, "micro_batch", start->micro_batch);
+}
+
+static void write_step(struct cnn_json_line *line, const struct cnn_event_step *step) {
+    cnn_json_exact(line, "loss", step->loss);
+    cnn_json_exact(line, "top1", step->top1);
+    cnn_json_exact(line, "lr", step->lr);
+    cnn_json_rounded(line, "images_per_s", step->images_per_s);
+    cnn_json_rounded(line, "step_s", step->step_s);
+    cnn_json_rounded(line, "data_wait_s", step->data_wait_s);
+    cnn_json_rounded(line, "comm_wait_s", step->comm_wait_s);
+}
+
+static void write_epoch(struct cnn_json_line *line, const struct cnn_event_epoch *epoch) {
+    cnn_json_exact(line, "loss", epoch->loss);
+    cnn_json_exact(line, "top1", epoch->top1);
+    cnn_json_exact(line, "top5", epoch->top5);
+    cnn_json_rounded(line, "train_s", epoch->train_s);
+    cnn_json_rounded(line, "images_per_s", epoch->images_per_s);
+}
+
+static void write_eval(struct cnn_json_line *line, const struct cnn_event_eval *eval) {
+    cnn_json_exact(line, "top1", eval->top1);
+    cnn_json_exact(line, "top5", eval->top5);
+    cnn_json_exact(line, "loss", eval->loss);
+    cnn_json_int(line, "n", (int64_t)eval->n);
+    cnn_json_rounded(line, "seconds", eval->seconds);
+    cnn_json_bool(line, "best", eval->best);
+}
+
+static void write_checkpoint(struct cnn_json_line *line, const struct cnn_event_checkpoint *checkpoint) {
+    cnn_json_text(line, "file", checkpoint->file);
+    cnn_json_int(line, "bytes", (int64_t)checkpoint->bytes);
+    cnn_json_rounded(line, "seconds", checkpoint->seconds);
+    cnn_json_bool(line, "best", checkpoint->best);
+}
+
+static void write_note(struct cnn_json_line *line, const struct cnn_event_note *note) {
+    cnn_json_text(line, "event", note->name);
+    cnn_json_text(line, "message", note->message);
+}
+
+static void write_end(struct cnn_json_line *line, const struct cnn_event_end *end) {
+    cnn_json_text(line, "status", end->status);
+    if (end->message)
+        cnn_json_text(line, "message", end->message);
+    if (end->best_step >= 0) {
+        cnn_json_exact(line, "best_top1", end->best_top1);
+        cnn_json_int(line, "best_step", end->best_step);
+    }
+    cnn_json_rounded(line, "seconds", end->seconds);
+}
+
+static void write_event(struct cnn_json_line *line, const struct cnn_event *event) {
+    static const char *const kinds[CNN_N_EVENTS] = {"start", "step", "epoch", "eval", "checkpoint", "event", "end"};
+    cnn_json_begin(line, kinds[event->kind]);
+    cnn_json_int(line, "epoch", (int64_t)event->epoch);
+    cnn_json_int(line, "step", (int64_t)event->step);
+    switch (event->kind) {
+    case CNN_EVENT_START:
+        write_start(line, &event->start);
+        break;
+    case CNN_EVENT_STEP:
+        write_step(line, &event->progress);
+        break;
+    case CNN_EVENT_EPOCH:
+        write_epoch(line, &event->whole_epoch);
+        break;
+    case CNN_EVENT_EVAL:
+        write_eval(line, &event->eval);
+        break;
+    case CNN_EVENT_CHECKPOINT:
+        write_checkpoint(line, &event->checkpoint);
+        break;
+    case CNN_EVENT_NOTE:
+        write_note(line, &event->note);
+        break;
+    case CNN_EVENT_END:
+        write_end(line, &event->end);
+        break;
+    case CNN_N_EVENTS:
+        break;
+    }
+    cnn_json_end(line);
+}
+
+enum cnn_status cnn_metrics_write(struct cnn_metrics_file *file, const struct cnn_event *event) {
+    struct cnn_json_line line;
+    if (event->kind == CNN_EVENT_STEP && !event->progress.logged)
+        return CNN_OK;
+    write_event(&line, event);
+    // One write, so that a line is there whole or not at all however this process ends.
+    ssize_t written;
+    do
+        written = write(file->fd, line.text, line.n);
+    while (written < 0 && errno == EINTR);
+    if (written == (ssize_t)line.n)
+        return CNN_OK;
+    return cnn_fail(CNN_ERR_IO, "cannot write %s: %s", file->path, written < 0 ? strerror(errno) : "the disk is full");
+}

@@ -1,0 +1,75 @@
+#include "train/network.h"
+
+enum cnn_status cnn_network_backend(struct cnn_backend **out, const struct cnn_config *config, int threads, int local_rank) {
+    struct cnn_backend_options options = {
+        .threads = threads,
+        .local_rank = local_rank,
+        .precision = config->train.precision,
+    };
+    return cnn_backend_create(out, config->backend, &options);
+}
+
+enum cnn_status cnn_network_model(struct cnn_model **out, const struct cnn_config *config, struct cnn_shape input, int classes) {
+    struct cnn_model_options options = {
+        .input = input,
+        .n_classes = classes,
+        .zero_init_residual = config->model.zero_init_residual,
+        .dropout = config->model.dropout,
+    };
+    return cnn_model_create(out, config->model.arch, &options);
+}
+
+static void *host_alloc(void *context, size_t bytes) {
+    void *memory;
+    return cnn_backend_alloc_host(context, &memory, bytes) == CNN_OK ? memory : NULL;
+}
+
+static void host_free(void *context, void *memory) {
+    cnn_backend_free_host(context, memory);
+}
+
+enum cnn_status cnn_network_train_loader(struct cnn_loader **out, const struct cnn_config *config, struct cnn_backend *backend,
+                                         const struct cnn_dataset *dataset, int channels, int threads,
+                                         const struct cnn_sampler *sampler) {
+    struct cnn_loader_options options = {
+        .dataset = dataset,
+        .augment = &config->augment.train,
+        .channels = channels,
+        .threads = threads,
+        .ahead = config->data.ahead,
+        .max_bad = config->data.max_bad,
+        .sampler = *sampler,
+        .alloc = host_alloc,
+        .free = host_free,
+        .memory_context = backend,
+    };
+    enum cnn_status status = cnn_loader_create(out, &options);
+    return status == CNN_OK ? status : cnn_fail_in(status, "augment.train");
+}
+
+enum cnn_status cnn_network_eval_loader(struct cnn_loader **out, const struct cnn_config *config, struct cnn_backend *backend,
+                                        const struct cnn_dataset *dataset, int channels, int threads, int batch,
+                                        struct cnn_comm *comm) {
+    struct cnn_loader_options options = {
+        .dataset = dataset,
+        .augment = &config->augment.eval,
+        .channels = channels,
+        .threads = threads,
+        .ahead = config->data.ahead,
+        .max_bad = config->data.max_bad,
+        .evaluation = true,
+        .sampler =
+            {
+                .n_records = cnn_dataset_count(dataset),
+                .global = batch,
+                .micro = batch,
+                .rank = cnn_comm_rank(comm),
+                .size = cnn_comm_size(comm),
+            },
+        .alloc = host_alloc,
+        .free = host_free,
+        .memory_context = backend,
+    };
+    enum cnn_status status = cnn_loader_create(out, &options);
+    return status == CNN_OK ? status : cnn_fail_in(status, "augment.eval");
+}

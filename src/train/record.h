@@ -1,0 +1,47 @@
+// What a run is and where it stands at a step boundary: plain data, equal on every rank, kept in every checkpoint.
+#ifndef CNN_TRAIN_RECORD_H
+#define CNN_TRAIN_RECORD_H
+#include <cnn_dist/status.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Fixed from the first step on. A resumed run must have the same, but for `micro`.
+struct cnn_run_facts {
+    char arch[64];
+    int64_t classes, channels, height, width; // height, width: of the training input
+    int64_t global, micro;                    // samples of a step, and of a micro-batch
+    int64_t seed, records;                    // records of the training set
+    double mean[3], std[3];                   // of the input, pixels scaled to 0..1
+};
+
+// Sums over the samples of the running epoch, for its line in metrics.jsonl. No times: a resumed run's checkpoints
+// are those of the unbroken one, byte for byte.
+struct cnn_epoch_sums {
+    double loss, top1, top5, n;
+};
+
+struct cnn_run_state {
+    int64_t step;     // steps done
+    int64_t epoch;    // epoch of the next step, counted from 0
+    int64_t position; // records of that epoch already used
+    int64_t evaluation_due; // 1: the evaluation of this boundary was put off
+    int64_t best_step;      // -1: nothing evaluated yet
+    double best_top1;
+    struct cnn_epoch_sums sums;
+};
+
+struct cnn_run_record {
+    struct cnn_run_facts facts;
+    struct cnn_run_state state;
+};
+
+// The record as words for a checkpoint's metadata. values[i] belongs to cnn_record_key(i).
+#define CNN_RECORD_FIELDS 24
+#define CNN_RECORD_VALUE_BYTES 96
+int cnn_record_n_fields(void);
+const char *cnn_record_key(int field);
+void cnn_record_write(const struct cnn_run_record *record, int field, char value[CNN_RECORD_VALUE_BYTES]);
+// Reads one value back, exactly; CNN_ERR_INPUT names the key. `value` NULL: absent, an error as well.
+enum cnn_status cnn_record_read(struct cnn_run_record *record, int field, const char *value) CNN_MUST_CHECK;
+
+#endif

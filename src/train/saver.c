@@ -1,0 +1,155 @@
+#include "train/saver.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum phase { IDLE, WRITING, ENDED, LEAVING };
+
+struct cnn_saver {
+    char folder[4096];
+    char *config, *class_names, *version;
+    int keep;
+    struct cnn_snapshot *snapshot;
+    pthread_t thread;
+    bool has_thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    enum phase phase;
+    struct cnn_run_record record; // the thread's while WRITING
+    struct cnn_save_result result;
+};
+
+static enum cnn_status write_all(struct cnn_saver *saver, struct cnn_save_result *result) {
+    const struct cnn_run_state *state = &saver->record.state;
+    struct cnn_checkpoint_texts texts = {saver->config, saver->class_names, saver->version};
+    char path[4096 + CNN_STORE_NAME_BYTES];
+    struct stat info;
+    CNN_TRY(cnn_store_path(path, sizeof path, saver->folder, state->step));
+    CNN_TRY(cnn_checkpoint_write(path, saver->snapshot, &saver->record, &texts));
+    CNN_TRY(cnn_store_point(saver->folder, "latest", state->step));
+    if (result->best)
+        CNN_TRY(cnn_store_point(saver->folder, "best", state->step));
+    CNN_TRY(cnn_store_prune(saver->folder, saver->keep, cnn_store_pointed(saver->folder, "best")));
+    result->bytes = stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
+    return CNN_OK;
+}
+
+static void save(struct cnn_saver *saver) {
+    const struct cnn_run_state *state = &saver->record.state;
+    struct cnn_save_result *result = &saver->result;
+    double start_s = cnn_clock_s();
+    *result = (struct cnn_save_result){
+        .step = state->step,
+        .epoch = state->epoch + (state->position > 0),
+        .best = state->best_step == state->step,
+    };
+    cnn_store_name(result->file, state->step);
+    enum cnn_status status = write_all(saver, result);
+    if (status != CNN_OK)
+        cnn_error_take(&result->error, status);
+    result->seconds = cnn_clock_s() - start_s;
+}
+
+static void *run(void *context) {
+    struct cnn_saver *saver = context;
+    pthread_mutex_lock(&saver->lock);
+    while (saver->phase != LEAVING) {
+        if (saver->phase != WRITING) {
+            pthread_cond_wait(&saver->changed, &saver->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&saver->lock);
+        save(saver);
+        pthread_mutex_lock(&saver->lock);
+        saver->phase = ENDED;
+        pthread_cond_broadcast(&saver->changed);
+    }
+    pthread_mutex_unlock(&saver->lock);
+    return NULL;
+}
+
+static void wait_while_writing(struct cnn_saver *saver) {
+    while (saver->phase == WRITING)
+        pthread_cond_wait(&saver->changed, &saver->lock);
+}
+
+enum cnn_status cnn_saver_create(struct cnn_saver **out, const struct cnn_saver_options *options) {
+    struct cnn_saver *saver = NULL;
+    CNN_TRY(cnn_calloc(&saver, 1, sizeof *saver));
+    pthread_mutex_init(&saver->lock, NULL);
+    pthread_cond_init(&saver->changed, NULL);
+    saver->keep = options->keep;
+    enum cnn_status status = cnn_path_format(saver->folder, sizeof saver->folder, "%s", options->folder);
+    if (status == CNN_OK)
+        status = cnn_strdup(&saver->config, options->texts.config);
+    if (status == CNN_OK)
+        status = cnn_strdup(&saver->class_names, options->texts.class_names);
+    if (status == CNN_OK)
+        status = cnn_strdup(&saver->version, options->texts.version);
+    if (status == CNN_OK)
+        status = cnn_snapshot_create(&saver->snapshot, options->model, true);
+    if (status == CNN_OK && pthread_create(&saver->thread, NULL, run, saver) != 0)
+        status = cnn_fail(CNN_ERR_FAILED, "cannot start the thread that writes checkpoints");
+    saver->has_thread = status == CNN_OK;
+    if (status != CNN_OK) {
+        cnn_saver_destroy(saver);
+        return status;
+    }
+    *out = saver;
+    return CNN_OK;
+}
+
+void cnn_saver_destroy(struct cnn_saver *saver) {
+    if (!saver)
+        return;
+    if (saver->has_thread) {
+        pthread_mutex_lock(&saver->lock);
+        wait_while_writing(saver);
+        saver->phase = LEAVING;
+        pthread_cond_broadcast(&saver->changed);
+        pthread_mutex_unlock(&saver->lock);
+        pthread_join(saver->thread, NULL);
+    }
+    cnn_snapshot_destroy(saver->snapshot);
+    free(saver->config);
+    free(saver->class_names);
+    free(saver->version);
+    pthread_cond_destroy(&saver->changed);
+    pthread_mutex_destroy(&saver->lock);
+    free(saver);
+}
+
+struct cnn_snapshot *cnn_saver_snapshot(struct cnn_saver *saver) {
+    pthread_mutex_lock(&saver->lock);
+    wait_while_writing(saver);
+    pthread_mutex_unlock(&saver->lock);
+    return saver->snapshot;
+}
+
+void cnn_saver_start(struct cnn_saver *saver, const struct cnn_run_record *record) {
+    pthread_mutex_lock(&saver->lock);
+    wait_while_writing(saver);
+    saver->record = *record;
+    saver->phase = WRITING;
+    pthread_cond_broadcast(&saver->changed);
+    pthread_mutex_unlock(&saver->lock);
+}
+
+bool cnn_saver_collect(struct cnn_saver *saver, bool wait, struct cnn_save_result *out) {
+    pthread_mutex_lock(&saver->lock);
+    if (wait)
+        wait_while_writing(saver);
+    bool ended = saver->phase == ENDED;
+    if (ended) {
+        *out = saver->result;
+        saver->phase = IDLE;
+    }
+    pthread_mutex_unlock(&saver->lock);
+    return ended;
+}

@@ -1,0 +1,215 @@
+#include "train/setup.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include <cnn_dist/version.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#define STATS_RECORDS 10000 // enough for three digits of mean and deviation
+
+static bool is_rank_0(const struct cnn_run *run) {
+    return run->place.rank == 0;
+}
+
+static enum cnn_status look_at_folder(struct cnn_run *run) {
+    struct cnn_run_folder *folder = &run->outputs.folder;
+    CNN_TRY(cnn_run_folder_init(folder, &run->config));
+    if (!is_rank_0(run))
+        return CNN_OK;
+    CNN_TRY(cnn_run_folder_check(folder));
+    return cnn_folder_exists(folder->path) ? cnn_run_folder_open_log(folder) : CNN_OK;
+}
+
+static enum cnn_status make_plan(struct cnn_run *run, int wanted_micro) {
+    CNN_TRY(cnn_inputs_open(&run->inputs, &run->config));
+    CNN_TRY(cnn_plan_make(&run->plan, &run->config, run->place, cnn_dataset_count(run->inputs.train), wanted_micro));
+    CNN_TRY(cnn_schedule_init(&run->schedule, &run->config, run->plan.steps_per_epoch, run->plan.total_steps));
+    cnn_coordinator_init(&run->coordinator, &run->config, run->plan.steps_per_epoch, run->plan.total_steps, run->inputs.val != NULL);
+    run->threads = cnn_plan_threads(&run->config, run->place.local_size);
+    cnn_plan_report_threads(&run->threads, run->place);
+    run->config.train.batch.micro = run->plan.sampler.micro;
+    run->config.model.classes = run->inputs.classes;
+    return CNN_OK;
+}
+
+static enum cnn_status make_network(struct cnn_run *run) {
+    struct cnn_shape input;
+    CNN_TRY(cnn_network_backend(&run->backend, &run->config, run->threads.compute, run->place.local_rank));
+    CNN_TRY(cnn_network_train_loader(&run->loader, &run->config, run->backend, run->inputs.train, run->inputs.channels,
+                                     run->threads.loader, &run->plan.sampler));
+    cnn_loader_output(run->loader, &input.h, &input.w, &input.c);
+    return cnn_network_model(&run->model, &run->config, input, run->inputs.classes);
+}
+
+static void set_facts(struct cnn_run *run) {
+    struct cnn_run_facts *facts = &run->record.facts;
+    *facts = (struct cnn_run_facts){
+        .classes = run->inputs.classes,
+        .channels = run->inputs.channels,
+        .height = run->model->input.h,
+        .width = run->model->input.w,
+        .global = run->plan.sampler.global,
+        .micro = run->plan.sampler.micro,
+        .seed = (int64_t)run->config.run.seed,
+        .records = (int64_t)run->plan.sampler.n_records,
+    };
+    snprintf(facts->arch, sizeof facts->arch, "%s", run->model->arch);
+}
+
+// From the config, from the checkpoint, or measured once by rank 0. Collective.
+static enum cnn_status find_statistics(struct cnn_run *run, const struct cnn_resume *resume) {
+    struct cnn_run_facts *facts = &run->record.facts;
+    __typeof__(run->config.data) *data = &run->config.data;
+    enum cnn_status status = CNN_OK;
+    if (!data->has_stats && resume->resumed) {
+        memcpy(data->mean, resume->record.facts.mean, sizeof data->mean);
+        memcpy(data->std, resume->record.facts.std, sizeof data->std);
+    } else if (!data->has_stats) {
+        if (is_rank_0(run))
+            status = cnn_dataset_stats(run->inputs.train, run->inputs.channels, STATS_RECORDS, data->mean, data->std);
+        CNN_TRY(cnn_comm_agree(run->comm, status));
+        CNN_TRY(cnn_comm_broadcast(run->comm, data->mean, sizeof data->mean, 0));
+        CNN_TRY(cnn_comm_broadcast(run->comm, data->std, sizeof data->std, 0));
+    }
+    data->has_stats = true;
+    memcpy(facts->mean, data->mean, sizeof facts->mean);
+    memcpy(facts->std, data->std, sizeof facts->std);
+    return CNN_OK;
+}
+
+static enum cnn_status make_worker(struct cnn_run *run) {
+    struct cnn_worker_options options = {
+        .config = &run->config,
+        .comm = run->comm,
+        .backend = run->backend,
+        .model = run->model,
+        .micro = run->plan.sampler.micro,
+        .micros = run->plan.micros,
+        .all_micros = run->plan.all_micros,
+        .source = cnn_batch_source_of_loader(run->loader),
+    };
+    memcpy(options.mean, run->record.facts.mean, sizeof options.mean);
+    memcpy(options.std, run->record.facts.std, sizeof options.std);
+    return cnn_worker_create(&run->worker, &options);
+}
+
+static enum cnn_status make_evaluator(struct cnn_run *run) {
+    if (!run->inputs.val)
+        return CNN_OK;
+    struct cnn_evaluator_options options = {
+        .config = &run->config,
+        .comm = run->comm,
+        .backend = run->backend,
+        .dataset = run->inputs.val,
+        .of = run->worker->replica,
+        .channels = run->inputs.channels,
+        .classes = run->inputs.classes,
+        .batch = run->plan.eval_batch,
+        .threads = run->threads.loader,
+    };
+    memcpy(options.mean, run->record.facts.mean, sizeof options.mean);
+    memcpy(options.std, run->record.facts.std, sizeof options.std);
+    return cnn_evaluator_create(&run->evaluator, &options);
+}
+
+static enum cnn_status make_saver(struct cnn_run *run, const char *config_text) {
+    struct cnn_saver_options options = {
+        .folder = run->outputs.folder.checkpoints,
+        .model = run->model,
+        .keep = run->config.checkpoint.keep,
+        .texts = {.config = config_text, .class_names = run->inputs.class_names, .version = cnn_dist_version()},
+    };
+    return cnn_saver_create(&run->outputs.saver, &options);
+}
+
+// The first thing that changes anything on disk.
+static enum cnn_status open_outputs(struct cnn_run *run) {
+    struct cnn_outputs *outputs = &run->outputs;
+    char *text = NULL;
+    if (!is_rank_0(run))
+        return CNN_OK;
+    CNN_TRY(cnn_run_folder_create(&outputs->folder));
+    CNN_TRY(cnn_run_folder_open_log(&outputs->folder));
+    CNN_TRY(cnn_store_rewind(outputs->folder.checkpoints, run->resumed ? run->record.state.step : -1));
+    CNN_TRY(cnn_metrics_open(&outputs->metrics, outputs->folder.metrics, run->resumed ? run->record.state.step : -1));
+    CNN_TRY(cnn_config_format(&text, &run->config));
+    enum cnn_status status = cnn_file_replace(outputs->folder.config, text, strlen(text));
+    if (status == CNN_OK)
+        status = make_saver(run, text);
+    free(text);
+    return status;
+}
+
+static void set_state(struct cnn_run *run, const struct cnn_resume *resume) {
+    run->resumed = resume->resumed;
+    run->record.state = resume->resumed ? resume->record.state : (struct cnn_run_state){.best_step = -1};
+}
+
+// What follows needs the run's place: the checkpoint's, or the beginning.
+static enum cnn_status create_from(struct cnn_run *run, const struct cnn_resume *resume) {
+    CNN_TRY(cnn_comm_agree(run->comm, make_plan(run, resume->resumed ? (int)resume->record.facts.micro : 0)));
+    CNN_TRY(cnn_comm_agree(run->comm, make_network(run)));
+    set_facts(run);
+    set_state(run, resume);
+    CNN_TRY(cnn_comm_agree(run->comm, cnn_resume_check(resume, run->model, &run->record.facts)));
+    CNN_TRY(find_statistics(run, resume));
+    CNN_TRY(make_worker(run));
+    CNN_TRY(make_evaluator(run));
+    CNN_TRY(cnn_resume_restore(resume, run->comm, run->model, run->config.run.seed, run->worker));
+    CNN_TRY(cnn_comm_agree(run->comm, open_outputs(run)));
+    uint64_t epoch_step = (uint64_t)(run->record.state.position / run->record.facts.global);
+    return cnn_comm_agree(run->comm, cnn_loader_start(run->loader, (uint64_t)run->record.state.epoch, epoch_step));
+}
+
+static enum cnn_status create_all(struct cnn_run *run) {
+    struct cnn_resume resume = {0};
+    CNN_TRY(cnn_comm_agree(run->comm, look_at_folder(run)));
+    CNN_TRY(cnn_resume_choose(&resume, run->options->resume, run->outputs.folder.checkpoints, run->comm));
+    enum cnn_status status = create_from(run, &resume);
+    if (status == CNN_OK && resume.checkpoint)
+        cnn_log_info("going on from %s", cnn_checkpoint_path(resume.checkpoint));
+    cnn_resume_finish(&resume);
+    return status;
+}
+
+enum cnn_status cnn_run_create(struct cnn_run **out, const struct cnn_train_options *options) {
+    struct cnn_run *run = NULL;
+    CNN_TRY(cnn_comm_agree(options->comm, cnn_calloc(&run, 1, sizeof *run)));
+    run->options = options;
+    run->comm = options->comm;
+    run->config = *options->config;
+    run->place = (struct cnn_place){
+        .rank = cnn_comm_rank(options->comm),
+        .size = cnn_comm_size(options->comm),
+        .local_rank = cnn_comm_local_rank(options->comm),
+        .local_size = cnn_comm_local_size(options->comm),
+    };
+    enum cnn_status status = create_all(run);
+    if (status != CNN_OK) {
+        cnn_run_destroy(run);
+        return status;
+    }
+    *out = run;
+    return CNN_OK;
+}
+
+void cnn_run_destroy(struct cnn_run *run) {
+    if (!run)
+        return;
+    bool broken = run->worker && run->worker->broken;
+    cnn_saver_destroy(run->outputs.saver);
+    cnn_metrics_close(run->outputs.metrics);
+    cnn_evaluator_destroy(run->evaluator);
+    cnn_worker_destroy(run->worker);
+    cnn_loader_destroy(run->loader);
+    if (!broken) { // what the exchange's thread may still touch stays
+        cnn_model_destroy(run->model);
+        cnn_backend_destroy(run->backend);
+    }
+    cnn_inputs_close(&run->inputs);
+    cnn_run_folder_finish(&run->outputs.folder);
+    free(run);
+}

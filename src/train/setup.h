@@ -1,0 +1,49 @@
+// Everything slow and everything that can be wrong, before step 0: what a run needs, created in the order in which
+// mistakes of the user are cheapest to find, and destroyed in reverse.
+#ifndef CNN_TRAIN_SETUP_H
+#define CNN_TRAIN_SETUP_H
+#include "train/coordinator.h"
+#include "train/evaluate.h"
+#include "train/inputs.h"
+#include "train/metrics.h"
+#include "train/network.h"
+#include "train/plan.h"
+#include "train/resume.h"
+#include "train/run_folder.h"
+#include "train/saver.h"
+#include "train/schedule.h"
+#include "train/trainer.h"
+#include "train/worker.h"
+
+// What rank 0 writes; NULL on the others.
+struct cnn_outputs {
+    struct cnn_run_folder folder;
+    struct cnn_metrics_file *metrics;
+    struct cnn_saver *saver;
+};
+
+struct cnn_run {
+    const struct cnn_train_options *options;
+    struct cnn_comm *comm;
+    struct cnn_config config; // resolved: micro, classes and statistics are numbers
+    struct cnn_place place;
+    struct cnn_inputs inputs;
+    struct cnn_plan plan;
+    struct cnn_thread_plan threads;
+    struct cnn_schedule schedule;
+    struct cnn_coordinator coordinator;
+    struct cnn_backend *backend;
+    struct cnn_loader *loader;
+    struct cnn_model *model;
+    struct cnn_worker *worker;
+    struct cnn_evaluator *evaluator; // NULL without data.val
+    struct cnn_outputs outputs;
+    struct cnn_run_record record; // what it is, and where it stands
+    bool resumed;
+};
+
+// The loader has started at the run's place in the data when this returns. All ranks succeed or fail together. Collective.
+enum cnn_status cnn_run_create(struct cnn_run **out, const struct cnn_train_options *options) CNN_MUST_CHECK;
+void cnn_run_destroy(struct cnn_run *run); // Collective unless the exchange is broken
+
+#endif
