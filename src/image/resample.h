@@ -1,5 +1,6 @@
 // Antialiased bilinear resampling of 8-bit pixels, bit for bit as Pillow does it: two passes, across then down, each a
 // triangle filter as wide as the shrinking, in fixed point with 22 fraction bits and rounding to 8 bits in between.
+// (Pillow 13 goes down first where the height shrinks much more than the width, which changes a pixel by at most 1.)
 #ifndef CNN_IMAGE_RESAMPLE_H
 #define CNN_IMAGE_RESAMPLE_H
 #include "image/pixels.h"
