@@ -30,6 +30,20 @@ struct cnn_flag {
     bool required;
 };
 
+// How a table names its flags; `value` is checked by the compiler to be of the right kind.
+#define CNN_BOOL_FLAG(flag, bool_pointer, text) \
+    {.name = flag, .type = CNN_FLAG_BOOL, .value = 1 ? (bool_pointer) : (bool *)0, .doc = text}
+#define CNN_INT_FLAG(flag, int64_pointer, word, lo, hi, text)                                                                   \
+    {.name = flag, .type = CNN_FLAG_INT, .value = 1 ? (int64_pointer) : (int64_t *)0, .argument = word, .least = lo, .most = hi, \
+     .doc = text}
+#define CNN_STRING_FLAG(flag, string_pointer, word, text) \
+    {.name = flag, .type = CNN_FLAG_STRING, .value = 1 ? (string_pointer) : (const char **)0, .argument = word, .doc = text}
+#define CNN_REQUIRED_FLAG(flag, string_pointer, word, text)                                                                  \
+    {.name = flag, .type = CNN_FLAG_STRING, .value = 1 ? (string_pointer) : (const char **)0, .argument = word, .doc = text, \
+     .required = true}
+#define CNN_LIST_FLAG(flag, strings_pointer, word, text) \
+    {.name = flag, .type = CNN_FLAG_LIST, .value = 1 ? (strings_pointer) : (struct cnn_strings *)0, .argument = word, .doc = text}
+
 struct cnn_args {
     const char *usage;           // "cnn_dist dataset synth --out DIR [options]"
     const char *summary;         // a paragraph for the help, without the last newline
