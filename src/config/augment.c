@@ -1,13 +1,15 @@
 #include "config/augment.h"
 #include <math.h>
 
+// clang-format off: the table reads by entry
 #define REQUIRED {NAN, NAN}
-#define SIZE(what) {.name = "size", .type = CNN_ARG_INT, .fallback = REQUIRED, .least = 1, .most = 4096, .doc = what}
+#define SIZE(what) \
+    {.name = "size", .type = CNN_ARG_INT, .fallback = REQUIRED, .least = 1, .most = 4096, .doc = what}
 
 const struct cnn_augment_info cnn_augment_table[CNN_N_AUGMENTS] = {
     [CNN_AUGMENT_RANDOM_CROP] = {
         .name = "random_crop",
-        .doc = "adds a black border of `padding` pixels on every side, then cuts a square from a random place",
+        .doc = "adds a black border of `padding` pixels on every side, then cuts a square at random",
         .is_random = true,
         .n_args = 2,
         .args = {

@@ -26,8 +26,8 @@ static void usage(char *out, size_t out_bytes, const struct cnn_augment_info *in
     cnn_append(out, out_bytes, "}`");
 }
 
-static enum cnn_status read_number(struct cnn_reader *reader, const struct cnn_augment_arg *arg, const yaml_node_t *node,
-                                   double *out, const char *path) {
+static enum cnn_status read_number(struct cnn_reader *reader, const struct cnn_augment_arg *arg,
+                                   const yaml_node_t *node, double *out, const char *path) {
     struct cnn_bounds bounds = {arg->least, arg->most, false, false};
     enum cnn_status status;
     if (node->type == YAML_SCALAR_NODE) {
@@ -39,22 +39,25 @@ static enum cnn_status read_number(struct cnn_reader *reader, const struct cnn_a
     return status == CNN_OK ? CNN_OK : cnn_reader_fail_in(reader, status, node->start_mark, path);
 }
 
-static enum cnn_status read_range(struct cnn_reader *reader, const struct cnn_augment_arg *arg, const yaml_node_t *node,
-                                  double out[2], const char *path) {
+static enum cnn_status read_range(struct cnn_reader *reader, const struct cnn_augment_arg *arg,
+                                  const yaml_node_t *node, double out[2], const char *path) {
     char allowed[96];
-    cnn_format_bounds(allowed, sizeof allowed, "a range [low, high]", (struct cnn_bounds){arg->least, arg->most, false, false});
+    cnn_format_bounds(allowed, sizeof allowed, "a range [low, high]",
+                      (struct cnn_bounds){arg->least, arg->most, false, false});
     if (node->type != YAML_SEQUENCE_NODE || length_of(node) != 2)
         return cnn_reader_fail_in(reader, refuse_node(node, allowed), node->start_mark, path);
     for (int i = 0; i < 2; i++)
-        CNN_TRY(read_number(reader, arg, cnn_reader_node(reader, node->data.sequence.items.start[i]), &out[i], path));
+        CNN_TRY(read_number(reader, arg, cnn_reader_node(reader, node->data.sequence.items.start[i]), &out[i],
+                            path));
     if (out[0] > out[1])
-        return cnn_reader_fail_in(reader, cnn_fail(CNN_ERR_INPUT, "the range ends below its start; write [low, high]"),
-                                  node->start_mark, path);
+        return cnn_reader_fail_in(
+            reader, cnn_fail(CNN_ERR_INPUT, "the range ends below its start; write [low, high]"),
+            node->start_mark, path);
     return CNN_OK;
 }
 
-static enum cnn_status read_arg(struct cnn_reader *reader, const struct cnn_augment_arg *arg, const yaml_node_t *node,
-                                double out[2], const char *entry) {
+static enum cnn_status read_arg(struct cnn_reader *reader, const struct cnn_augment_arg *arg,
+                                const yaml_node_t *node, double out[2], const char *entry) {
     char path[CNN_PATH_BYTES];
     snprintf(path, sizeof path, "%s.%s", entry, arg->name);
     if (arg->type == CNN_ARG_RANGE)
@@ -78,17 +81,20 @@ static int find_arg(const struct cnn_augment_info *info, const yaml_node_t *key)
     return -1;
 }
 
-static enum cnn_status read_args(struct cnn_reader *reader, const struct cnn_augment_info *info, const yaml_node_t *node,
-                                 struct cnn_augment *out, const char *entry) {
+static enum cnn_status read_args(struct cnn_reader *reader, const struct cnn_augment_info *info,
+                                 const yaml_node_t *node, struct cnn_augment *out, const char *entry) {
     bool given[CNN_AUGMENT_MAX_ARGS] = {false};
-    for (yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top; pair++) {
+    for (yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top;
+         pair++) {
         const yaml_node_t *key = cnn_reader_node(reader, pair->key);
         int i = find_arg(info, key);
         if (i < 0)
             return cnn_reader_fail_in(reader, CNN_ERR_INPUT, key->start_mark, entry);
         if (given[i])
-            return cnn_reader_fail_in(reader, cnn_fail(CNN_ERR_INPUT, "the argument `%s` stands here a second time", info->args[i].name),
-                                      key->start_mark, entry);
+            return cnn_reader_fail_in(
+                reader,
+                cnn_fail(CNN_ERR_INPUT, "the argument `%s` stands here a second time", info->args[i].name),
+                key->start_mark, entry);
         given[i] = true;
         CNN_TRY(read_arg(reader, &info->args[i], cnn_reader_node(reader, pair->value), out->args[i], entry));
     }
@@ -101,15 +107,16 @@ static enum cnn_status check_required(struct cnn_reader *reader, const struct cn
     usage(shown, sizeof shown, info);
     for (int i = 0; i < info->n_args; i++)
         if (isnan(op->args[i][0]))
-            return cnn_reader_fail_in(reader,
-                                      cnn_fail(CNN_ERR_INPUT, "the argument `%s` is missing; write %s", info->args[i].name, shown),
-                                      mark, entry);
+            return cnn_reader_fail_in(
+                reader,
+                cnn_fail(CNN_ERR_INPUT, "the argument `%s` is missing; write %s", info->args[i].name, shown),
+                mark, entry);
     return CNN_OK;
 }
 
 // The value behind `name:`. NULL: the name stands alone.
-static enum cnn_status read_value(struct cnn_reader *reader, const struct cnn_augment_info *info, const yaml_node_t *node,
-                                  struct cnn_augment *out, const char *entry) {
+static enum cnn_status read_value(struct cnn_reader *reader, const struct cnn_augment_info *info,
+                                  const yaml_node_t *node, struct cnn_augment *out, const char *entry) {
     char shown[160], found[CNN_FOUND_BYTES];
     struct cnn_scalar scalar = {"x", 1, false};
     if (node && node->type == YAML_SCALAR_NODE)
@@ -122,7 +129,8 @@ static enum cnn_status read_value(struct cnn_reader *reader, const struct cnn_au
         return read_arg(reader, &info->args[0], node, out->args[0], entry);
     usage(shown, sizeof shown, info);
     cnn_node_found(found, node);
-    return cnn_reader_fail_in(reader, cnn_fail(CNN_ERR_INPUT, "found %s; name the arguments: %s", found, shown),
+    return cnn_reader_fail_in(reader,
+                              cnn_fail(CNN_ERR_INPUT, "found %s; name the arguments: %s", found, shown),
                               node->start_mark, entry);
 }
 
@@ -140,14 +148,18 @@ static int find_kind(const yaml_node_t *name) {
     return -1;
 }
 
-static enum cnn_status read_entry(struct cnn_reader *reader, const yaml_node_t *node, struct cnn_augment *out, const char *path) {
+static enum cnn_status read_entry(struct cnn_reader *reader, const yaml_node_t *node, struct cnn_augment *out,
+                                  const char *path) {
     const yaml_node_t *name = node, *value = NULL;
     char entry[CNN_PATH_BYTES];
     if (node->type == YAML_MAPPING_NODE) {
         size_t pairs = (size_t)(node->data.mapping.pairs.top - node->data.mapping.pairs.start);
         if (pairs != 1)
-            return cnn_reader_fail_in(reader, cnn_fail(CNN_ERR_INPUT, "found %zu names in one entry; begin each augmentation with `- `", pairs),
-                                      node->start_mark, path);
+            return cnn_reader_fail_in(
+                reader,
+                cnn_fail(CNN_ERR_INPUT, "found %zu names in one entry; begin each augmentation with `- `",
+                         pairs),
+                node->start_mark, path);
         name = cnn_reader_node(reader, node->data.mapping.pairs.start->key);
         value = cnn_reader_node(reader, node->data.mapping.pairs.start->value);
     }
@@ -163,20 +175,24 @@ static enum cnn_status read_entry(struct cnn_reader *reader, const yaml_node_t *
     return check_required(reader, info, out, name->start_mark, entry);
 }
 
-enum cnn_status cnn_reader_augments(struct cnn_reader *reader, struct cnn_augment_list *out, const yaml_node_t *node,
-                                    const char *path) {
+enum cnn_status cnn_reader_augments(struct cnn_reader *reader, struct cnn_augment_list *out,
+                                    const yaml_node_t *node, const char *path) {
     size_t n = node->type == YAML_SEQUENCE_NODE ? length_of(node) : 0;
     if (node->type != YAML_SEQUENCE_NODE)
-        return cnn_reader_fail_in(reader, refuse_node(node, "a list, one augmentation a line, each begun with `- `"),
+        return cnn_reader_fail_in(reader,
+                                  refuse_node(node, "a list, one augmentation a line, each begun with `- `"),
                                   node->start_mark, path);
     if (n > CNN_AUGMENT_MAX_OPS)
-        return cnn_reader_fail_in(reader, cnn_fail(CNN_ERR_INPUT, "found %zu augmentations; allowed: at most %d", n, CNN_AUGMENT_MAX_OPS),
-                                  node->start_mark, path);
+        return cnn_reader_fail_in(
+            reader,
+            cnn_fail(CNN_ERR_INPUT, "found %zu augmentations; allowed: at most %d", n, CNN_AUGMENT_MAX_OPS),
+            node->start_mark, path);
     memset(out, 0, sizeof *out);
     for (size_t i = 0; i < n; i++) {
         char item[CNN_PATH_BYTES];
         snprintf(item, sizeof item, "%s[%zu]", path, i);
-        CNN_TRY(read_entry(reader, cnn_reader_node(reader, node->data.sequence.items.start[i]), &out->ops[i], item));
+        CNN_TRY(read_entry(reader, cnn_reader_node(reader, node->data.sequence.items.start[i]), &out->ops[i],
+                           item));
     }
     out->n = (int)n;
     return CNN_OK;

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-enum cnn_status cnn_reader_fail_option(const struct cnn_reader *reader, enum cnn_status status, const char *path) {
+enum cnn_status cnn_reader_fail_option(const struct cnn_reader *reader, enum cnn_status status,
+                                       const char *path) {
     const struct cnn_place *place = &reader->places[cnn_option_find(path) - cnn_option_table];
     if (place->is_override)
         return cnn_fail_in(status, "--set %s", path);
@@ -54,9 +55,13 @@ static void name_run(struct cnn_reader *reader) {
 static enum cnn_status check_run(struct cnn_reader *reader) {
     const char *name = reader->config->run.name;
     if (strchr(name, '/') || name[0] == '.')
-        return cnn_reader_fail_option(reader, cnn_fail(CNN_ERR_INPUT, "found `%.64s`; allowed: the name of one folder, "
-                                                       "without `/` and not begun with `.` (the folder above it is run.dir)", name),
-                                      "run.name");
+        return cnn_reader_fail_option(
+            reader,
+            cnn_fail(CNN_ERR_INPUT,
+                     "found `%.64s`; allowed: the name of one folder, "
+                     "without `/` and not begun with `.` (the folder above it is run.dir)",
+                     name),
+            "run.name");
     return CNN_OK;
 }
 
@@ -64,8 +69,12 @@ static enum cnn_status check_stats(struct cnn_reader *reader) {
     reader->config->data.has_stats = reader->has_mean && reader->has_std;
     if (reader->has_mean == reader->has_std)
         return CNN_OK;
-    const char *missing = reader->has_mean ? "data.std" : "data.mean", *there = reader->has_mean ? "data.mean" : "data.std";
-    return cnn_reader_fail_option(reader, cnn_fail(CNN_ERR_INPUT, "set without %s; set both, or neither to have them measured", missing), there);
+    const char *missing = reader->has_mean ? "data.std" : "data.mean",
+               *there = reader->has_mean ? "data.mean" : "data.std";
+    return cnn_reader_fail_option(
+        reader,
+        cnn_fail(CNN_ERR_INPUT, "set without %s; set both, or neither to have them measured", missing),
+        there);
 }
 
 static enum cnn_status check_eval_augments(struct cnn_reader *reader) {
@@ -73,8 +82,11 @@ static enum cnn_status check_eval_augments(struct cnn_reader *reader) {
     for (int i = 0; i < list->n; i++) {
         const struct cnn_augment_info *info = &cnn_augment_table[list->ops[i].kind];
         if (info->is_random)
-            return cnn_reader_fail_option(reader, cnn_fail(CNN_ERR_INPUT, "found `%s`, which is random; allowed: resize, center_crop",
-                                                           info->name), "augment.eval");
+            return cnn_reader_fail_option(
+                reader,
+                cnn_fail(CNN_ERR_INPUT, "found `%s`, which is random; allowed: resize, center_crop",
+                         info->name),
+                "augment.eval");
     }
     return CNN_OK;
 }
@@ -89,9 +101,13 @@ static enum cnn_status check_batch(struct cnn_reader *reader) {
     while (global % above != 0)
         above++;
     if (below == above)
-        cnn_fail(CNN_ERR_INPUT, "%d is more than train.batch.global, %d; allowed: a divisor of it, such as %d", micro, global, below);
+        cnn_fail(CNN_ERR_INPUT,
+                 "%d is more than train.batch.global, %d; allowed: a divisor of it, such as %d", micro,
+                 global, below);
     else
-        cnn_fail(CNN_ERR_INPUT, "%d does not divide train.batch.global, %d; the nearest divisors are %d and %d", micro, global, below, above);
+        cnn_fail(CNN_ERR_INPUT,
+                 "%d does not divide train.batch.global, %d; the nearest divisors are %d and %d", micro,
+                 global, below, above);
     return cnn_reader_fail_option(reader, CNN_ERR_INPUT, "train.batch.micro");
 }
 
@@ -115,8 +131,10 @@ static enum cnn_status check_warmup(struct cnn_reader *reader) {
         return CNN_OK;
     cnn_format_real(count, warmup.count);
     cnn_format_real(total, epochs);
-    return cnn_reader_fail_option(reader, cnn_fail(CNN_ERR_INPUT, "a warm-up of %s epochs is longer than training, train.epochs: %s",
-                                                   count, total),
+    return cnn_reader_fail_option(reader,
+                                  cnn_fail(CNN_ERR_INPUT,
+                                           "a warm-up of %s epochs is longer than training, train.epochs: %s",
+                                           count, total),
                                   given_of(reader, "train.schedule.warmup", "train.epochs"));
 }
 
@@ -126,15 +144,22 @@ static enum cnn_status check_milestones(struct cnn_reader *reader) {
     bool is_used = reader->config->train.schedule.name == CNN_SCHEDULE_MULTISTEP;
     const char *path = "train.schedule.milestones";
     if (is_used && n == 0)
-        return cnn_reader_fail_option(reader, cnn_fail(CNN_ERR_INPUT, "the schedule `multistep` needs train.schedule.milestones, such as [30 epochs, 60 epochs]"),
-                                      given_of(reader, path, "train.schedule.name"));
+        return cnn_reader_fail_option(
+            reader,
+            cnn_fail(
+                CNN_ERR_INPUT,
+                "the schedule `multistep` needs train.schedule.milestones, such as [30 epochs, 60 epochs]"),
+            given_of(reader, path, "train.schedule.name"));
     for (int i = 0; i < n; i++) {
         if (at[i].unit == CNN_NEVER)
             cnn_fail(CNN_ERR_INPUT, "number %d is zero; allowed: times after the start", i + 1);
         else if (i > 0 && at[i].unit != at[i - 1].unit)
-            cnn_fail(CNN_ERR_INPUT, "number %d is in another unit than the one before; write all in epochs or all in steps", i + 1);
+            cnn_fail(CNN_ERR_INPUT,
+                     "number %d is in another unit than the one before; write all in epochs or all in steps",
+                     i + 1);
         else if (i > 0 && at[i].count <= at[i - 1].count)
-            cnn_fail(CNN_ERR_INPUT, "number %d is not later than the one before; write them in increasing order", i + 1);
+            cnn_fail(CNN_ERR_INPUT,
+                     "number %d is not later than the one before; write them in increasing order", i + 1);
         else
             continue;
         return cnn_reader_fail_option(reader, CNN_ERR_INPUT, path);
@@ -150,12 +175,15 @@ static enum cnn_status check_schedule(struct cnn_reader *reader) {
         rate *= (double)global / per_batch;
     char text[CNN_NUMBER_BYTES];
     if (name == CNN_SCHEDULE_STEP && reader->config->train.schedule.every.unit == CNN_NEVER)
-        return cnn_reader_fail_option(reader, cnn_fail(CNN_ERR_INPUT, "the schedule `step` needs a time above 0, such as `30 epochs`"),
-                                      "train.schedule.every");
+        return cnn_reader_fail_option(
+            reader, cnn_fail(CNN_ERR_INPUT, "the schedule `step` needs a time above 0, such as `30 epochs`"),
+            "train.schedule.every");
     if ((name == CNN_SCHEDULE_COSINE || name == CNN_SCHEDULE_POLYNOMIAL) && final_rate > rate) {
         cnn_format_real(text, rate);
-        return cnn_reader_fail_option(reader, cnn_fail(CNN_ERR_INPUT, "is above the rate it falls from, %s (train.schedule.rate)", text),
-                                      given_of(reader, "train.schedule.final_rate", "train.schedule.rate"));
+        return cnn_reader_fail_option(
+            reader,
+            cnn_fail(CNN_ERR_INPUT, "is above the rate it falls from, %s (train.schedule.rate)", text),
+            given_of(reader, "train.schedule.final_rate", "train.schedule.rate"));
     }
     return CNN_OK;
 }
@@ -164,7 +192,8 @@ static bool is_default(const struct cnn_reader *reader, const char *path) {
     struct cnn_config defaults;
     const struct cnn_option *option = cnn_option_find(path);
     cnn_config_defaults(&defaults);
-    return memcmp(cnn_option_value(&defaults, option), cnn_option_value(reader->config, option), option->bytes) == 0;
+    return memcmp(cnn_option_value(&defaults, option), cnn_option_value(reader->config, option),
+                  option->bytes) == 0;
 }
 
 // Keys that only some schedules read. A file that sets one for nothing was probably meant otherwise, but
@@ -182,8 +211,10 @@ static void warn_unused(const struct cnn_reader *reader) {
     };
     enum cnn_schedule_kind name = reader->config->train.schedule.name;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        if (!(keys[i].used_by >> name & 1) && is_given(reader, keys[i].path) && !is_default(reader, keys[i].path))
-            cnn_log_warn("%s: %s has no effect with the schedule `%s`", reader->name, keys[i].path, cnn_schedule_name(name));
+        if (!(keys[i].used_by >> name & 1) && is_given(reader, keys[i].path) &&
+            !is_default(reader, keys[i].path))
+            cnn_log_warn("%s: %s has no effect with the schedule `%s`", reader->name, keys[i].path,
+                         cnn_schedule_name(name));
 }
 
 enum cnn_status cnn_reader_check(struct cnn_reader *reader) {

@@ -13,7 +13,8 @@ void cnn_config_defaults(struct cnn_config *out) {
     memset(out, 0, sizeof *out);
     for (size_t i = 0; i < CNN_N_OPTIONS; i++) {
         const struct cnn_option *option = &cnn_option_table[i];
-        struct cnn_scalar scalar = {option->fallback, strlen(option->fallback), option->type == CNN_OPTION_TEXT};
+        struct cnn_scalar scalar = {option->fallback, strlen(option->fallback),
+                                    option->type == CNN_OPTION_TEXT};
         if (strcmp(option->fallback, "[]") == 0) // an empty list is all zeros
             continue;
         // A default that its own option refuses is a mistake in the table; the tests look at every one.
@@ -56,7 +57,8 @@ static enum cnn_status check_override_path(const char *path) {
     cnn_format_found(found, path, strlen(path));
     if (nearest)
         return cnn_fail(CNN_ERR_INPUT, "--set %s: unknown key %s, did you mean `%s`?", path, found, nearest);
-    return cnn_fail(CNN_ERR_INPUT, "--set %s: unknown key %s; `cnn_dist config schema` lists all keys", path, found);
+    return cnn_fail(CNN_ERR_INPUT, "--set %s: unknown key %s; `cnn_dist config schema` lists all keys", path,
+                    found);
 }
 
 // `--set data.val=` empties a text; every other option needs a value.
@@ -64,7 +66,8 @@ static enum cnn_status set_empty(struct cnn_reader *reader, const char *path) {
     const struct cnn_option *option = cnn_option_find(path);
     struct cnn_scalar empty = {"", 0, option && option->type == CNN_OPTION_TEXT};
     if (!option)
-        return cnn_fail(CNN_ERR_INPUT, "--set %s: has no value; write PATH=VALUE, such as train.epochs=5", path);
+        return cnn_fail(CNN_ERR_INPUT, "--set %s: has no value; write PATH=VALUE, such as train.epochs=5",
+                        path);
     enum cnn_status status = cnn_value_read(reader->config, option, &empty);
     if (status != CNN_OK)
         return cnn_fail_in(status, "--set %s", path);
@@ -108,7 +111,8 @@ enum cnn_status cnn_config_parse(struct cnn_config *out, const char *name, const
     return CNN_OK;
 }
 
-enum cnn_status cnn_config_read(struct cnn_config *out, const char *path, const char *const *overrides, size_t n_overrides) {
+enum cnn_status cnn_config_read(struct cnn_config *out, const char *path, const char *const *overrides,
+                                size_t n_overrides) {
     char *text = NULL;
     size_t bytes = 0;
     CNN_TRY(cnn_file_read(&text, &bytes, path, CNN_CONFIG_LIMIT_BYTES));

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-// "5 epochs", "500 steps": a count of steps or epochs. `never` and every way to write zero are {0, CNN_NEVER}.
+// "5 epochs", "500 steps": a count of steps or epochs. `never`, and zero however written, are {0, CNN_NEVER}.
 enum cnn_unit { CNN_NEVER, CNN_STEPS, CNN_EPOCHS };
 struct cnn_duration {
     double count; // may be fractional for epochs
@@ -18,10 +18,22 @@ struct cnn_duration {
 
 enum cnn_backend_kind { CNN_BACKEND_AUTO, CNN_BACKEND_CPU, CNN_BACKEND_CUDA };
 enum cnn_comm_kind { CNN_COMM_AUTO, CNN_COMM_SELF, CNN_COMM_MPI, CNN_COMM_NCCL };
-enum cnn_precision { CNN_PRECISION_AUTO, CNN_PRECISION_FP32, CNN_PRECISION_TF32, CNN_PRECISION_BF16, CNN_PRECISION_FP16 };
+enum cnn_precision {
+    CNN_PRECISION_AUTO,
+    CNN_PRECISION_FP32,
+    CNN_PRECISION_TF32,
+    CNN_PRECISION_BF16,
+    CNN_PRECISION_FP16
+};
 enum cnn_shuffle { CNN_SHUFFLE_FULL, CNN_SHUFFLE_NONE };
 enum cnn_optimizer_kind { CNN_OPTIMIZER_SGD };
-enum cnn_schedule_kind { CNN_SCHEDULE_CONSTANT, CNN_SCHEDULE_STEP, CNN_SCHEDULE_MULTISTEP, CNN_SCHEDULE_COSINE, CNN_SCHEDULE_POLYNOMIAL };
+enum cnn_schedule_kind {
+    CNN_SCHEDULE_CONSTANT,
+    CNN_SCHEDULE_STEP,
+    CNN_SCHEDULE_MULTISTEP,
+    CNN_SCHEDULE_COSINE,
+    CNN_SCHEDULE_POLYNOMIAL
+};
 
 #define CNN_AUTO 0 // integer options whose value `auto` is chosen by the program
 #define CNN_MAX_MILESTONES 16
@@ -36,10 +48,10 @@ struct cnn_config {
         char train[4096], val[4096];
         int threads; // CNN_AUTO
         enum cnn_shuffle shuffle;
-        int ahead;             // micro-batches kept ready
-        int64_t max_bad;       // records that may fail in an epoch before the run stops
-        int channels;          // 1, 3 or CNN_AUTO (as stored)
-        double mean[3], std[3]; // of pixels scaled to 0..1; has_stats false: computed once from the training set
+        int ahead;       // micro-batches kept ready
+        int64_t max_bad; // records that may fail in an epoch before the run stops
+        int channels;    // 1, 3 or CNN_AUTO (as stored)
+        double mean[3], std[3]; // of pixels scaled to 0..1; unset without has_stats: measured on the training set
         bool has_stats;
     } data;
     struct {
@@ -47,9 +59,9 @@ struct cnn_config {
     } augment;
     struct {
         char arch[64];
-        int classes;        // CNN_AUTO: the dataset's
+        int classes; // CNN_AUTO: the dataset's
         bool zero_init_residual;
-        double dropout;     // negative: the architecture's own
+        double dropout; // negative: the architecture's own
     } model;
     struct {
         double epochs;
@@ -66,11 +78,11 @@ struct cnn_config {
         } optimizer;
         struct {
             enum cnn_schedule_kind name;
-            double rate;       // base learning rate
-            int per_batch;     // `rate` is meant for this global batch and scales linearly with it; 0: as written
+            double rate;   // base learning rate
+            int per_batch; // `rate` is meant for this global batch and scales linearly with it; 0: as written
             struct cnn_duration warmup;
-            double warmup_from; // fraction of the rate warm-up starts from
-            struct cnn_duration every;  // step
+            double warmup_from;                                 // fraction of the rate warm-up starts from
+            struct cnn_duration every;                          // step
             struct cnn_duration milestones[CNN_MAX_MILESTONES]; // multistep
             int n_milestones;
             double factor, power, final_rate;
@@ -97,15 +109,17 @@ struct cnn_config {
 };
 
 // Reads `path`, applies `overrides` ("train.epochs=5", value in YAML), checks every key, type and range.
-// All errors are CNN_ERR_INPUT of the form FILE:LINE:COLUMN: key: what was found, what is allowed. Not collective.
-enum cnn_status cnn_config_read(struct cnn_config *out, const char *path, const char *const *overrides, size_t n_overrides) CNN_MUST_CHECK;
+// Mistakes are CNN_ERR_INPUT of the form FILE:LINE:COLUMN: key: what was found, what is allowed; those of an
+// override begin with `--set PATH` instead. Not collective.
+enum cnn_status cnn_config_read(struct cnn_config *out, const char *path, const char *const *overrides,
+                                size_t n_overrides) CNN_MUST_CHECK;
 // The same from memory; `name` stands for the path in messages.
 enum cnn_status cnn_config_parse(struct cnn_config *out, const char *name, const char *text, size_t bytes,
                                  const char *const *overrides, size_t n_overrides) CNN_MUST_CHECK;
 // Every option at its default.
 void cnn_config_defaults(struct cnn_config *out);
-// The whole config, defaults included, as YAML that cnn_config_parse reads back to an equal config (byte for byte,
-// where `name` is config->path). *out is malloc'ed.
+// The whole config, defaults included, as YAML that cnn_config_parse reads back to an equal config (byte for
+// byte, where `name` is config->path). *out is malloc'ed.
 enum cnn_status cnn_config_format(char **out, const struct cnn_config *config) CNN_MUST_CHECK;
 // All options as JSON (`config schema`) or as the reference page docs/config.md.
 enum cnn_status cnn_config_schema_json(char **out) CNN_MUST_CHECK;
@@ -115,7 +129,8 @@ enum cnn_status cnn_config_schema_markdown(char **out) CNN_MUST_CHECK;
 const char *cnn_precision_name(enum cnn_precision precision);
 const char *cnn_schedule_name(enum cnn_schedule_kind kind);
 
-// `duration` in steps, given the steps of an epoch; rounds to the nearest step, at least 1 unless it is 0 or never (0).
+// `duration` in steps, given the steps of an epoch; rounds to the nearest step, at least 1;
+// 0 for zero and never.
 int64_t cnn_duration_steps(struct cnn_duration duration, int64_t steps_per_epoch);
 
 #endif

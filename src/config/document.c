@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-enum cnn_status cnn_reader_fail_in(const struct cnn_reader *reader, enum cnn_status status, yaml_mark_t mark, const char *path) {
+enum cnn_status cnn_reader_fail_in(const struct cnn_reader *reader, enum cnn_status status, yaml_mark_t mark,
+                                   const char *path) {
     if (reader->is_override)
         return cnn_fail_in(status, "--set %s", path);
     if (*path == '\0')
@@ -26,10 +27,15 @@ static yaml_mark_t mark_of(const char *text, size_t offset) {
     return mark;
 }
 
-// Bytes of the well-formed UTF-8 character at `text`, 0 when there is none (RFC 3629: no overlong forms, no surrogates).
+// Bytes of the well-formed UTF-8 character at `text`, 0 when there is none (RFC 3629: no overlong forms, no
+// surrogates).
 static size_t utf8_bytes(const unsigned char *text, size_t left) {
     unsigned char c = text[0];
-    size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+    size_t n = c < 0x80                ? 1
+               : c >= 0xc2 && c < 0xe0 ? 2
+               : (c & 0xf0) == 0xe0    ? 3
+               : c >= 0xf0 && c < 0xf5 ? 4
+                                       : 0;
     if (n == 0 || n > left)
         return 0;
     for (size_t i = 1; i < n; i++)
@@ -42,10 +48,13 @@ static size_t utf8_bytes(const unsigned char *text, size_t left) {
     return is_overlong || is_outside ? 0 : n;
 }
 
-static enum cnn_status check_text(const struct cnn_reader *reader, const char *text, size_t bytes, const char *path) {
+static enum cnn_status check_text(const struct cnn_reader *reader, const char *text, size_t bytes,
+                                  const char *path) {
     if (bytes > CNN_CONFIG_LIMIT_BYTES) {
-        enum cnn_status status = cnn_fail(CNN_ERR_INPUT, "%zu bytes of YAML; at most %zu are allowed", bytes, CNN_CONFIG_LIMIT_BYTES);
-        return reader->is_override ? cnn_fail_in(status, "--set %s", path) : cnn_fail_in(status, "%s", reader->name);
+        enum cnn_status status = cnn_fail(CNN_ERR_INPUT, "%zu bytes of YAML; at most %zu are allowed", bytes,
+                                          CNN_CONFIG_LIMIT_BYTES);
+        return reader->is_override ? cnn_fail_in(status, "--set %s", path)
+                                   : cnn_fail_in(status, "%s", reader->name);
     }
     for (size_t i = 0; i < bytes;) {
         unsigned char c = (unsigned char)text[i];
@@ -71,8 +80,8 @@ static char byte_at(const char *text, size_t bytes, yaml_mark_t mark) {
 }
 
 // Turns the parser's own error into ours.
-static enum cnn_status fail_yaml(const struct cnn_reader *reader, const yaml_parser_t *parser, const char *text,
-                                 size_t bytes, const char *path) {
+static enum cnn_status fail_yaml(const struct cnn_reader *reader, const yaml_parser_t *parser,
+                                 const char *text, size_t bytes, const char *path) {
     if (parser->error == YAML_MEMORY_ERROR)
         return cnn_fail(CNN_ERR_MEMORY, "out of memory: cannot read %s", reader->name);
     const char *problem = parser->problem ? parser->problem : "unreadable";
@@ -83,9 +92,11 @@ static enum cnn_status fail_yaml(const struct cnn_reader *reader, const yaml_par
     else
         at_tab = byte_at(text, bytes, mark) == '\t';
     if (at_tab)
-        cnn_fail(CNN_ERR_INPUT, "not valid YAML: a tab stands where only spaces may (%s); indent with spaces", problem);
+        cnn_fail(CNN_ERR_INPUT, "not valid YAML: a tab stands where only spaces may (%s); indent with spaces",
+                 problem);
     else if (parser->context)
-        cnn_fail(CNN_ERR_INPUT, "not valid YAML: %s, %s (from line %zu)", problem, parser->context, parser->context_mark.line + 1);
+        cnn_fail(CNN_ERR_INPUT, "not valid YAML: %s, %s (from line %zu)", problem, parser->context,
+                 parser->context_mark.line + 1);
     else
         cnn_fail(CNN_ERR_INPUT, "not valid YAML: %s", problem);
     return cnn_reader_fail_in(reader, CNN_ERR_INPUT, mark, path);
@@ -137,9 +148,11 @@ static enum cnn_status check_event(struct event_counts *counts, const yaml_event
     return CNN_OK;
 }
 
-// A first pass over the events, which holds no more than one of them: the document that is built afterwards is
-// known to be small. Aliases need no more care: they share nodes, and no key that repeats is ever followed.
-static enum cnn_status check_events(const struct cnn_reader *reader, const char *text, size_t bytes, const char *path) {
+// A first pass over the events, which holds no more than one of them: the document that is built afterwards
+// is known to be small. Aliases need no more care: they share nodes, and no key that repeats is ever
+// followed.
+static enum cnn_status check_events(const struct cnn_reader *reader, const char *text, size_t bytes,
+                                    const char *path) {
     yaml_parser_t parser;
     yaml_event_t event;
     struct event_counts counts = {0, 0, 0};

@@ -142,7 +142,8 @@ static int write_sections(FILE *file, const char *path, const char *previous) {
     return depth;
 }
 
-static void write_option(FILE *file, const struct cnn_config *config, const struct cnn_option *option, const char *previous) {
+static void write_option(FILE *file, const struct cnn_config *config, const struct cnn_option *option,
+                         const char *previous) {
     int depth = write_sections(file, option->path, previous);
     const char *dot = strrchr(option->path, '.');
     fprintf(file, "%*s%s:", 2 * depth, "", dot ? dot + 1 : option->path);

@@ -9,25 +9,30 @@
 static const char intro[] =
     "# Options\n"
     "\n"
-    "<!-- Made from the table in src/config/options.c. Do not edit: change the table, then run the tests once with\n"
+    "<!-- Made from the table in src/config/options.c. Do not edit: change the table, then run the tests "
+    "once with\n"
     "     CNN_WRITE_DOCS=1 set, and this file is written anew. -->\n"
     "\n"
-    "A config is a YAML file. Every key may be left out and then has its default. What is written is checked before\n"
-    "anything starts: an unknown key, a wrong type or a value out of range is an error that names the file, the line\n"
+    "A config is a YAML file. Every key may be left out and then has its default. What is written is checked "
+    "before\n"
+    "anything starts: an unknown key, a wrong type or a value out of range is an error that names the file, "
+    "the line\n"
     "and what is allowed.\n"
     "\n"
     "    cnn_dist config check FILE    checks a config without running it\n"
     "    cnn_dist config show FILE     prints it with every default filled in\n"
     "    cnn_dist config schema        prints this reference as JSON\n"
     "\n"
-    "**One value changed for one run.** `--set PATH=VALUE` after any command, as often as needed; the last one counts.\n"
+    "**One value changed for one run.** `--set PATH=VALUE` after any command, as often as needed; the last "
+    "one counts.\n"
     "The value is read as YAML: `--set train.epochs=5`, `--set data.mean='[0.5, 0.5, 0.5]'`,\n"
     "`--set augment.train='[flip_horizontal]'`. A whole section may be given too:\n"
     "`--set train.batch='{global: 64, micro: 32}'`.\n"
     "\n"
     "**`auto`** leaves the choice to the program; the start of the log says what it chose.\n"
     "\n"
-    "**Times** have a unit: `5 epochs`, `1 epoch`, `0.5 epochs`, `500 steps`. `0` is none at all, and `never` says the same.\n"
+    "**Times** have a unit: `5 epochs`, `1 epoch`, `0.5 epochs`, `500 steps`. `0` is none at all, and "
+    "`never` says the same.\n"
     "\n"
     "**Anchors** (`&name`, `*name`) of YAML work; tags (`!!int`) and a second document in the file do not.\n";
 
@@ -49,7 +54,8 @@ static void write_option(FILE *file, const struct cnn_option *option) {
     else
         fputs("none", file);
     fputs(" | ", file);
-    write_cell(file, option->type == CNN_OPTION_AUGMENTS ? "a list of [augmentations](#augmentations)" : allowed);
+    write_cell(file,
+               option->type == CNN_OPTION_AUGMENTS ? "a list of [augmentations](#augmentations)" : allowed);
     if (option->unit)
         fprintf(file, " (%s)", option->unit);
     fputs(" | ", file);
@@ -59,7 +65,8 @@ static void write_option(FILE *file, const struct cnn_option *option) {
 
 static void write_section(FILE *file, const char *name, const char *doc) {
     size_t bytes = strlen(name);
-    fprintf(file, "\n## %s\n\n%s\n\n| Option | Default | Allowed | What it does |\n|---|---|---|---|\n", name, doc);
+    fprintf(file, "\n## %s\n\n%s\n\n| Option | Default | Allowed | What it does |\n|---|---|---|---|\n", name,
+            doc);
     for (size_t i = 0; i < CNN_N_OPTIONS; i++) {
         const char *path = cnn_option_table[i].path;
         if (strncmp(path, name, bytes) == 0 && (path[bytes] == '.' || path[bytes] == '\0'))
@@ -69,7 +76,9 @@ static void write_section(FILE *file, const char *name, const char *doc) {
 
 static void write_arg(FILE *file, const struct cnn_augment_arg *arg) {
     char number[2][CNN_NUMBER_BYTES], range[96];
-    const char *kind = arg->type == CNN_ARG_INT ? "a whole number" : arg->type == CNN_ARG_REAL ? "a number" : "[low, high]";
+    const char *kind = arg->type == CNN_ARG_INT    ? "a whole number"
+                       : arg->type == CNN_ARG_REAL ? "a number"
+                                                   : "[low, high]";
     cnn_format_bounds(range, sizeof range, kind, (struct cnn_bounds){arg->least, arg->most, false, false});
     cnn_format_real(number[0], arg->fallback[0]);
     cnn_format_real(number[1], arg->fallback[1]);
@@ -86,12 +95,16 @@ static void write_arg(FILE *file, const struct cnn_augment_arg *arg) {
 static void write_augmentations(FILE *file) {
     fputs("\n## Augmentations\n\n"
           "Entries of `augment.train` and `augment.eval`, applied in the order written: a bare name\n"
-          "(`- flip_horizontal`), a name with its arguments (`- random_crop: {size: 32, padding: 4}`), or, where there is\n"
-          "only one argument, a name with its value (`- resize: 256`).\n", file);
+          "(`- flip_horizontal`), a name with its arguments (`- random_crop: {size: 32, padding: 4}`), or, "
+          "where there is\n"
+          "only one argument, a name with its value (`- resize: 256`).\n",
+          file);
     for (int i = 0; i < CNN_N_AUGMENTS; i++) {
         const struct cnn_augment_info *info = &cnn_augment_table[i];
-        fprintf(file, "\n### %s\n\n%c%s.%s\n\n| Argument | Default | Allowed | What it is |\n|---|---|---|---|\n", info->name,
-                info->doc[0] - 'a' + 'A', info->doc + 1, info->is_random ? " Random: for `augment.train` only." : "");
+        fprintf(file,
+                "\n### %s\n\n%c%s.%s\n\n| Argument | Default | Allowed | What it is |\n|---|---|---|---|\n",
+                info->name, info->doc[0] - 'a' + 'A', info->doc + 1,
+                info->is_random ? " Random: for `augment.train` only." : "");
         for (int a = 0; a < info->n_args; a++)
             write_arg(file, &info->args[a]);
     }

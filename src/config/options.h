@@ -1,5 +1,6 @@
-// The one table of all options: what the YAML may hold, where each value goes in struct cnn_config, what it may be.
-// Parsing, --set, defaults, the resolved dump, the JSON schema and docs/config.md all read this table and nothing else.
+// The one table of all options: what the YAML may hold, where each value goes in struct cnn_config, what it
+// may be. Parsing, --set, defaults, the resolved dump, the JSON schema and docs/config.md all read this table
+// and nothing else.
 #ifndef CNN_CONFIG_OPTIONS_H
 #define CNN_CONFIG_OPTIONS_H
 #include "config/config.h"
@@ -34,13 +35,13 @@ struct cnn_option {
     size_t count_offset;
     const char *fallback; // the default, written as in YAML
     struct cnn_bounds bounds;
-    bool has_auto;     // the word `auto` is allowed and stands for auto_value
+    bool has_auto; // the word `auto` is allowed and stands for auto_value
     double auto_value;
-    bool required;     // text that may not be empty
-    bool repeats;      // a duration between repetitions: zero is written `never`
+    bool required; // text that may not be empty
+    bool repeats;  // a duration between repetitions: zero is written `never`
     const struct cnn_choice *choices;
-    const char *unit;  // NULL where the number has none
-    const char *doc;   // one line
+    const char *unit; // NULL where the number has none
+    const char *doc;  // one line
 };
 
 #define CNN_N_OPTIONS 51

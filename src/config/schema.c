@@ -8,12 +8,14 @@
 #include <string.h>
 
 static const char *const type_words[] = {
-    [CNN_OPTION_TEXT] = "text",           [CNN_OPTION_INT] = "integer",         [CNN_OPTION_LONG] = "integer",
-    [CNN_OPTION_REAL] = "number",         [CNN_OPTION_BOOL] = "boolean",        [CNN_OPTION_CHOICE] = "choice",
-    [CNN_OPTION_DURATION] = "duration",   [CNN_OPTION_DURATIONS] = "durations", [CNN_OPTION_STATS] = "numbers",
-    [CNN_OPTION_AUGMENTS] = "augmentations",
+    [CNN_OPTION_TEXT] = "text",         [CNN_OPTION_INT] = "integer",
+    [CNN_OPTION_LONG] = "integer",      [CNN_OPTION_REAL] = "number",
+    [CNN_OPTION_BOOL] = "boolean",      [CNN_OPTION_CHOICE] = "choice",
+    [CNN_OPTION_DURATION] = "duration", [CNN_OPTION_DURATIONS] = "durations",
+    [CNN_OPTION_STATS] = "numbers",     [CNN_OPTION_AUGMENTS] = "augmentations",
 };
-static const char *const arg_words[] = {[CNN_ARG_INT] = "integer", [CNN_ARG_REAL] = "number", [CNN_ARG_RANGE] = "range"};
+static const char *const arg_words[] = {
+    [CNN_ARG_INT] = "integer", [CNN_ARG_REAL] = "number", [CNN_ARG_RANGE] = "range"};
 
 static bool is_number(enum cnn_option_type type) {
     return type == CNN_OPTION_INT || type == CNN_OPTION_LONG || type == CNN_OPTION_REAL;
@@ -49,9 +51,10 @@ static json_t *option_json(const struct cnn_option *option) {
     json_object_set_new(json, "default", default_of(option));
     json_object_set_new(json, "auto", json_boolean(option->has_auto));
     if (is_number(option->type) || option->type == CNN_OPTION_STATS) {
-        json_object_set_new(json, "range", json_pack("{s:o, s:o, s:b, s:b}", "least", number(option->bounds.least), "most",
-                                                     number(option->bounds.most), "least_excluded", option->bounds.above,
-                                                     "most_excluded", option->bounds.below));
+        json_object_set_new(json, "range",
+                            json_pack("{s:o, s:o, s:b, s:b}", "least", number(option->bounds.least), "most",
+                                      number(option->bounds.most), "least_excluded", option->bounds.above,
+                                      "most_excluded", option->bounds.below));
     }
     if (option->unit)
         json_object_set_new(json, "unit", json_string(option->unit));
@@ -68,10 +71,12 @@ static json_t *arg_json(const struct cnn_augment_arg *arg) {
     json_object_set_new(json, "type", json_string(arg_words[arg->type]));
     json_object_set_new(json, "required", json_boolean(isnan(arg->fallback[0])));
     if (!isnan(arg->fallback[0]) && arg->type == CNN_ARG_RANGE)
-        json_object_set_new(json, "default", json_pack("[o, o]", number(arg->fallback[0]), number(arg->fallback[1])));
+        json_object_set_new(json, "default",
+                            json_pack("[o, o]", number(arg->fallback[0]), number(arg->fallback[1])));
     else if (!isnan(arg->fallback[0]))
         json_object_set_new(json, "default", number(arg->fallback[0]));
-    json_object_set_new(json, "range", json_pack("{s:o, s:o}", "least", number(arg->least), "most", number(arg->most)));
+    json_object_set_new(json, "range",
+                        json_pack("{s:o, s:o}", "least", number(arg->least), "most", number(arg->most)));
     json_object_set_new(json, "doc", json_string(arg->doc));
     return json;
 }

@@ -27,11 +27,12 @@ enum cnn_status cnn_value_refuse(const struct cnn_scalar *scalar, const char *al
     if (cnn_scalar_is_null(scalar))
         return cnn_fail(CNN_ERR_INPUT, "has no value; allowed: %s", allowed);
     cnn_format_found(found, scalar->text, scalar->bytes);
-    return cnn_fail(CNN_ERR_INPUT, "found %s%s; allowed: %s", scalar->quoted ? "the quoted text " : "", found, allowed);
+    return cnn_fail(CNN_ERR_INPUT, "found %s%s; allowed: %s", scalar->quoted ? "the quoted text " : "", found,
+                    allowed);
 }
 
-// Bytes of the decimal number `text` starts with: [+-] digits [. digits] [e [+-] digits]; 0 when there is none.
-// strtod alone would take "inf", "nan" and hexadecimal too.
+// Bytes of the decimal number `text` starts with: [+-] digits [. digits] [e [+-] digits]; 0 when there is
+// none. strtod alone would take "inf", "nan" and hexadecimal too.
 static size_t number_bytes(const char *text, bool whole) {
     const char *at = text + (*text == '+' || *text == '-');
     size_t before = strspn(at, "0123456789");
@@ -84,7 +85,8 @@ static bool read_number(double *out, const struct cnn_scalar *scalar, bool whole
     return true;
 }
 
-enum cnn_status cnn_value_number(double *out, const struct cnn_scalar *scalar, bool whole, struct cnn_bounds bounds) {
+enum cnn_status cnn_value_number(double *out, const struct cnn_scalar *scalar, bool whole,
+                                 struct cnn_bounds bounds) {
     char allowed[EXPECTED_BYTES];
     if (read_number(out, scalar, whole, bounds))
         return CNN_OK;
@@ -109,7 +111,8 @@ static enum cnn_status store_duration(struct cnn_duration *out, struct cnn_durat
     return CNN_OK;
 }
 
-enum cnn_status cnn_value_duration(struct cnn_duration *out, const struct cnn_scalar *scalar, const char *allowed) {
+enum cnn_status cnn_value_duration(struct cnn_duration *out, const struct cnn_scalar *scalar,
+                                   const char *allowed) {
     struct cnn_duration duration = {0, CNN_NEVER};
     size_t bytes = number_bytes(scalar->text, false);
     bool is_whole_text = strlen(scalar->text) == scalar->bytes && !scalar->quoted;
@@ -121,14 +124,17 @@ enum cnn_status cnn_value_duration(struct cnn_duration *out, const struct cnn_sc
     const char *unit = scalar->text + bytes;
     unit += strspn(unit, " ");
     if (*unit == '\0' && duration.count != 0)
-        return cnn_fail(CNN_ERR_INPUT, "found `%.40s`, a number without a unit; write `%.40s epochs` or `%.40s steps`",
+        return cnn_fail(CNN_ERR_INPUT,
+                        "found `%.40s`, a number without a unit; write `%.40s epochs` or `%.40s steps`",
                         scalar->text, scalar->text, scalar->text);
     if (*unit && !read_unit(&duration.unit, unit))
         return cnn_value_refuse(scalar, allowed);
     double most = duration.unit == CNN_EPOCHS ? CNN_MAX_EPOCHS : CNN_MAX_STEPS;
     bool is_count = duration.unit == CNN_EPOCHS || floor(duration.count) == duration.count;
     if (!(duration.count >= 0 && duration.count <= most && is_count))
-        return cnn_value_refuse(scalar, duration.unit == CNN_EPOCHS ? "0 to 1000000 epochs" : "a whole number of steps, 0 to 1000000000000");
+        return cnn_value_refuse(scalar, duration.unit == CNN_EPOCHS
+                                            ? "0 to 1000000 epochs"
+                                            : "a whole number of steps, 0 to 1000000000000");
     return store_duration(out, duration);
 }
 
@@ -137,9 +143,10 @@ static bool is_printable(const char *text, size_t bytes) {
     for (size_t i = 0; i < bytes; i++) {
         unsigned char c = (unsigned char)text[i], next = (unsigned char)text[i + 1];
         bool is_control = c < ' ' || c == 0x7f || (c == 0xc2 && next < 0xa0);
-        bool is_line_break = c == 0xe2 && next == 0x80 && ((unsigned char)text[i + 2] & 0xfe) == 0xa8; // U+2028, U+2029
-        bool is_mark = (c == 0xef && next == 0xbb && (unsigned char)text[i + 2] == 0xbf) ||  // U+FEFF
-                       (c == 0xef && next == 0xbf && (unsigned char)text[i + 2] >= 0xbe);    // U+FFFE, U+FFFF
+        bool is_line_break =
+            c == 0xe2 && next == 0x80 && ((unsigned char)text[i + 2] & 0xfe) == 0xa8;       // U+2028, U+2029
+        bool is_mark = (c == 0xef && next == 0xbb && (unsigned char)text[i + 2] == 0xbf) || // U+FEFF
+                       (c == 0xef && next == 0xbf && (unsigned char)text[i + 2] >= 0xbe);   // U+FFFE, U+FFFF
         if (is_control || is_line_break || is_mark)
             return false;
     }
@@ -210,7 +217,8 @@ static enum cnn_status read_auto(struct cnn_config *config, const struct cnn_opt
     return CNN_OK;
 }
 
-enum cnn_status cnn_value_read(struct cnn_config *config, const struct cnn_option *option, const struct cnn_scalar *scalar) {
+enum cnn_status cnn_value_read(struct cnn_config *config, const struct cnn_option *option,
+                               const struct cnn_scalar *scalar) {
     char allowed[EXPECTED_BYTES];
     double number;
     void *field = cnn_option_field(config, option);

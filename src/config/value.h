@@ -1,5 +1,5 @@
-// One YAML scalar -> one value. No place in a file is known here: the caller puts FILE:LINE:COLUMN: key in front
-// of the message ("found `x`; allowed: ...") that these leave behind.
+// One YAML scalar -> one value. No place in a file is known here: the caller puts FILE:LINE:COLUMN: key in
+// front of the message ("found `x`; allowed: ...") that these leave behind.
 #ifndef CNN_CONFIG_VALUE_H
 #define CNN_CONFIG_VALUE_H
 #include "config/config.h"
@@ -23,7 +23,8 @@ enum cnn_status cnn_value_read(struct cnn_config *config, const struct cnn_optio
 enum cnn_status cnn_value_number(double *out, const struct cnn_scalar *scalar, bool whole,
                                  struct cnn_bounds bounds) CNN_MUST_CHECK;
 // A time. Zero and `never` become {0, CNN_NEVER}.
-enum cnn_status cnn_value_duration(struct cnn_duration *out, const struct cnn_scalar *scalar, const char *allowed) CNN_MUST_CHECK;
+enum cnn_status cnn_value_duration(struct cnn_duration *out, const struct cnn_scalar *scalar,
+                                   const char *allowed) CNN_MUST_CHECK;
 
 // Sets the message "found `x`; allowed: ALLOWED".
 enum cnn_status cnn_value_refuse(const struct cnn_scalar *scalar, const char *allowed);

@@ -23,7 +23,8 @@ void cnn_node_found(char out[CNN_FOUND_BYTES], const yaml_node_t *node) {
         strcpy(out, node->type == YAML_SEQUENCE_NODE ? "a list" : "a mapping");
 }
 
-enum cnn_status cnn_fail_unknown(const char *kind, const char *word, size_t bytes, const char *const *names, size_t n) {
+enum cnn_status cnn_fail_unknown(const char *kind, const char *word, size_t bytes, const char *const *names,
+                                 size_t n) {
     char found[CNN_FOUND_BYTES], allowed[512] = "", hint[96] = "";
     const char *nearest = strlen(word) == bytes ? cnn_suggest(word, names, n) : NULL;
     cnn_format_found(found, word, bytes);
@@ -63,21 +64,24 @@ static enum cnn_status fail_unknown_key(const char *section, const char *key, si
     const struct cnn_option *elsewhere = bytes && strlen(key) == bytes ? option_ending(key) : NULL;
     const struct cnn_option *dotted = strlen(key) == bytes && *section == '\0' ? cnn_option_find(key) : NULL;
     if (dotted)
-        return cnn_fail(CNN_ERR_INPUT, "a key holds one name; write `%.*s:` and the rest of the path indented below it",
+        return cnn_fail(CNN_ERR_INPUT,
+                        "a key holds one name; write `%.*s:` and the rest of the path indented below it",
                         (int)strcspn(key, "."), key);
     if (elsewhere && !cnn_suggest(key, names, n))
         return cnn_fail(CNN_ERR_INPUT, "unknown key `%s`, did you mean `%s`?", key, elsewhere->path);
     return cnn_fail_unknown("key", key, bytes, names, n);
 }
 
-static enum cnn_status read_list(struct cnn_reader *reader, const struct cnn_option *option, const yaml_node_t *node) {
+static enum cnn_status read_list(struct cnn_reader *reader, const struct cnn_option *option,
+                                 const yaml_node_t *node) {
     char allowed[320];
     struct cnn_config *config = reader->config;
     size_t n = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
     bool is_stats = option->type == CNN_OPTION_STATS;
     cnn_option_expected(allowed, sizeof allowed, option);
     if (is_stats ? n != 1 && n != 3 : n > CNN_MAX_MILESTONES)
-        return cnn_reader_fail_in(reader, cnn_fail(CNN_ERR_INPUT, "found a list of %zu; allowed: %s", n, allowed),
+        return cnn_reader_fail_in(reader,
+                                  cnn_fail(CNN_ERR_INPUT, "found a list of %zu; allowed: %s", n, allowed),
                                   node->start_mark, option->path);
     memset(cnn_option_field(config, option), 0, option->bytes);
     for (size_t i = 0; i < n; i++) {
@@ -91,9 +95,11 @@ static enum cnn_status read_list(struct cnn_reader *reader, const struct cnn_opt
         if (item->type != YAML_SCALAR_NODE)
             status = cnn_fail(CNN_ERR_INPUT, "found a list or mapping inside the list; allowed: %s", allowed);
         else if (is_stats)
-            status = cnn_value_number((double *)cnn_option_field(config, option) + i, &scalar, false, option->bounds);
+            status = cnn_value_number((double *)cnn_option_field(config, option) + i, &scalar, false,
+                                      option->bounds);
         else
-            status = cnn_value_duration((struct cnn_duration *)cnn_option_field(config, option) + i, &scalar, allowed);
+            status = cnn_value_duration((struct cnn_duration *)cnn_option_field(config, option) + i, &scalar,
+                                        allowed);
         if (status != CNN_OK)
             return cnn_reader_fail_in(reader, status, item->start_mark, path);
     }
@@ -115,7 +121,8 @@ static size_t list_length(const yaml_node_t *node) {
     return (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
 }
 
-static enum cnn_status read_scalar(struct cnn_reader *reader, const struct cnn_option *option, const yaml_node_t *node) {
+static enum cnn_status read_scalar(struct cnn_reader *reader, const struct cnn_option *option,
+                                   const yaml_node_t *node) {
     struct cnn_scalar scalar = cnn_node_scalar(node);
     if (option->type == CNN_OPTION_STATS && !cnn_scalar_is(&scalar, "auto")) {
         double *values = cnn_option_field(reader->config, option);
@@ -129,7 +136,8 @@ static enum cnn_status read_scalar(struct cnn_reader *reader, const struct cnn_o
     return CNN_OK;
 }
 
-static enum cnn_status read_option(struct cnn_reader *reader, const struct cnn_option *option, const yaml_node_t *node) {
+static enum cnn_status read_option(struct cnn_reader *reader, const struct cnn_option *option,
+                                   const yaml_node_t *node) {
     char allowed[320], found[CNN_FOUND_BYTES];
     bool is_list_option = option->type == CNN_OPTION_DURATIONS || option->type == CNN_OPTION_STATS;
     if (option->type == CNN_OPTION_AUGMENTS) {
@@ -153,8 +161,8 @@ static enum cnn_status read_option(struct cnn_reader *reader, const struct cnn_o
     return CNN_OK;
 }
 
-// A section being read. The stack of them is as deep as the table's paths, whatever the YAML holds: a key that
-// leads nowhere is an error before it is followed.
+// A section being read. The stack of them is as deep as the table's paths, whatever the YAML holds: a key
+// that leads nowhere is an error before it is followed.
 struct level {
     yaml_node_t *node;
     yaml_node_pair_t *next;
@@ -167,7 +175,8 @@ static bool is_same_key(const yaml_node_t *a, const yaml_node_t *b) {
 }
 
 // Earlier keys of a section were known and different, so there are few of them.
-static enum cnn_status check_duplicate(const struct cnn_reader *reader, const struct level *level, const yaml_node_t *key) {
+static enum cnn_status check_duplicate(const struct cnn_reader *reader, const struct level *level,
+                                       const yaml_node_t *key) {
     for (yaml_node_pair_t *pair = level->node->data.mapping.pairs.start; pair < level->next; pair++) {
         const yaml_node_t *earlier = cnn_reader_node(reader, pair->key);
         if (is_same_key(earlier, key))
@@ -178,8 +187,8 @@ static enum cnn_status check_duplicate(const struct cnn_reader *reader, const st
 }
 
 // The path of `key` inside a level, or an error without a place.
-static enum cnn_status key_path(const struct cnn_reader *reader, const struct level *level, const yaml_node_t *key,
-                                char out[CNN_PATH_BYTES]) {
+static enum cnn_status key_path(const struct cnn_reader *reader, const struct level *level,
+                                const yaml_node_t *key, char out[CNN_PATH_BYTES]) {
     if (key->type != YAML_SCALAR_NODE)
         return cnn_fail(CNN_ERR_INPUT, "a list or mapping stands where a key should");
     const char *text = (const char *)key->data.scalar.value;
@@ -193,7 +202,8 @@ static enum cnn_status key_path(const struct cnn_reader *reader, const struct le
     return check_duplicate(reader, level, key);
 }
 
-static enum cnn_status enter(struct cnn_reader *reader, struct level *level, yaml_node_t *node, const char *path) {
+static enum cnn_status enter(struct cnn_reader *reader, struct level *level, yaml_node_t *node,
+                             const char *path) {
     struct cnn_key keys[MAX_KEYS];
     char found[CNN_FOUND_BYTES], names[256] = "";
     static yaml_node_pair_t nothing[1];
@@ -210,7 +220,8 @@ static enum cnn_status enter(struct cnn_reader *reader, struct level *level, yam
     for (size_t i = 0; i < n; i++)
         cnn_append(names, sizeof names, "%s%.*s", i ? ", " : "", (int)keys[i].bytes, keys[i].start);
     cnn_node_found(found, node);
-    return cnn_reader_fail_in(reader, cnn_fail(CNN_ERR_INPUT, "found %s; allowed: a mapping of %s", found, names),
+    return cnn_reader_fail_in(reader,
+                              cnn_fail(CNN_ERR_INPUT, "found %s; allowed: a mapping of %s", found, names),
                               node->start_mark, path);
 }
 

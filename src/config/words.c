@@ -51,7 +51,8 @@ void cnn_format_bounds(char *out, size_t out_bytes, const char *kind, struct cnn
     char least[CNN_NUMBER_BYTES], most[CNN_NUMBER_BYTES];
     cnn_format_real(least, bounds.least);
     cnn_format_real(most, bounds.most);
-    const char *join = bounds.above ? (bounds.below ? " and below " : ", up to ") : (bounds.below ? " to below " : " to ");
+    const char *join =
+        bounds.above ? (bounds.below ? " and below " : ", up to ") : (bounds.below ? " to below " : " to ");
     snprintf(out, out_bytes, "%s %s %s%s%s", kind, bounds.above ? "above" : "from", least, join, most);
 }
 
@@ -99,10 +100,12 @@ void cnn_option_expected(char *out, size_t out_bytes, const struct cnn_option *o
         append_choices(out, out_bytes, option->choices);
         break;
     case CNN_OPTION_DURATION:
-        cnn_append(out, out_bytes, "%s, or a time such as `5 epochs` or `500 steps`", option->repeats ? "`never`" : "`0`");
+        cnn_append(out, out_bytes, "%s, or a time such as `5 epochs` or `500 steps`",
+                   option->repeats ? "`never`" : "`0`");
         break;
     case CNN_OPTION_DURATIONS:
-        cnn_append(out, out_bytes, "a list of at most %d times, such as [30 epochs, 60 epochs]", CNN_MAX_MILESTONES);
+        cnn_append(out, out_bytes, "a list of at most %d times, such as [30 epochs, 60 epochs]",
+                   CNN_MAX_MILESTONES);
         break;
     case CNN_OPTION_STATS:
         cnn_format_bounds(range, sizeof range, "a list of 1 or 3 numbers", option->bounds);

@@ -1,5 +1,5 @@
-// Any bytes as a config: accepted or refused with one line, never a crash; what is accepted reads back equal from
-// its own dump. A 0x01 byte, which no config may hold, ends the file and begins a `--set`.
+// Any bytes as a config: accepted or refused with one line, never a crash; what is accepted reads back equal
+// from its own dump. A 0x01 byte, which no config may hold, ends the file and begins a `--set`.
 #include "config/config.h"
 
 #include <stdlib.h>

@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static inline void must_read_with(struct cnn_config *config, const char *yaml, const char *const *sets, size_t n) {
+static inline void must_read_with(struct cnn_config *config, const char *yaml, const char *const *sets,
+                                  size_t n) {
     memset(config, 0xa5, sizeof *config);
     if (cnn_config_parse(config, "t.yaml", yaml, strlen(yaml), sets, n) != CNN_OK)
         fail_msg("refused:\n%s\n-> %s", yaml, cnn_error_message());
@@ -23,7 +24,8 @@ static inline void must_read(struct cnn_config *config, const char *yaml) {
 }
 
 // The message must begin with `start` and hold `part`.
-static inline void must_refuse_with(const char *yaml, const char *const *sets, size_t n, const char *start, const char *part) {
+static inline void must_refuse_with(const char *yaml, const char *const *sets, size_t n, const char *start,
+                                    const char *part) {
     struct cnn_config config, before;
     memset(&config, 0x5a, sizeof config);
     before = config;

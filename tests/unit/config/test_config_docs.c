@@ -17,7 +17,8 @@ static void reference_page_is_current(void **state) {
     if (cnn_file_read(&committed, &bytes, REFERENCE, 1 << 20) != CNN_OK)
         fail_msg("%s", cnn_error_message());
     if (strcmp(made, committed) != 0)
-        fail_msg("docs/config.md is not what the table says; run this test once with CNN_WRITE_DOCS=1 and commit it");
+        fail_msg("docs/config.md is not what the table says; run this test once with CNN_WRITE_DOCS=1 and "
+                 "commit it");
     free(made);
     free(committed);
 }
@@ -53,15 +54,19 @@ static void schema_lists_every_option(void **state) {
         assert_true(json_is_string(json_object_get(option, "allowed")));
         assert_string_equal(json_string_value(json_object_get(option, "doc")), cnn_option_table[i].doc);
     }
-    json_t *smoothing = find(options, "path", "train.label_smoothing"), *range = json_object_get(smoothing, "range");
+    json_t *smoothing = find(options, "path", "train.label_smoothing"),
+           *range = json_object_get(smoothing, "range");
     assert_int_equal(json_integer_value(json_object_get(range, "most")), 1);
     assert_true(json_is_true(json_object_get(range, "most_excluded")));
     assert_true(json_is_false(json_object_get(range, "least_excluded")));
     json_t *momentum = find(options, "path", "train.optimizer.momentum");
     assert_true(json_real_value(json_object_get(momentum, "default")) == 0.9);
-    assert_true(json_is_true(json_object_get(find(options, "path", "train.optimizer.decay_norm"), "default")));
-    assert_int_equal(json_array_size(json_object_get(find(options, "path", "train.precision"), "choices")), 5);
-    assert_string_equal(json_string_value(json_object_get(find(options, "path", "comm.timeout_s"), "unit")), "s");
+    assert_true(
+        json_is_true(json_object_get(find(options, "path", "train.optimizer.decay_norm"), "default")));
+    assert_int_equal(json_array_size(json_object_get(find(options, "path", "train.precision"), "choices")),
+                     5);
+    assert_string_equal(json_string_value(json_object_get(find(options, "path", "comm.timeout_s"), "unit")),
+                        "s");
     json_decref(json);
 }
 
@@ -103,7 +108,8 @@ static void shipped_recipes_say_what_they_promise(void **state) {
     read_shipped(&c, "resnet.yaml");
     assert_string_equal(c.model.arch, "resnet50");
     assert_true(c.train.epochs == 90 && c.train.schedule.rate == 0.1 && c.train.schedule.per_batch == 256);
-    assert_true(c.train.schedule.warmup.count == 5 && c.train.schedule.every.count == 30 && c.train.optimizer.weight_decay == 1e-4);
+    assert_true(c.train.schedule.warmup.count == 5 && c.train.schedule.every.count == 30 &&
+                c.train.optimizer.weight_decay == 1e-4);
     read_shipped(&c, "vgg.yaml");
     assert_string_equal(c.model.arch, "vgg16_bn");
     assert_true(c.train.schedule.rate == 0.01);
@@ -119,8 +125,10 @@ static void shipped_recipes_say_what_they_promise(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reference_page_is_current),    cmocka_unit_test(schema_lists_every_option),
-        cmocka_unit_test(schema_lists_every_augmentation), cmocka_unit_test(every_shipped_config_reads),
+        cmocka_unit_test(reference_page_is_current),
+        cmocka_unit_test(schema_lists_every_option),
+        cmocka_unit_test(schema_lists_every_augmentation),
+        cmocka_unit_test(every_shipped_config_reads),
         cmocka_unit_test(shipped_recipes_say_what_they_promise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

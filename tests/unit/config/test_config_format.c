@@ -25,11 +25,16 @@ static void every_kind_of_value_reads_back(void **state) {
     round_trip("run: {dir: '...'}");
     round_trip("run: {dir: '---'}");
     round_trip("run: {dir: ' spaces '}\ndata: {train: '*a', val: '&b'}");
-    round_trip("data: {train: \"\xc3\xa9\xe6\xbc\xa2\xf0\x9f\x90\xb1\", mean: [0.1, 0.333333333333333333, 1], std: 1e-7}");
-    round_trip("train: {epochs: 0.1, schedule: {rate: 1.2345678901234567e-5, milestones: [0.1 epochs, 30 epochs]}}");
-    round_trip("train: {schedule: {warmup: 1000000000000 steps}}\neval: {every: 0}\ncheckpoint: {every: 1 step}");
-    round_trip("data: {max_bad: 1000000000000}\nrun: {seed: 9007199254740992}\ncomm: {bucket_mb: 0.5, timeout_s: 1000000}");
-    round_trip("augment:\n  train: [random_resized_crop: {size: 9, scale: [0.1, 0.30000000000000004]}, flip_horizontal: 0.3]\n"
+    round_trip("data: {train: \"\xc3\xa9\xe6\xbc\xa2\xf0\x9f\x90\xb1\", mean: [0.1, 0.333333333333333333, "
+               "1], std: 1e-7}");
+    round_trip(
+        "train: {epochs: 0.1, schedule: {rate: 1.2345678901234567e-5, milestones: [0.1 epochs, 30 epochs]}}");
+    round_trip(
+        "train: {schedule: {warmup: 1000000000000 steps}}\neval: {every: 0}\ncheckpoint: {every: 1 step}");
+    round_trip("data: {max_bad: 1000000000000}\nrun: {seed: 9007199254740992}\ncomm: {bucket_mb: 0.5, "
+               "timeout_s: 1000000}");
+    round_trip("augment:\n  train: [random_resized_crop: {size: 9, scale: [0.1, 0.30000000000000004]}, "
+               "flip_horizontal: 0.3]\n"
                "  eval: [resize: 9, center_crop: 9]");
     round_trip("data: {mean: -0, std: 1}"); // the sign of zero too
 }
@@ -69,7 +74,9 @@ static void reals_are_short_and_exact(void **state) {
     static const struct {
         double value;
         const char *text;
-    } cases[] = {{0.1, "0.1"}, {600, "600"}, {1e6, "1000000"}, {1e-5, "1e-05"}, {1.0 / 3, "0.3333333333333333"}, {12.5, "12.5"}, {-0.25, "-0.25"}};
+    } cases[] = {
+        {0.1, "0.1"},   {600, "600"},    {1e6, "1000000"}, {1e-5, "1e-05"}, {1.0 / 3, "0.3333333333333333"},
+        {12.5, "12.5"}, {-0.25, "-0.25"}};
     char text[CNN_NUMBER_BYTES];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         cnn_format_real(text, cases[i].value);
@@ -98,8 +105,8 @@ static void names_of_enums(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_kind_of_value_reads_back), cmocka_unit_test(defaults_written_out),
-        cmocka_unit_test(a_config_changed_in_memory_reads_back), cmocka_unit_test(reals_are_short_and_exact),
+        cmocka_unit_test(every_kind_of_value_reads_back),         cmocka_unit_test(defaults_written_out),
+        cmocka_unit_test(a_config_changed_in_memory_reads_back),  cmocka_unit_test(reals_are_short_and_exact),
         cmocka_unit_test(found_words_are_cut_between_characters), cmocka_unit_test(names_of_enums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,7 +45,8 @@ static void every_entry_is_sound(void **state) {
         bool has_bounds = option->type == CNN_OPTION_INT || option->type == CNN_OPTION_LONG ||
                           option->type == CNN_OPTION_REAL || option->type == CNN_OPTION_STATS;
         if (has_bounds)
-            assert_true(option->bounds.least < option->bounds.most && option->bounds.most <= 9007199254740992.0);
+            assert_true(option->bounds.least < option->bounds.most &&
+                        option->bounds.most <= 9007199254740992.0);
         assert_int_equal(option->choices != NULL, option->type == CNN_OPTION_CHOICE);
         assert_int_equal(option->count_offset != 0, option->type == CNN_OPTION_DURATIONS);
         char allowed[320];
@@ -68,7 +69,8 @@ static void every_default_is_allowed(void **state) {
     cnn_config_defaults(&config);
     for (size_t i = 0; i < CNN_N_OPTIONS; i++) {
         const struct cnn_option *option = &cnn_option_table[i];
-        struct cnn_scalar scalar = {option->fallback, strlen(option->fallback), option->type == CNN_OPTION_TEXT};
+        struct cnn_scalar scalar = {option->fallback, strlen(option->fallback),
+                                    option->type == CNN_OPTION_TEXT};
         if (strcmp(option->fallback, "[]") == 0)
             assert_true(option->type == CNN_OPTION_DURATIONS || option->type == CNN_OPTION_AUGMENTS);
         else if (cnn_value_read(&config, option, &scalar) != CNN_OK)
@@ -101,13 +103,15 @@ static void augment_table_is_sound(void **state) {
             const struct cnn_augment_arg *arg = &info->args[a];
             assert_true(arg->name && strlen(arg->doc) > 5 && arg->least < arg->most);
             for (int v = 0; v < 2; v++)
-                assert_true(isnan(arg->fallback[v]) || (arg->fallback[v] >= arg->least && arg->fallback[v] <= arg->most));
+                assert_true(isnan(arg->fallback[v]) ||
+                            (arg->fallback[v] >= arg->least && arg->fallback[v] <= arg->most));
         }
     }
 }
 
 static void empty_file_is_all_defaults(void **state) {
-    static const char *const empty[] = {"", "\n", "# only a comment\n", "---\n", "{}", "train:\n", "train: {batch: }\n", "\xef\xbb\xbf"};
+    static const char *const empty[] = {"",   "\n",       "# only a comment\n", "---\n",
+                                        "{}", "train:\n", "train: {batch: }\n", "\xef\xbb\xbf"};
     struct cnn_config config, defaults;
     cnn_config_defaults(&defaults);
     strcpy(defaults.path, "t.yaml");
@@ -139,7 +143,8 @@ static void defaults_are_the_promised_ones(void **state) {
     assert_int_equal(c.train.schedule.per_batch, 0);
     assert_int_equal(c.train.schedule.warmup.unit, CNN_NEVER);
     assert_true(c.eval.every.count == 1 && c.eval.every.unit == CNN_EPOCHS);
-    assert_true(c.checkpoint.every.count == 1 && c.checkpoint.every.unit == CNN_EPOCHS && c.checkpoint.keep == 3);
+    assert_true(c.checkpoint.every.count == 1 && c.checkpoint.every.unit == CNN_EPOCHS &&
+                c.checkpoint.keep == 3);
     assert_true(c.comm.timeout_s == 600 && c.comm.bucket_mb == CNN_AUTO);
     assert_int_equal(c.log.every, 50);
 }
@@ -168,7 +173,8 @@ static const char everything[] =
     "  precision: bf16\n"
     "  threads: 2\n"
     "  label_smoothing: 0.125\n"
-    "  optimizer: {name: sgd, momentum: 0.8, weight_decay: 3e-5, dampening: 0.5, nesterov: false, decay_norm: false, decay_bias: false}\n"
+    "  optimizer: {name: sgd, momentum: 0.8, weight_decay: 3e-5, dampening: 0.5, nesterov: false, "
+    "decay_norm: false, decay_bias: false}\n"
     "  schedule:\n"
     "    name: multistep\n"
     "    rate: 0.25\n"
@@ -220,7 +226,8 @@ static void every_training_option_reaches_its_field(void **state) {
     struct cnn_config c;
     must_read(&c, everything);
     assert_int_equal(c.train.optimizer.name, CNN_OPTIMIZER_SGD);
-    assert_true(c.train.optimizer.momentum == 0.8 && c.train.optimizer.weight_decay == 3e-5 && c.train.optimizer.dampening == 0.5);
+    assert_true(c.train.optimizer.momentum == 0.8 && c.train.optimizer.weight_decay == 3e-5 &&
+                c.train.optimizer.dampening == 0.5);
     assert_false(c.train.optimizer.nesterov || c.train.optimizer.decay_norm || c.train.optimizer.decay_bias);
     assert_int_equal(c.train.schedule.name, CNN_SCHEDULE_MULTISTEP);
     assert_true(c.train.schedule.rate == 0.25 && c.train.schedule.per_batch == 64);
@@ -228,8 +235,10 @@ static void every_training_option_reaches_its_field(void **state) {
     assert_true(c.train.schedule.warmup_from == 0.01);
     assert_true(c.train.schedule.every.count == 7 && c.train.schedule.every.unit == CNN_EPOCHS);
     assert_int_equal(c.train.schedule.n_milestones, 2);
-    assert_true(c.train.schedule.milestones[1].count == 1.5 && c.train.schedule.milestones[1].unit == CNN_EPOCHS);
-    assert_true(c.train.schedule.factor == 0.2 && c.train.schedule.power == 2 && c.train.schedule.final_rate == 1e-3);
+    assert_true(c.train.schedule.milestones[1].count == 1.5 &&
+                c.train.schedule.milestones[1].unit == CNN_EPOCHS);
+    assert_true(c.train.schedule.factor == 0.2 && c.train.schedule.power == 2 &&
+                c.train.schedule.final_rate == 1e-3);
     assert_true(c.train.schedule.by_epoch);
     assert_true(c.eval.every.count == 250 && c.eval.every.unit == CNN_STEPS && c.eval.batch == 11);
     assert_true(c.checkpoint.every.unit == CNN_NEVER && c.checkpoint.keep == 9);
@@ -246,8 +255,10 @@ static void everything_is_not_default(void **state) {
     cnn_config_defaults(&defaults);
     for (size_t i = 0; i < CNN_N_OPTIONS; i++) {
         const struct cnn_option *option = &cnn_option_table[i];
-        bool has_one_value = strcmp(option->path, "train.optimizer.name") == 0 || strcmp(option->path, "train.optimizer.nesterov") == 0;
-        bool same = memcmp(cnn_option_value(&config, option), cnn_option_value(&defaults, option), option->bytes) == 0;
+        bool has_one_value = strcmp(option->path, "train.optimizer.name") == 0 ||
+                             strcmp(option->path, "train.optimizer.nesterov") == 0;
+        bool same = memcmp(cnn_option_value(&config, option), cnn_option_value(&defaults, option),
+                           option->bytes) == 0;
         if (same && !has_one_value)
             fail_msg("%s is not set to anything but its default", option->path);
     }
@@ -271,10 +282,12 @@ static void every_option_can_be_overridden(void **state) {
     size_t n = 0;
     must_read(&from_file, everything);
     static const char *const lists[] = {
-        "augment.train=[random_crop: {size: 30, padding: 2}, flip_horizontal]", "augment.eval=[resize: 40, center_crop: 32]"};
+        "augment.train=[random_crop: {size: 30, padding: 2}, flip_horizontal]",
+        "augment.eval=[resize: 40, center_crop: 32]"};
     assert_int_equal(cnn_config_format(&text, &from_file), CNN_OK);
     for (size_t i = 0; i < CNN_N_OPTIONS; i++) {
-        const char *path = cnn_option_table[i].path, *name = strrchr(path, '.') ? strrchr(path, '.') + 1 : path;
+        const char *path = cnn_option_table[i].path,
+                   *name = strrchr(path, '.') ? strrchr(path, '.') + 1 : path;
         char section[64], key[64];
         snprintf(section, sizeof section, "\n%.*s:", (int)strcspn(path, "."), path);
         snprintf(key, sizeof key, " %s: ", name);
@@ -282,7 +295,8 @@ static void every_option_can_be_overridden(void **state) {
             list[n++] = strcmp(name, "train") == 0 ? lists[0] : lists[1];
             continue;
         }
-        // The dump stands in table order, so the key is the first of its name behind its section's, or its group's, line.
+        // The dump stands in table order, so the key is the first of its name behind its section's, or its
+        // group's, line.
         const char *at = strncmp(path, "run.", 4) == 0 ? text : strstr(text, section);
         for (const char *dot = strchr(path, '.'); dot && strchr(dot + 1, '.'); dot = strchr(dot + 1, '.')) {
             char group[64];
