@@ -103,19 +103,23 @@ static void read_interlaced(struct cnn_png *png, uint8_t *pixels, size_t stride,
             png_read_row(png->reader, pixels + (size_t)y * stride, NULL);
 }
 
+// `kept` are the rows that stay in memory: those of `rect`, or all of an interlaced picture.
+static struct cnn_view read_rect(struct cnn_png *png, struct cnn_rect rect, struct cnn_rect kept, uint8_t *pixels) {
+    struct cnn_view whole = {pixels, (size_t)png->w * (size_t)png->c, kept.h, kept.w, png->c};
+    if (png_get_interlace_type(png->reader, png->info) != PNG_INTERLACE_NONE)
+        read_interlaced(png, pixels, whole.stride, PNG_INTERLACE_ADAM7_PASSES);
+    else
+        read_rows(png, rect, pixels, whole.stride);
+    return cnn_view_part(&whole, (struct cnn_rect){rect.x, rect.y - kept.y, rect.w, rect.h});
+}
+
 enum cnn_status cnn_png_read(struct cnn_png *png, struct cnn_rect rect, struct cnn_image_buffer *buffer, struct cnn_view *out) {
     bool interlaced = png_get_interlace_type(png->reader, png->info) != PNG_INTERLACE_NONE;
     struct cnn_rect kept = {0, interlaced ? 0 : rect.y, png->w, interlaced ? png->h : rect.h};
-    size_t stride = (size_t)png->w * (size_t)png->c;
-    CNN_TRY(cnn_image_buffer_reserve(buffer, stride * (size_t)kept.h));
+    CNN_TRY(cnn_image_buffer_reserve(buffer, (size_t)kept.w * (size_t)png->c * (size_t)kept.h));
     if (setjmp(png_jmpbuf(png->reader)))
         return failure(png);
-    if (interlaced)
-        read_interlaced(png, buffer->data, stride, PNG_INTERLACE_ADAM7_PASSES);
-    else
-        read_rows(png, rect, buffer->data, stride);
-    struct cnn_view whole = {buffer->data, stride, kept.h, kept.w, png->c};
-    *out = cnn_view_part(&whole, (struct cnn_rect){rect.x, rect.y - kept.y, rect.w, rect.h});
+    *out = read_rect(png, rect, kept, buffer->data);
     return CNN_OK;
 }
 

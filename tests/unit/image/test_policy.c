@@ -2,6 +2,7 @@
 
 #include "image/plan.h"
 #include "image/resample.h"
+#include <math.h>
 
 #define CROP(size, padding) {CNN_AUGMENT_RANDOM_CROP, {{size}, {padding}}}
 #define RESIZED_CROP(size) {CNN_AUGMENT_RANDOM_RESIZED_CROP, {{size}, {0.08, 1}, {0.75, 4.0 / 3}}}
@@ -232,6 +233,15 @@ static void test_jpeg_crops_equal_raw_crops(void **state) {
     cnn_image_scratch_finish(&scratch);
 }
 
+static uint8_t *smooth_picture(int h, int w) {
+    uint8_t *pixels = malloc((size_t)(h * w * 3)), *next = pixels;
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < w; x++)
+            for (int k = 0; k < 3; k++)
+                *next++ = (uint8_t)(128 + 60 * sin(x / (63.0 + k)) + 50 * cos(y / (51.0 + k)));
+    return pixels;
+}
+
 // Large crops are shrunk while decoding: not the same pixels, but nearly, and not shifted.
 static void test_large_jpeg_crops_are_close(void **state) {
     struct cnn_augment_list ops = {2, {RESIZED_CROP(24), FLIP(0.5)}};
@@ -239,7 +249,7 @@ static void test_large_jpeg_crops_are_close(void **state) {
     struct cnn_image_scratch scratch = {0};
     int h = 403, w = 517;
     size_t bytes, n = 24 * 24 * 3;
-    uint8_t *soft = soft_picture(h, w, 3), *file, *pixels, a[24 * 24 * 3], b[24 * 24 * 3];
+    uint8_t *soft = smooth_picture(h, w), *file, *pixels, a[24 * 24 * 3], b[24 * 24 * 3];
     assert_ok(cnn_image_encode_jpeg(&file, &bytes, soft, h, w, 3, 95));
     assert_ok(cnn_image_decode(&pixels, NULL, file, bytes, 3));
     assert_ok(cnn_policy_create(&policy, &ops, false, 0, 0));
@@ -253,7 +263,7 @@ static void test_large_jpeg_crops_are_close(void **state) {
     }
     distance /= 50 * (double)n;
     print_message("mean distance %.3f\n", distance);
-    assert_true(distance < 2.5);
+    assert_true(distance < 0.6); // half a pixel of the shrunk picture would be 1 or more
     cnn_policy_destroy(policy);
     free(soft);
     free(file);
