@@ -127,15 +127,15 @@ static enum cnn_status check_warmup(struct cnn_reader *reader) {
     struct cnn_duration warmup = reader->config->train.schedule.warmup;
     double epochs = reader->config->train.epochs;
     char count[CNN_NUMBER_BYTES], total[CNN_NUMBER_BYTES];
-    if (warmup.unit != CNN_EPOCHS || warmup.count <= epochs)
+    if (warmup.unit != CNN_EPOCHS || warmup.count < epochs)
         return CNN_OK;
     cnn_format_real(count, warmup.count);
     cnn_format_real(total, epochs);
-    return cnn_reader_fail_option(reader,
-                                  cnn_fail(CNN_ERR_INPUT,
-                                           "a warm-up of %s epochs is longer than training, train.epochs: %s",
-                                           count, total),
-                                  given_of(reader, "train.schedule.warmup", "train.epochs"));
+    return cnn_reader_fail_option(
+        reader,
+        cnn_fail(CNN_ERR_INPUT, "a warm-up of %s epochs leaves nothing of training, train.epochs: %s", count,
+                 total),
+        given_of(reader, "train.schedule.warmup", "train.epochs"));
 }
 
 static enum cnn_status check_milestones(struct cnn_reader *reader) {
@@ -171,7 +171,7 @@ static enum cnn_status check_schedule(struct cnn_reader *reader) {
     enum cnn_schedule_kind name = reader->config->train.schedule.name;
     double rate = reader->config->train.schedule.rate, final_rate = reader->config->train.schedule.final_rate;
     int per_batch = reader->config->train.schedule.per_batch, global = reader->config->train.batch.global;
-    if (per_batch > 0 && global > per_batch)
+    if (per_batch > 0)
         rate *= (double)global / per_batch;
     char text[CNN_NUMBER_BYTES];
     if (name == CNN_SCHEDULE_STEP && reader->config->train.schedule.every.unit == CNN_NEVER)

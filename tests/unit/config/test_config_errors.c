@@ -213,17 +213,21 @@ static void schedules_need_their_keys(void **state) {
                 "");
     must_refuse("train: {schedule: {rate: 0.1, final_rate: 0.2}}",
                 "t.yaml:1:43: train.schedule.final_rate: is above the rate", "0.1");
+    must_refuse("train: {batch: {global: 32}, schedule: {per_batch: 256, final_rate: 0.02}}",
+                "t.yaml:1:69: train.schedule.final_rate: is above the rate it falls from, 0.0125", "");
 }
 
 static void warmup_must_fit(void **state) {
     struct cnn_config config;
-    must_refuse(
-        "train:\n  epochs: 4\n  schedule: {warmup: 5 epochs}\n",
-        "t.yaml:3:22: train.schedule.warmup: a warm-up of 5 epochs is longer than training, train.epochs: 4",
-        "");
+    must_refuse("train:\n  epochs: 4\n  schedule: {warmup: 5 epochs}\n",
+                "t.yaml:3:22: train.schedule.warmup: a warm-up of 5 epochs leaves nothing of training, "
+                "train.epochs: 4",
+                "");
     must_refuse_set("train.schedule.warmup=91 epochs",
-                    "--set train.schedule.warmup: a warm-up of 91 epochs is longer", "90");
-    must_read(&config, "train: {epochs: 5, schedule: {warmup: 5 epochs}}");
+                    "--set train.schedule.warmup: a warm-up of 91 epochs leaves nothing", "90");
+    must_refuse("train: {epochs: 5, schedule: {warmup: 5 epochs}}",
+                "t.yaml:1:40: train.schedule.warmup:", "5");
+    must_read(&config, "train: {epochs: 5.5, schedule: {warmup: 5 epochs}}");
     must_read(&config, "train: {epochs: 1, schedule: {warmup: 500 steps}}");
 }
 
@@ -242,7 +246,8 @@ static void unused_schedule_keys_are_reported(void **state) {
     must_read(&config, "train: {schedule: {name: cosine, every: 30 epochs, factor: 0.1}}"); // the defaults
     assert_string_equal(lines, "");
     must_read(&config, "train: {schedule: {milestones: [3 epochs]}}");
-    assert_string_equal(lines, "t.yaml: train.schedule.milestones has no effect with the schedule `cosine`\n");
+    assert_string_equal(lines,
+                        "t.yaml: train.schedule.milestones has no effect with the schedule `cosine`\n");
     lines[0] = '\0';
     must_read_with(&config, "train: {schedule: {name: step, factor: 0.5}}",
                    (const char *const[]){"train.schedule.name=constant"}, 1);
