@@ -226,7 +226,7 @@ static void warmup_must_fit(void **state) {
     must_refuse_set("train.schedule.warmup=91 epochs",
                     "--set train.schedule.warmup: a warm-up of 91 epochs leaves nothing", "90");
     must_refuse("train: {epochs: 5, schedule: {warmup: 5 epochs}}",
-                "t.yaml:1:40: train.schedule.warmup:", "5");
+                "t.yaml:1:39: train.schedule.warmup:", "5");
     must_read(&config, "train: {epochs: 5.5, schedule: {warmup: 5 epochs}}");
     must_read(&config, "train: {epochs: 1, schedule: {warmup: 500 steps}}");
 }
