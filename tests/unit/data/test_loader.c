@@ -287,6 +287,28 @@ static void batches_that_lie_ready_cost_no_wait(void **state) {
     cnn_loader_destroy(loader);
 }
 
+// A caller that does nothing but take batches waits for most of them.
+static void waiting_is_measured(void **state) {
+    struct cnn_augment_list list = crop_and_flip();
+    struct cnn_loader_options options = training(&tiny, &list, 0, 1, 1);
+    options.sampler.global = options.sampler.micro = N_RECORDS;
+    struct cnn_loader *loader = NULL;
+    struct timespec begin, end;
+    double waited_s = 0;
+    assert_ok(cnn_loader_create(&loader, &options));
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    for (int i = 0; i < 20; i++) {
+        struct cnn_batch *batch = NULL;
+        assert_ok(cnn_loader_start(loader, (uint64_t)i, 0));
+        assert_ok(cnn_loader_next(loader, &batch, &waited_s));
+        cnn_loader_release(loader, batch);
+    }
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    assert_true(waited_s > 0);
+    assert_true(waited_s <= (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec));
+    cnn_loader_destroy(loader);
+}
+
 static void no_more_than_there_are_can_be_held(void **state) {
     struct cnn_augment_list list = as_stored();
     struct cnn_loader_options options = training(&tiny, &list, 0, 1, 2);
@@ -443,6 +465,7 @@ int main(void) {
         cmocka_unit_test(destroy_at_any_time),
         cmocka_unit_test(works_a_bounded_number_ahead),
         cmocka_unit_test(batches_that_lie_ready_cost_no_wait),
+        cmocka_unit_test(waiting_is_measured),
         cmocka_unit_test(no_more_than_there_are_can_be_held),
         cmocka_unit_test(batch_memory_comes_from_the_caller),
         cmocka_unit_test(output_is_what_the_policy_makes),

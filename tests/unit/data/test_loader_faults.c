@@ -196,6 +196,52 @@ static void an_evaluation_without_allowance_fails(void **state) {
     cnn_loader_destroy(loader);
 }
 
+// Two in one batch: whichever thread meets its record first, the message is about the first in order.
+static void the_first_of_several_is_named(void **state) {
+    struct fixture fixture = {0};
+    make_dataset(&fixture);
+    damage(&fixture, 97);
+    damage(&fixture, 100);
+    struct cnn_augment_list list = as_stored();
+    struct cnn_loader_options options = training(&fixture, &list, 0, 1, 3);
+    options.sampler.shuffle = CNN_SHUFFLE_NONE; // record i is at position i
+    options.sampler.micro = 12;                 // 96..107
+    struct cnn_loader *loader = NULL;
+    assert_ok(cnn_loader_create(&loader, &options));
+    for (int again = 0; again < 20; again++) {
+        struct cnn_batch *batch = NULL;
+        assert_ok(cnn_loader_start(loader, 0, 4));
+        assert_int_equal(cnn_loader_next(loader, &batch, NULL), CNN_ERR_FAILED);
+        assert_non_null(strstr(cnn_error_message(), "id 5097"));
+        assert_non_null(strstr(cnn_error_message(), "bad record 2 of epoch 0"));
+    }
+    cnn_loader_destroy(loader);
+    remove_folder(&fixture);
+}
+
+// What was left out of a batch says nothing of the next one made in the same memory.
+static void later_batches_are_whole_again(void **state) {
+    struct fixture fixture = {0};
+    make_dataset(&fixture);
+    damage(&fixture, 97);  // row 7 of batch 9
+    damage(&fixture, 124); // row 4 of batch 12, in the same one of three slots
+    struct cnn_augment_list list = as_stored();
+    struct cnn_loader_options options = evaluation(&fixture, &list, 10, 0, 1, 2);
+    options.max_bad = 2;
+    struct cnn_loader *loader = loader_of(&options, 0, 0);
+    int seen[N_RECORDS] = {0};
+    struct cnn_batch *batch;
+    while ((batch = next_of(loader))) {
+        for (int i = 0; i < batch->n; i++)
+            seen[batch->ids[i] - FIRST_ID]++;
+        cnn_loader_release(loader, batch);
+    }
+    for (int i = 0; i < N_RECORDS; i++)
+        assert_int_equal(seen[i], i != 97 && i != 124);
+    cnn_loader_destroy(loader);
+    remove_folder(&fixture);
+}
+
 // Every record of the set is damaged: no search without end, and the limit does not hide it.
 static void when_nothing_can_be_read_the_run_ends(void **state) {
     struct fixture fixture = {0};
@@ -277,6 +323,8 @@ int main(void) {
         cmocka_unit_test(the_limit_is_for_an_epoch_not_for_the_run),
         cmocka_unit_test(an_evaluation_leaves_it_out),
         cmocka_unit_test(an_evaluation_without_allowance_fails),
+        cmocka_unit_test(the_first_of_several_is_named),
+        cmocka_unit_test(later_batches_are_whole_again),
         cmocka_unit_test(when_nothing_can_be_read_the_run_ends),
         cmocka_unit_test(pictures_that_do_not_decode_are_bad_records),
     };
