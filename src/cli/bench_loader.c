@@ -4,12 +4,13 @@
 #include "base/memory.h"
 #include "cli/args.h"
 #include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/json.h"
 #include "config/config.h"
 #include "data/loader.h"
 #include "train/plan.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -181,13 +182,7 @@ static enum cnn_status print_json(const struct bench *bench, const struct sums *
         "decode_us", 1e6 * sums->decode_s / images, "read_bytes_per_s", sums->bytes / wall_s, "cores_used", sums->cpu_s / wall_s,
         "wait_s", sums->wait_s / sampler->size, "first_batch_s", sums->first_s / sampler->size, "queue",
         sums->queue / sampler->size, "bad_records", (json_int_t)sums->bad, "bound_by", bound);
-    if (!json || json_dumpf(json, stdout, JSON_INDENT(2)) != 0) {
-        json_decref(json);
-        return cnn_fail(CNN_ERR_IO, "cannot write the result to standard output");
-    }
-    json_decref(json);
-    putchar('\n');
-    return CNN_OK;
+    return cnn_json_print(json);
 }
 
 static enum cnn_status run_bench(struct bench *bench, const struct request *request) {
@@ -225,6 +220,8 @@ enum cnn_status cnn_cmd_bench_loader(int argc, char **argv, struct cnn_comm *com
             cnn_args_help(stdout, &args);
         return CNN_OK;
     }
+    if (request.json)
+        cnn_console_quiet();
     request.config = given.positional.items[0];
     struct bench bench = {.comm = comm};
     enum cnn_status status = run_bench(&bench, &request);
