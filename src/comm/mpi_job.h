@@ -1,0 +1,22 @@
+// Private to comm/: what an MPI job holds beside the shared state of a cnn_comm.
+#ifndef CNN_COMM_MPI_JOB_H
+#define CNN_COMM_MPI_JOB_H
+#include "comm/table.h"
+
+#include <mpi.h>
+
+struct cnn_mpi_job {
+    struct cnn_comm base; // first
+    MPI_Comm control;     // all ranks; control traffic only
+    MPI_Comm host;        // the ranks of this host
+    int host_index;       // 0.. in the order of the hosts' lowest ranks
+};
+
+static inline struct cnn_mpi_job *cnn_mpi_job(struct cnn_comm *comm) {
+    return (struct cnn_mpi_job *)comm;
+}
+
+// Collective.
+enum cnn_status cnn_mpi_exchange_create(struct cnn_exchange **out, struct cnn_comm *comm) CNN_MUST_CHECK;
+
+#endif

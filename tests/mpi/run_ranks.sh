@@ -1,0 +1,22 @@
+#!/bin/sh
+# Runs a program on N ranks of this machine:  run_ranks.sh N PROGRAM [ARGS...]
+# More ranks than processors, and running as root (containers, CI), are fine. The ranks are not bound to processors.
+# Exits with the program's status as mpirun reports it. MPIRUN names another mpirun, RANKS_TIMEOUT (seconds, default 120)
+# bounds the run.
+set -eu
+if [ $# -lt 2 ]; then
+    echo "usage: run_ranks.sh N PROGRAM [ARGS...]" >&2
+    exit 2
+fi
+ranks=$1
+shift
+here=$(cd "$(dirname "$0")" && pwd)
+
+if [ "$(id -u)" -eq 0 ]; then
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+fi
+# Open MPI leaves memory behind that is not ours to find.
+export LSAN_OPTIONS="suppressions=$here/lsan.supp:print_suppressions=0${LSAN_OPTIONS:+:$LSAN_OPTIONS}"
+
+exec timeout --kill-after=10 "${RANKS_TIMEOUT:-120}" \
+    "${MPIRUN:-mpirun}" --oversubscribe --bind-to none -np "$ranks" "$@"

@@ -1,0 +1,268 @@
+// The gradient exchange on real ranks: exact sums in a fixed order for any size, bucket and pace.
+#include "mpi_test.h"
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "comm/reducer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+// What rank `of` holds at i in step `step`: magnitudes so different that the order of addition shows in the bits.
+static float value(size_t i, int of, int step) {
+    uint32_t bits = (uint32_t)i * 2654435761u + (uint32_t)of * 40503u + (uint32_t)step * 9973u;
+    bits ^= bits >> 15;
+    return ldexpf(1.0f + (float)(bits & 0xffff) / 65536.0f, (int)(bits >> 16) % 24) * (bits & 0x100 ? -1.0f : 1.0f);
+}
+
+// Hosts add first, then the sums of the hosts are added.
+static float expected(size_t i, int step) {
+    const char *text = getenv("CNN_COMM_EXCHANGE") ? NULL : getenv("CNN_COMM_RANKS_PER_HOST");
+    int per_host = text ? atoi(text) : size;
+    float total = 0;
+    for (int first = 0; first < size; first += per_host) {
+        float sum = value(i, first, step);
+        for (int of = first + 1; of < size && of < first + per_host; of++)
+            sum += value(i, of, step);
+        total = first ? total + sum : sum;
+    }
+    return total;
+}
+
+static void fill(float *data, size_t n, int step) {
+    for (size_t i = 0; i < n; i++)
+        data[i] = value(i, rank, step);
+}
+
+static void check(const float *data, size_t n, int step) {
+    for (size_t i = 0; i < n; i++) {
+        float right = expected(i, step);
+        if (memcmp(&data[i], &right, sizeof right) != 0)
+            fail_msg("rank %d step %d: element %zu of %zu is %a, expected %a", rank, step, i, n, (double)data[i],
+                     (double)right);
+    }
+}
+
+static float *make(size_t n) {
+    float *data = malloc((n ? n : 1) * sizeof *data);
+    assert_non_null(data);
+    return data;
+}
+
+static void one_step(struct cnn_reducer *reducer, float *data, size_t n, int step) {
+    fill(data, n, step);
+    cnn_reducer_begin(reducer);
+    cnn_reducer_ready(reducer, n);
+    assert_ok(cnn_reducer_finish(reducer));
+    check(data, n, step);
+}
+
+MPI_TEST(every_size_and_bucket) {
+    static const size_t sizes[] = {1, 2, 3, 15, 16, 17, 63, 64, 65, 1000, 4099, 65537, 300007};
+    static const size_t buckets[] = {0, 1, 4, 12, 64, 1000, 40004, 1 << 20, (size_t)1 << 40};
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
+        for (size_t b = 0; b < sizeof buckets / sizeof buckets[0]; b++) {
+            size_t n = sizes[s], floats = buckets[b] / 4;
+            if (buckets[b] && n / (floats ? floats : 1) > 1100)
+                continue; // seconds of tiny messages would show nothing new
+            float *data = make(n);
+            struct cnn_reducer *reducer;
+            assert_ok(cnn_reducer_create(&reducer, comm, data, n, buckets[b], 60));
+            for (int step = 0; step < 3; step++)
+                one_step(reducer, data, n, step);
+            if (buckets[b])
+                assert_int_equal(cnn_reducer_stats(reducer).n_buckets, floats ? (n + floats - 1) / floats : n);
+            assert_int_equal(cnn_reducer_stats(reducer).bytes, n * 4);
+            cnn_reducer_destroy(reducer);
+            free(data);
+        }
+}
+
+MPI_TEST(an_empty_arena) {
+    struct cnn_reducer *reducer;
+    float nothing;
+    assert_ok(cnn_reducer_create(&reducer, comm, &nothing, 0, 0, 60));
+    one_step(reducer, &nothing, 0, 0);
+    one_step(reducer, &nothing, 0, 1);
+    cnn_reducer_destroy(reducer);
+}
+
+// Chunks and buckets of several sizes one after the other, ranks at different paces: a buffer used again too early shows.
+MPI_TEST(large_arena_many_steps) {
+    size_t n = 3000017;
+    float *data = make(n);
+    struct cnn_reducer *reducer;
+    assert_ok(cnn_reducer_create(&reducer, comm, data, n, 4 * 423456, 60));
+    for (int step = 0; step < 12; step++) {
+        if (step % size == rank)
+            usleep(3000);
+        one_step(reducer, data, n, step);
+    }
+    cnn_reducer_destroy(reducer);
+    free(data);
+}
+
+MPI_TEST(many_small_increments) {
+    size_t n = 20011;
+    float *data = make(n);
+    struct cnn_reducer *reducer;
+    assert_ok(cnn_reducer_create(&reducer, comm, data, n, 4 * 100, 60));
+    struct cnn_draws draws = cnn_draws_of(7, CNN_PURPOSE_TEST, 0, (uint64_t)rank);
+    for (int step = 0; step < 10; step++) {
+        for (size_t i = 0; i < n; i++)
+            data[i] = NAN; // not ready: must not be read
+        cnn_reducer_begin(reducer);
+        for (size_t ready = 0; ready < n;) {
+            size_t more = 1 + cnn_draw_below(&draws, 37);
+            size_t next = ready + more < n ? ready + more : n;
+            for (size_t i = ready; i < next; i++)
+                data[i] = value(i, rank, step);
+            cnn_reducer_ready(reducer, next);
+            ready = next;
+        }
+        assert_ok(cnn_reducer_finish(reducer));
+        check(data, n, step);
+    }
+    cnn_reducer_destroy(reducer);
+    free(data);
+}
+
+// The main thread talks on the control communicator while buckets are under way.
+MPI_TEST(control_traffic_beside_it) {
+    size_t n = 500009;
+    float *data = make(n);
+    struct cnn_reducer *reducer;
+    assert_ok(cnn_reducer_create(&reducer, comm, data, n, 4 * 30000, 60));
+    for (int step = 0; step < 20; step++) {
+        fill(data, n, step);
+        cnn_reducer_begin(reducer);
+        for (size_t ready = 0; ready <= n; ready += n / 7) {
+            int64_t one = 1;
+            cnn_reducer_ready(reducer, ready);
+            assert_ok(cnn_comm_allreduce(comm, &one, 1, CNN_COMM_I64, CNN_REDUCE_SUM));
+            assert_int_equal(one, size);
+        }
+        cnn_reducer_ready(reducer, n);
+        assert_ok(cnn_reducer_finish(reducer));
+        check(data, n, step);
+    }
+    cnn_reducer_destroy(reducer);
+    free(data);
+}
+
+MPI_TEST(two_reducers_at_once) {
+    size_t n = 70001;
+    float *a = make(n), *b = make(n);
+    struct cnn_reducer *first, *second;
+    assert_ok(cnn_reducer_create(&first, comm, a, n, 4 * 5000, 60));
+    assert_ok(cnn_reducer_create(&second, comm, b, n, 4 * 7001, 60));
+    for (int step = 0; step < 5; step++) {
+        fill(a, n, step);
+        fill(b, n, step + 100);
+        cnn_reducer_begin(first);
+        cnn_reducer_begin(second);
+        cnn_reducer_ready(rank % 2 ? first : second, n);
+        cnn_reducer_ready(rank % 2 ? second : first, n);
+        assert_ok(cnn_reducer_finish(first));
+        assert_ok(cnn_reducer_finish(second));
+        check(a, n, step);
+        check(b, n, step + 100);
+    }
+    cnn_reducer_destroy(first);
+    cnn_reducer_destroy(second);
+    free(a);
+    free(b);
+}
+
+// What is passed early is exchanged while the caller does something else, so finish has little left to wait for.
+MPI_TEST(the_exchange_is_hidden) {
+    size_t n = 4 << 20;
+    float *data = make(n);
+    struct cnn_reducer *reducer;
+    assert_ok(cnn_reducer_create(&reducer, comm, data, n, 0, 60));
+    fill(data, n, 0);
+    assert_ok(cnn_comm_barrier(comm));
+    cnn_reducer_begin(reducer);
+    cnn_reducer_ready(reducer, n - 1);
+    usleep(2000000);
+    cnn_reducer_ready(reducer, n);
+    assert_ok(cnn_reducer_finish(reducer));
+    check(data, n, 0);
+    struct cnn_reducer_stats stats = cnn_reducer_stats(reducer);
+    const char *overlap = getenv("CNN_COMM_OVERLAP");
+    if (size == 1) {
+        assert_true(stats.wait_s == 0 && stats.busy_s == 0);
+    } else if (overlap) {
+        assert_true(stats.wait_s >= stats.busy_s); // all of it in finish
+    } else {
+        assert_true(stats.busy_s > 0);
+        assert_true(stats.n_buckets > 4);
+        assert_true(stats.wait_s < stats.busy_s);
+    }
+    cnn_reducer_destroy(reducer);
+    free(data);
+}
+
+static double processor_s(void) {
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (double)used.tv_sec + 1e-9 * (double)used.tv_nsec;
+}
+
+// A rank that is ahead sleeps until the others come.
+MPI_TEST(waiting_leaves_the_processor_alone) {
+    size_t n = 1000;
+    float *data = make(n);
+    struct cnn_reducer *reducer;
+    assert_ok(cnn_reducer_create(&reducer, comm, data, n, 0, 60));
+    one_step(reducer, data, n, 0);
+    assert_ok(cnn_comm_barrier(comm));
+    double start = cnn_clock_s(), used = processor_s();
+    if (rank == size - 1)
+        usleep(500000);
+    one_step(reducer, data, n, 1);
+    used = processor_s() - used;
+    if (used > 0.1 + 0.25 * (cnn_clock_s() - start))
+        fail_msg("%.3f s of processor time", used);
+    cnn_reducer_destroy(reducer);
+    free(data);
+}
+
+MPI_TEST(ranks_that_differ_are_told) {
+    if (size == 1)
+        return;
+    size_t n = rank == 1 ? 101 : 100;
+    float *data = make(n);
+    struct cnn_reducer *reducer = NULL;
+    assert_int_equal(cnn_reducer_create(&reducer, comm, data, n, 0, 60), CNN_ERR_COMM);
+    assert_null(reducer);
+    assert_non_null(strstr(cnn_error_message(), "from 100 to 101 gradients"));
+    assert_ok(cnn_comm_agree(comm, CNN_OK)); // the job goes on
+    free(data);
+}
+
+// A step that was begun but of which nothing had been exchanged leaves the ranks in step.
+MPI_TEST(destroying_an_idle_reducer) {
+    float data[64];
+    struct cnn_reducer *reducer;
+    for (int i = 0; i < 20; i++) {
+        assert_ok(cnn_reducer_create(&reducer, comm, data, 64, 0, 60));
+        cnn_reducer_begin(reducer);
+        cnn_reducer_ready(reducer, 1);
+        cnn_reducer_destroy(reducer);
+    }
+    cnn_reducer_destroy(NULL);
+    assert_ok(cnn_comm_barrier(comm));
+}
+
+static const struct CMUnitTest tests[] = {
+    MPI_UNIT(every_size_and_bucket),     MPI_UNIT(an_empty_arena),
+    MPI_UNIT(large_arena_many_steps),    MPI_UNIT(many_small_increments),
+    MPI_UNIT(control_traffic_beside_it), MPI_UNIT(two_reducers_at_once),
+    MPI_UNIT(the_exchange_is_hidden),    MPI_UNIT(waiting_leaves_the_processor_alone),
+    MPI_UNIT(ranks_that_differ_are_told), MPI_UNIT(destroying_an_idle_reducer),
+};
+MPI_MAIN(tests)

@@ -1,0 +1,54 @@
+#include "comm/exchange.h"
+
+#include "base/clock.h"
+
+#include <math.h>
+#include <string.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static void runs_cover_everything_once(void **state) {
+    static const size_t sizes[] = {0, 1, 15, 16, 17, 31, 32, 33, 1000, 4096, 262144, 262145};
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
+        for (int parts = 1; parts <= 9; parts++) {
+            size_t next = 0, largest = cnn_run_of(sizes[s], parts, 0).n;
+            for (int part = 0; part < parts; part++) {
+                struct cnn_run run = cnn_run_of(sizes[s], parts, part);
+                if (run.n) {
+                    assert_int_equal(run.first, next);
+                    assert_int_equal(run.first % 16, 0);
+                }
+                assert_true(run.n <= largest);
+                assert_true(run.first + run.n <= sizes[s]);
+                next += run.n;
+            }
+            assert_int_equal(next, sizes[s]);
+        }
+}
+
+static void patience_ends(void **state) {
+    atomic_bool cancelled = false;
+    struct cnn_patience long_one = cnn_patience_of(1000, &cancelled), none = cnn_patience_of(-1, NULL);
+    assert_false(cnn_patience_is_over(&long_one));
+    assert_true(cnn_patience_is_over(&none));
+    assert_int_equal(cnn_exchange_late(0, 3, &long_one), CNN_ERR_COMM);
+    assert_string_equal(cnn_error_message(), "rank 0 waited 1000 s for rank 3, which is slow or gone; "
+                                             "if it is only slow, raise comm.timeout_s");
+    atomic_store(&cancelled, true);
+    assert_true(cnn_patience_is_over(&long_one));
+    assert_int_equal(cnn_exchange_late(0, 3, &long_one), CNN_ERR_COMM);
+    assert_non_null(strstr(cnn_error_message(), "abandoned"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(runs_cover_everything_once),
+        cmocka_unit_test(patience_ends),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
