@@ -11,9 +11,9 @@ struct run {
     const struct cnn_plan *plan;
     struct cnn_source *source;
     struct cnn_image_scratch *scratch;
-    int channels;          // of the slot
-    struct cnn_view view;  // from the first resize on: the picture, as far as it is needed,
-    struct cnn_rect at;    // which is this part of it
+    int channels;         // of the slot
+    struct cnn_view view; // from the first resize on: the picture, as far as it is needed,
+    struct cnn_rect at;   // which is this part of it
     bool resized;
 };
 
@@ -29,12 +29,14 @@ static struct cnn_rect shown(const struct cnn_stage *stage) {
 static enum cnn_status fetch(struct run *run, struct cnn_rect rect, int shift, struct cnn_view *out) {
     if (!run->resized)
         return cnn_source_read(run->source, rect, shift, run->channels, run->scratch, out);
-    *out = cnn_view_part(&run->view, (struct cnn_rect){rect.x - run->at.x, rect.y - run->at.y, rect.w, rect.h});
+    *out =
+        cnn_view_part(&run->view, (struct cnn_rect){rect.x - run->at.x, rect.y - run->at.y, rect.w, rect.h});
     return CNN_OK;
 }
 
 // Pixels of `rect`, black where it reaches outside `content`.
-static enum cnn_status fetch_padded(struct run *run, struct cnn_rect rect, struct cnn_rect content, struct cnn_view *out) {
+static enum cnn_status fetch_padded(struct run *run, struct cnn_rect rect, struct cnn_rect content,
+                                    struct cnn_view *out) {
     struct cnn_rect inside = cnn_rect_common(rect, content);
     int c = channels_now(run);
     size_t stride = (size_t)rect.w * (size_t)c;
@@ -44,25 +46,31 @@ static enum cnn_status fetch_padded(struct run *run, struct cnn_rect rect, struc
     if (inside.w > 0) {
         struct cnn_view view;
         CNN_TRY(fetch(run, inside, 0, &view));
-        uint8_t *first = pixels + (size_t)(inside.y - rect.y) * stride + (size_t)(inside.x - rect.x) * (size_t)c;
+        uint8_t *first =
+            pixels + (size_t)(inside.y - rect.y) * stride + (size_t)(inside.x - rect.x) * (size_t)c;
         cnn_pixels_copy(first, stride, c, &view, false);
     }
     *out = (struct cnn_view){pixels, stride, rect.h, rect.w, c};
     return CNN_OK;
 }
 
-// The interval of one line that a resize reads, on the grid of pixels shrunk by 2^shift; *origin is its first pixel.
+// The interval of one line that a resize reads, on the grid of pixels shrunk by 2^shift; *origin is its first
+// pixel.
 static struct cnn_axis axis_of(int from, int length, int shift, int *origin) {
     double unit = 1 << shift, start = from / unit, stop = (from + length) / unit;
     *origin = (int)floor(start);
-    return (struct cnn_axis){.start = start - *origin, .stop = stop - *origin, .limit = (int)ceil(stop) - *origin};
+    return (struct cnn_axis){
+        .start = start - *origin, .stop = stop - *origin, .limit = (int)ceil(stop) - *origin};
 }
 
 // Resizes the window of stage `i` and keeps `need` of the result, mirrored where `flip`.
-static enum cnn_status resize_to(struct run *run, int i, struct cnn_rect need, bool flip, uint8_t *out, size_t out_stride) {
+static enum cnn_status resize_to(struct run *run, int i, struct cnn_rect need, bool flip, uint8_t *out,
+                                 size_t out_stride) {
     const struct cnn_stage *stage = &run->plan->stages[i];
     bool bordered = !cnn_rect_contains(stage->content, stage->window);
-    int shift = run->resized || bordered ? 0 : cnn_source_shift(run->source, stage->window.w, stage->window.h, stage->w, stage->h);
+    int shift = run->resized || bordered
+                    ? 0
+                    : cnn_source_shift(run->source, stage->window.w, stage->window.h, stage->w, stage->h);
     int x, y;
     struct cnn_axis axes[2] = {axis_of(stage->window.x, stage->window.w, shift, &x),
                                axis_of(stage->window.y, stage->window.h, shift, &y)};
@@ -118,22 +126,26 @@ static enum cnn_status finish(struct run *run, uint8_t *slot, size_t slot_stride
     return CNN_OK;
 }
 
-static enum cnn_status apply(const struct cnn_policy *policy, struct run *run, struct cnn_draws draws, uint8_t *slot) {
+static enum cnn_status apply(const struct cnn_policy *policy, struct run *run, struct cnn_draws draws,
+                             uint8_t *slot) {
     struct cnn_plan plan;
     int h, w;
     CNN_TRY(cnn_plan_draw(&plan, &policy->list, run->source->h, run->source->w, draws));
     cnn_plan_output(&plan, &h, &w);
     if (h != policy->out_h || w != policy->out_w)
-        return cnn_fail(CNN_ERR_INPUT, "a picture of %d x %d pixels among records of one size gives %d x %d where %d x %d was expected",
-                        run->source->w, run->source->h, w, h, policy->out_w, policy->out_h);
+        return cnn_fail(
+            CNN_ERR_INPUT,
+            "a picture of %d x %d pixels among records of one size gives %d x %d where %d x %d was expected",
+            run->source->w, run->source->h, w, h, policy->out_w, policy->out_h);
     run->plan = &plan;
     for (int i = 0; i + 2 < plan.n; i++)
         CNN_TRY(resize_stage(run, i));
     return finish(run, slot, (size_t)w * (size_t)run->channels);
 }
 
-enum cnn_status cnn_policy_apply(const struct cnn_policy *policy, uint8_t *slot, int channels, const void *data, size_t bytes,
-                                 const struct cnn_image_info *stored, struct cnn_draws draws, struct cnn_image_scratch *scratch) {
+enum cnn_status cnn_policy_apply(const struct cnn_policy *policy, uint8_t *slot, int channels,
+                                 const void *data, size_t bytes, const struct cnn_image_info *stored,
+                                 struct cnn_draws draws, struct cnn_image_scratch *scratch) {
     struct cnn_source source;
     if (channels != 1 && channels != 3)
         return cnn_fail(CNN_ERR_INPUT, "pictures have 1 or 3 channels, not %d", channels);

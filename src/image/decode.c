@@ -15,7 +15,8 @@ enum cnn_status cnn_image_probe(struct cnn_image_info *out, const void *data, si
     return CNN_OK;
 }
 
-static enum cnn_status decode_whole(uint8_t **out, struct cnn_source *source, int channels, struct cnn_image_scratch *scratch) {
+static enum cnn_status decode_whole(uint8_t **out, struct cnn_source *source, int channels,
+                                    struct cnn_image_scratch *scratch) {
     struct cnn_rect whole = {0, 0, source->w, source->h};
     struct cnn_view view;
     CNN_TRY(cnn_source_read(source, whole, 0, channels, scratch, &view));
@@ -29,7 +30,8 @@ static enum cnn_status decode_whole(uint8_t **out, struct cnn_source *source, in
     return CNN_OK;
 }
 
-enum cnn_status cnn_image_decode(uint8_t **out, struct cnn_image_info *out_info, const void *data, size_t bytes, int channels) {
+enum cnn_status cnn_image_decode(uint8_t **out, struct cnn_image_info *out_info, const void *data,
+                                 size_t bytes, int channels) {
     struct cnn_image_scratch scratch = {0};
     struct cnn_source source;
     if (channels != 1 && channels != 3)

@@ -4,17 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Columns decoded beyond both sides of a crop, so that chroma upsampling there sees the neighbours it sees in a whole decode.
+// Columns decoded beyond both sides of a crop, so that chroma upsampling there sees the neighbours it sees in
+// a whole decode.
 #define MARGIN 8
 #define ROWS_A_CALL 16
 
-static struct cnn_jpeg *jpeg_of(j_common_ptr common) {
-    return (struct cnn_jpeg *)common->client_data;
-}
+static struct cnn_jpeg *jpeg_of(j_common_ptr common) { return (struct cnn_jpeg *)common->client_data; }
 
-static void on_error(j_common_ptr common) {
-    longjmp(jpeg_of(common)->escape, 1);
-}
+static void on_error(j_common_ptr common) { longjmp(jpeg_of(common)->escape, 1); }
 
 // Warnings about oddities that leave every pixel as its maker meant it.
 static bool is_harmless(const struct jpeg_error_mgr *errors) {
@@ -36,8 +33,7 @@ static void on_message(j_common_ptr common, int level) {
         on_error(common);
 }
 
-static void on_output(j_common_ptr common) {
-}
+static void on_output(j_common_ptr common) {}
 
 static void on_progress(j_common_ptr common) {
     struct cnn_jpeg *jpeg = jpeg_of(common);
@@ -90,16 +86,18 @@ static int choose_colour(struct jpeg_decompress_struct *decoder) {
 static enum cnn_status check_header(struct cnn_jpeg *jpeg) {
     struct jpeg_decompress_struct *decoder = &jpeg->decoder;
     if (decoder->arith_code)
-        return cnn_fail(CNN_ERR_INPUT, "JPEG: arithmetic coding is not supported; save it with Huffman coding");
+        return cnn_fail(CNN_ERR_INPUT,
+                        "JPEG: arithmetic coding is not supported; save it with Huffman coding");
     uint64_t pixels = (uint64_t)decoder->image_width * decoder->image_height;
     if (pixels > CNN_MAX_PIXELS)
-        return cnn_fail(CNN_ERR_INPUT, "JPEG: %u x %u pixels are more than the %u allowed", decoder->image_width,
-                        decoder->image_height, CNN_MAX_PIXELS);
+        return cnn_fail(CNN_ERR_INPUT, "JPEG: %u x %u pixels are more than the %u allowed",
+                        decoder->image_width, decoder->image_height, CNN_MAX_PIXELS);
     jpeg->w = (int)decoder->image_width;
     jpeg->h = (int)decoder->image_height;
     jpeg->c = choose_colour(decoder);
     if (jpeg->c < 0)
-        return cnn_fail(CNN_ERR_INPUT, "JPEG: %d colour components are not gray, YCbCr, RGB or CMYK", decoder->num_components);
+        return cnn_fail(CNN_ERR_INPUT, "JPEG: %d colour components are not gray, YCbCr, RGB or CMYK",
+                        decoder->num_components);
     return CNN_OK;
 }
 
@@ -129,12 +127,14 @@ enum cnn_status cnn_jpeg_open(struct cnn_jpeg *jpeg, const void *data, size_t by
     return check_header(jpeg);
 }
 
-// Whether libjpeg-turbo's partial decoding is at home with the file's subsampling; odd ones are decoded whole.
+// Whether libjpeg-turbo's partial decoding is at home with the file's subsampling; odd ones are decoded
+// whole.
 static bool is_croppable(const struct jpeg_decompress_struct *decoder) {
     for (int i = 0; i < decoder->num_components; i++) {
         const jpeg_component_info *component = &decoder->comp_info[i];
         int limit = i == 0 ? 2 : 1;
-        if (decoder->num_components > 3 || component->h_samp_factor > limit || component->v_samp_factor > limit)
+        if (decoder->num_components > 3 || component->h_samp_factor > limit ||
+            component->v_samp_factor > limit)
             return false;
     }
     return true;
@@ -200,12 +200,13 @@ static enum cnn_status read_rect(struct cnn_jpeg *jpeg, struct cnn_rect rect, st
     read_rows(decoder, pixels, stride, rect.h);
     if (decoder->out_color_space == JCS_CMYK)
         cmyk_to_rgb(pixels, stride, (int)decoder->output_width, rect.h);
-    *out = (struct cnn_view){pixels + (size_t)(rect.x - x) * (size_t)jpeg->c, stride, rect.h, rect.w, jpeg->c};
+    *out =
+        (struct cnn_view){pixels + (size_t)(rect.x - x) * (size_t)jpeg->c, stride, rect.h, rect.w, jpeg->c};
     return CNN_OK;
 }
 
-enum cnn_status cnn_jpeg_read(struct cnn_jpeg *jpeg, struct cnn_rect rect, int shift, struct cnn_image_buffer *buffer,
-                              struct cnn_view *out) {
+enum cnn_status cnn_jpeg_read(struct cnn_jpeg *jpeg, struct cnn_rect rect, int shift,
+                              struct cnn_image_buffer *buffer, struct cnn_view *out) {
     if (setjmp(jpeg->escape))
         return failure(jpeg);
     jpeg->decoder.scale_num = 8u >> shift;
@@ -220,6 +221,4 @@ enum cnn_status cnn_jpeg_finish(struct cnn_jpeg *jpeg) {
     return CNN_OK;
 }
 
-void cnn_jpeg_close(struct cnn_jpeg *jpeg) {
-    jpeg_destroy_decompress(&jpeg->decoder);
-}
+void cnn_jpeg_close(struct cnn_jpeg *jpeg) { jpeg_destroy_decompress(&jpeg->decoder); }

@@ -21,7 +21,8 @@ enum cnn_status cnn_png_header(const void *data, size_t bytes, int *out_w, int *
     if (w == 0 || h == 0)
         return cnn_fail(CNN_ERR_INPUT, "PNG: empty picture, %u x %u pixels", w, h);
     if (w > MAX_SIDE || h > MAX_SIDE || (uint64_t)w * h > CNN_MAX_PIXELS)
-        return cnn_fail(CNN_ERR_INPUT, "PNG: %u x %u pixels are more than the %u allowed", w, h, CNN_MAX_PIXELS);
+        return cnn_fail(CNN_ERR_INPUT, "PNG: %u x %u pixels are more than the %u allowed", w, h,
+                        CNN_MAX_PIXELS);
     int colour = head[25];
     if (colour != 0 && colour != 2 && colour != 3 && colour != 4 && colour != 6)
         return cnn_fail(CNN_ERR_INPUT, "PNG: colour type %d is none of 0, 2, 3, 4, 6", colour);
@@ -38,8 +39,7 @@ static void on_error(png_structp reader, png_const_charp message) {
 }
 
 // libpng warns about extras (text, colour profiles, transparency) that we do not use.
-static void on_warning(png_structp reader, png_const_charp message) {
-}
+static void on_warning(png_structp reader, png_const_charp message) {}
 
 static void read_bytes(png_structp reader, png_bytep out, size_t n) {
     struct cnn_png *png = png_get_io_ptr(reader);
@@ -104,7 +104,8 @@ static void read_interlaced(struct cnn_png *png, uint8_t *pixels, size_t stride,
 }
 
 // `kept` are the rows that stay in memory: those of `rect`, or all of an interlaced picture.
-static struct cnn_view read_rect(struct cnn_png *png, struct cnn_rect rect, struct cnn_rect kept, uint8_t *pixels) {
+static struct cnn_view read_rect(struct cnn_png *png, struct cnn_rect rect, struct cnn_rect kept,
+                                 uint8_t *pixels) {
     struct cnn_view whole = {pixels, (size_t)png->w * (size_t)png->c, kept.h, kept.w, png->c};
     if (png_get_interlace_type(png->reader, png->info) != PNG_INTERLACE_NONE)
         read_interlaced(png, pixels, whole.stride, PNG_INTERLACE_ADAM7_PASSES);
@@ -113,7 +114,8 @@ static struct cnn_view read_rect(struct cnn_png *png, struct cnn_rect rect, stru
     return cnn_view_part(&whole, (struct cnn_rect){rect.x, rect.y - kept.y, rect.w, rect.h});
 }
 
-enum cnn_status cnn_png_read(struct cnn_png *png, struct cnn_rect rect, struct cnn_image_buffer *buffer, struct cnn_view *out) {
+enum cnn_status cnn_png_read(struct cnn_png *png, struct cnn_rect rect, struct cnn_image_buffer *buffer,
+                             struct cnn_view *out) {
     bool interlaced = png_get_interlace_type(png->reader, png->info) != PNG_INTERLACE_NONE;
     struct cnn_rect kept = {0, interlaced ? 0 : rect.y, png->w, interlaced ? png->h : rect.h};
     CNN_TRY(cnn_image_buffer_reserve(buffer, (size_t)kept.w * (size_t)png->c * (size_t)kept.h));
@@ -123,6 +125,4 @@ enum cnn_status cnn_png_read(struct cnn_png *png, struct cnn_rect rect, struct c
     return CNN_OK;
 }
 
-void cnn_png_close(struct cnn_png *png) {
-    png_destroy_read_struct(&png->reader, &png->info, NULL);
-}
+void cnn_png_close(struct cnn_png *png) { png_destroy_read_struct(&png->reader, &png->info, NULL); }

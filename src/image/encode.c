@@ -8,7 +8,8 @@
 #include <png.h>
 
 static enum cnn_status check(const char *kind, int h, int w, int c, int side) {
-    if (h < 1 || w < 1 || h > side || w > side || (uint64_t)h * (uint64_t)w > CNN_MAX_PIXELS || (c != 1 && c != 3))
+    if (h < 1 || w < 1 || h > side || w > side || (uint64_t)h * (uint64_t)w > CNN_MAX_PIXELS ||
+        (c != 1 && c != 3))
         return cnn_fail(CNN_ERR_INPUT, "%s: cannot encode a picture of %d x %d x %d", kind, h, w, c);
     return CNN_OK;
 }
@@ -21,15 +22,11 @@ struct jpeg_writer {
     unsigned long bytes;
 };
 
-static void on_error(j_common_ptr common) {
-    longjmp(((struct jpeg_writer *)common->client_data)->escape, 1);
-}
+static void on_error(j_common_ptr common) { longjmp(((struct jpeg_writer *)common->client_data)->escape, 1); }
 
-static void on_message(j_common_ptr common, int level) {
-}
+static void on_message(j_common_ptr common, int level) {}
 
-static void on_output(j_common_ptr common) {
-}
+static void on_output(j_common_ptr common) {}
 
 static void write_jpeg(struct jpeg_writer *writer, const uint8_t *pixels, int h, int w, int c, int quality) {
     struct jpeg_compress_struct *encoder = &writer->encoder;
@@ -49,7 +46,8 @@ static void write_jpeg(struct jpeg_writer *writer, const uint8_t *pixels, int h,
     jpeg_finish_compress(encoder);
 }
 
-enum cnn_status cnn_image_encode_jpeg(uint8_t **out, size_t *out_bytes, const uint8_t *pixels, int h, int w, int c, int quality) {
+enum cnn_status cnn_image_encode_jpeg(uint8_t **out, size_t *out_bytes, const uint8_t *pixels, int h, int w,
+                                      int c, int quality) {
     CNN_TRY(check("JPEG", h, w, c, JPEG_MAX_DIMENSION));
     struct jpeg_writer writer = {.errors = {0}};
     writer.encoder.err = jpeg_std_error(&writer.errors);
@@ -71,9 +69,12 @@ enum cnn_status cnn_image_encode_jpeg(uint8_t **out, size_t *out_bytes, const ui
     return CNN_OK;
 }
 
-enum cnn_status cnn_image_encode_png(uint8_t **out, size_t *out_bytes, const uint8_t *pixels, int h, int w, int c) {
+enum cnn_status cnn_image_encode_png(uint8_t **out, size_t *out_bytes, const uint8_t *pixels, int h, int w,
+                                     int c) {
     CNN_TRY(check("PNG", h, w, c, 1000000));
-    png_image image = {.version = PNG_IMAGE_VERSION, .width = (png_uint_32)w, .height = (png_uint_32)h,
+    png_image image = {.version = PNG_IMAGE_VERSION,
+                       .width = (png_uint_32)w,
+                       .height = (png_uint_32)h,
                        .format = c == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY};
     size_t bytes = PNG_IMAGE_PNG_SIZE_MAX(image);
     uint8_t *memory = malloc(bytes);

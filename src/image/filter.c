@@ -21,9 +21,7 @@ static double weight_at(double distance) {
     return distance < 1 ? 1 - distance : 0;
 }
 
-static int most_taps(const struct triangle *triangle) {
-    return (int)ceil(triangle->support) * 2 + 1;
-}
+static int most_taps(const struct triangle *triangle) { return (int)ceil(triangle->support) * 2 + 1; }
 
 // Weights of output `i`, normalised to sum to one; returns how many there are.
 static int fill(int32_t *weights, int *from, const struct triangle *triangle, int i) {
@@ -74,7 +72,8 @@ static void fill_filter(struct cnn_filter *filter, const struct cnn_axis *axis) 
     }
 }
 
-enum cnn_status cnn_filters_create(struct cnn_filter out[2], const struct cnn_axis axes[2], struct cnn_image_scratch *scratch) {
+enum cnn_status cnn_filters_create(struct cnn_filter out[2], const struct cnn_axis axes[2],
+                                   struct cnn_image_scratch *scratch) {
     size_t ints = 0;
     for (int a = 0; a < 2; a++) {
         struct triangle triangle = triangle_of(&axes[a]);

@@ -1,5 +1,3 @@
 #include "image/resample.h"
 
-const struct cnn_resample_kernels *cnn_resample_kernels(void) {
-    return &cnn_resample_portable;
-}
+const struct cnn_resample_kernels *cnn_resample_kernels(void) { return &cnn_resample_portable; }

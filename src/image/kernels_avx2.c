@@ -24,20 +24,23 @@ static inline void sums_add(struct sums *sums, const uint8_t *in, __m256i weight
 }
 
 static inline void sums_store(uint8_t *out, struct sums sums) {
-    __m256i low = _mm256_srai_epi32(sums.low, FRACTION_BITS), high = _mm256_srai_epi32(sums.high, FRACTION_BITS);
+    __m256i low = _mm256_srai_epi32(sums.low, FRACTION_BITS),
+            high = _mm256_srai_epi32(sums.high, FRACTION_BITS);
     __m256i words = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, high), 0xD8);
     __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
     _mm_storeu_si128((__m128i *)out, bytes);
 }
 
-static inline void blend_16(uint8_t *out, const uint8_t *in, size_t stride, const int32_t *weights, int taps) {
+static inline void blend_16(uint8_t *out, const uint8_t *in, size_t stride, const int32_t *weights,
+                            int taps) {
     struct sums a = sums_start();
     for (int t = 0; t < taps; t++, in += stride)
         sums_add(&a, in, _mm256_set1_epi32(weights[t]));
     sums_store(out, a);
 }
 
-static inline void blend_48(uint8_t *out, const uint8_t *in, size_t stride, const int32_t *weights, int taps) {
+static inline void blend_48(uint8_t *out, const uint8_t *in, size_t stride, const int32_t *weights,
+                            int taps) {
     struct sums a = sums_start(), b = a, c = a;
     for (int t = 0; t < taps; t++, in += stride) {
         __m256i weight = _mm256_set1_epi32(weights[t]);
@@ -50,7 +53,8 @@ static inline void blend_48(uint8_t *out, const uint8_t *in, size_t stride, cons
     sums_store(out + 32, c);
 }
 
-static void blend_few(uint8_t *out, const uint8_t *in, size_t stride, size_t n, const int32_t *weights, int taps) {
+static void blend_few(uint8_t *out, const uint8_t *in, size_t stride, size_t n, const int32_t *weights,
+                      int taps) {
     for (size_t i = 0; i < n; i++) {
         int32_t sum = HALF;
         for (int t = 0; t < taps; t++)
@@ -60,7 +64,8 @@ static void blend_few(uint8_t *out, const uint8_t *in, size_t stride, size_t n, 
     }
 }
 
-static void blend(uint8_t *out, const uint8_t *in, size_t stride, size_t n, const int32_t *weights, int taps) {
+static void blend(uint8_t *out, const uint8_t *in, size_t stride, size_t n, const int32_t *weights,
+                  int taps) {
     size_t i = 0;
     if (n < 16) {
         blend_few(out, in, stride, n, weights, taps);

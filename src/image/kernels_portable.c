@@ -9,7 +9,8 @@ static uint8_t rounded(int32_t sum) {
     return (uint8_t)(value > 255 ? 255 : value);
 }
 
-static void blend_block(uint8_t *restrict out, const uint8_t *restrict in, size_t stride, size_t n, const int32_t *weights, int taps) {
+static void blend_block(uint8_t *restrict out, const uint8_t *restrict in, size_t stride, size_t n,
+                        const int32_t *weights, int taps) {
     int32_t sums[BLOCK];
     for (size_t i = 0; i < n; i++)
         sums[i] = HALF;
@@ -20,7 +21,8 @@ static void blend_block(uint8_t *restrict out, const uint8_t *restrict in, size_
         out[i] = rounded(sums[i]);
 }
 
-static void blend(uint8_t *out, const uint8_t *in, size_t stride, size_t n, const int32_t *weights, int taps) {
+static void blend(uint8_t *out, const uint8_t *in, size_t stride, size_t n, const int32_t *weights,
+                  int taps) {
     for (size_t i = 0; i < n; i += BLOCK)
         blend_block(out + i, in + i, stride, n - i < BLOCK ? n - i : BLOCK, weights, taps);
 }
@@ -28,8 +30,8 @@ static void blend(uint8_t *out, const uint8_t *in, size_t stride, size_t n, cons
 static void across(uint8_t *out, const uint8_t *in, int c, const struct cnn_filter *filter) {
     size_t pixel = (size_t)c * CNN_LANES;
     for (int i = 0; i < filter->count; i++)
-        blend_block(out + (size_t)i * pixel, in + (size_t)(filter->from[i] - filter->low) * pixel, pixel, pixel,
-                    filter->weights + (size_t)i * (size_t)filter->stride, filter->taps[i]);
+        blend_block(out + (size_t)i * pixel, in + (size_t)(filter->from[i] - filter->low) * pixel, pixel,
+                    pixel, filter->weights + (size_t)i * (size_t)filter->stride, filter->taps[i]);
 }
 
 static void to_lanes(uint8_t *lanes, const uint8_t *in, size_t stride, int rows, size_t n) {

@@ -4,13 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int least(int a, int b) {
-    return a < b ? a : b;
-}
+static int least(int a, int b) { return a < b ? a : b; }
 
-static int most(int a, int b) {
-    return a > b ? a : b;
-}
+static int most(int a, int b) { return a > b ? a : b; }
 
 struct cnn_rect cnn_rect_common(struct cnn_rect a, struct cnn_rect b) {
     int x = most(a.x, b.x), y = most(a.y, b.y);
@@ -46,8 +42,8 @@ enum cnn_status cnn_image_buffer_reserve(struct cnn_image_buffer *buffer, size_t
 
 void cnn_image_scratch_finish(struct cnn_image_scratch *scratch) {
     struct cnn_image_buffer *const buffers[] = {
-        &scratch->pixels, &scratch->upright, &scratch->resampled, &scratch->lanes,
-        &scratch->filters, &scratch->padded, &scratch->canvas[0], &scratch->canvas[1],
+        &scratch->pixels,  &scratch->upright, &scratch->resampled, &scratch->lanes,
+        &scratch->filters, &scratch->padded,  &scratch->canvas[0], &scratch->canvas[1],
     };
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) {
         free(buffers[i]->data);
@@ -62,13 +58,9 @@ static uint8_t luma(const uint8_t *rgb) {
     return (uint8_t)((rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 0x8000u) >> 16);
 }
 
-static void same_gray(uint8_t *out, const uint8_t *in, int w) {
-    memcpy(out, in, (size_t)w);
-}
+static void same_gray(uint8_t *out, const uint8_t *in, int w) { memcpy(out, in, (size_t)w); }
 
-static void same_colour(uint8_t *out, const uint8_t *in, int w) {
-    memcpy(out, in, (size_t)w * 3);
-}
+static void same_colour(uint8_t *out, const uint8_t *in, int w) { memcpy(out, in, (size_t)w * 3); }
 
 static void mirror_gray(uint8_t *out, const uint8_t *in, int w) {
     for (int x = 0; x < w; x++)
@@ -107,7 +99,8 @@ static void mirror_to_luma(uint8_t *out, const uint8_t *in, int w) {
 }
 
 void cnn_pixels_copy(uint8_t *out, size_t out_stride, int channels, const struct cnn_view *in, bool flip) {
-    static const copy_row rows[2][2][2] = { // [from colour][to colour][flip]
+    static const copy_row rows[2][2][2] = {
+        // [from colour][to colour][flip]
         {{same_gray, mirror_gray}, {replicate, mirror_replicate}},
         {{to_luma, mirror_to_luma}, {same_colour, mirror_colour}},
     };
@@ -116,9 +109,7 @@ void cnn_pixels_copy(uint8_t *out, size_t out_stride, int channels, const struct
         copy(out + (size_t)y * out_stride, in->pixels + (size_t)y * in->stride, in->w);
 }
 
-bool cnn_orientation_swaps(int orientation) {
-    return orientation >= 5;
-}
+bool cnn_orientation_swaps(int orientation) { return orientation >= 5; }
 
 // After the swap of x and y, these orientations run against the stored columns or rows.
 static bool mirrors_columns(int orientation) {

@@ -5,16 +5,15 @@
 
 #define TRIES 10
 
-static struct cnn_stage *last(struct cnn_plan *plan) {
-    return &plan->stages[plan->n - 1];
-}
+static struct cnn_stage *last(struct cnn_plan *plan) { return &plan->stages[plan->n - 1]; }
 
 void cnn_plan_output(const struct cnn_plan *plan, int *out_h, int *out_w) {
     *out_h = plan->stages[plan->n - 1].window.h;
     *out_w = plan->stages[plan->n - 1].window.w;
 }
 
-// Moves the window; x, y as seen after the mirroring so far, relative to the window so far, negative for a border.
+// Moves the window; x, y as seen after the mirroring so far, relative to the window so far, negative for a
+// border.
 static void cut(struct cnn_plan *plan, int x, int y, int h, int w) {
     struct cnn_stage *stage = last(plan);
     struct cnn_rect before = stage->window;
@@ -29,8 +28,8 @@ static enum cnn_status scale(struct cnn_plan *plan, int64_t h, int64_t w) {
     if (h == stage->window.h && w == stage->window.w)
         return CNN_OK;
     if (h < 1 || w < 1 || h > CNN_MAX_PIXELS / w)
-        return cnn_fail(CNN_ERR_INPUT, "a picture of %d x %d pixels cannot be resized to %lld x %lld", stage->window.w,
-                        stage->window.h, (long long)w, (long long)h);
+        return cnn_fail(CNN_ERR_INPUT, "a picture of %d x %d pixels cannot be resized to %lld x %lld",
+                        stage->window.w, stage->window.h, (long long)w, (long long)h);
     stage->h = (int)h;
     stage->w = (int)w;
     plan->n++;
@@ -38,14 +37,17 @@ static enum cnn_status scale(struct cnn_plan *plan, int64_t h, int64_t w) {
     return CNN_OK;
 }
 
-static enum cnn_status random_crop(struct cnn_plan *plan, const struct cnn_augment *op, struct cnn_draws *draws) {
+static enum cnn_status random_crop(struct cnn_plan *plan, const struct cnn_augment *op,
+                                   struct cnn_draws *draws) {
     int size = (int)op->args[0][0], padding = (int)op->args[1][0];
     struct cnn_rect window = last(plan)->window;
     int rows = window.h + 2 * padding - size, columns = window.w + 2 * padding - size;
     if (rows < 0 || columns < 0)
-        return cnn_fail(CNN_ERR_INPUT, "random_crop of %d does not fit into a picture of %d x %d pixels with padding %d", size,
-                        window.w, window.h, padding);
-    int y = (int)cnn_draw_below(draws, (uint32_t)rows + 1), x = (int)cnn_draw_below(draws, (uint32_t)columns + 1);
+        return cnn_fail(CNN_ERR_INPUT,
+                        "random_crop of %d does not fit into a picture of %d x %d pixels with padding %d",
+                        size, window.w, window.h, padding);
+    int y = (int)cnn_draw_below(draws, (uint32_t)rows + 1),
+        x = (int)cnn_draw_below(draws, (uint32_t)columns + 1);
     cut(plan, x - padding, y - padding, size, size);
     return CNN_OK;
 }
@@ -83,13 +85,15 @@ static void cut_random(struct cnn_plan *plan, const struct cnn_augment *op, stru
     cut_middle(plan, op->args[2][0], op->args[2][1]);
 }
 
-static enum cnn_status random_resized_crop(struct cnn_plan *plan, const struct cnn_augment *op, struct cnn_draws *draws) {
+static enum cnn_status random_resized_crop(struct cnn_plan *plan, const struct cnn_augment *op,
+                                           struct cnn_draws *draws) {
     int size = (int)op->args[0][0];
     cut_random(plan, op, draws);
     return scale(plan, size, size);
 }
 
-static enum cnn_status flip_horizontal(struct cnn_plan *plan, const struct cnn_augment *op, struct cnn_draws *draws) {
+static enum cnn_status flip_horizontal(struct cnn_plan *plan, const struct cnn_augment *op,
+                                       struct cnn_draws *draws) {
     if (cnn_draw_uniform(draws) < op->args[0][0])
         plan->flip = !plan->flip;
     return CNN_OK;
@@ -103,19 +107,22 @@ static enum cnn_status resize(struct cnn_plan *plan, const struct cnn_augment *o
     return scale(plan, side, side * window.w / window.h);
 }
 
-// First column (or row) of the middle `size` of `have`; half pixels round to even, a border is thinner at the start.
+// First column (or row) of the middle `size` of `have`; half pixels round to even, a border is thinner at the
+// start.
 static int middle(int have, int size) {
     return size > have ? -((size - have) / 2) : (int)nearbyint((have - size) / 2.0);
 }
 
-static enum cnn_status center_crop(struct cnn_plan *plan, const struct cnn_augment *op, struct cnn_draws *draws) {
+static enum cnn_status center_crop(struct cnn_plan *plan, const struct cnn_augment *op,
+                                   struct cnn_draws *draws) {
     int size = (int)op->args[0][0];
     struct cnn_rect window = last(plan)->window;
     cut(plan, middle(window.w, size), middle(window.h, size), size, size);
     return CNN_OK;
 }
 
-enum cnn_status cnn_plan_draw(struct cnn_plan *out, const struct cnn_augment_list *list, int h, int w, struct cnn_draws draws) {
+enum cnn_status cnn_plan_draw(struct cnn_plan *out, const struct cnn_augment_list *list, int h, int w,
+                              struct cnn_draws draws) {
     typedef enum cnn_status (*apply)(struct cnn_plan *, const struct cnn_augment *, struct cnn_draws *);
     static const apply table[CNN_N_AUGMENTS] = {
         [CNN_AUGMENT_RANDOM_CROP] = random_crop,

@@ -1,5 +1,6 @@
-// What an augmentation list asks of one picture of known size once its draws are made: rectangles and resizes, no pixels yet.
-// Crops, borders and mirrorings only move a window, so that nothing outside the final one is ever decoded.
+// What an augmentation list asks of one picture of known size once its draws are made: rectangles and
+// resizes, no pixels yet. Crops, borders and mirrorings only move a window, so that nothing outside the final
+// one is ever decoded.
 #ifndef CNN_IMAGE_PLAN_H
 #define CNN_IMAGE_PLAN_H
 #include "image/pixels.h"
@@ -17,7 +18,8 @@ struct cnn_plan {
 };
 
 // For a picture of h x w. CNN_ERR_INPUT where an augmentation cannot be done to it.
-enum cnn_status cnn_plan_draw(struct cnn_plan *out, const struct cnn_augment_list *list, int h, int w, struct cnn_draws draws) CNN_MUST_CHECK;
+enum cnn_status cnn_plan_draw(struct cnn_plan *out, const struct cnn_augment_list *list, int h, int w,
+                              struct cnn_draws draws) CNN_MUST_CHECK;
 // The size of the result.
 void cnn_plan_output(const struct cnn_plan *plan, int *out_h, int *out_w);
 

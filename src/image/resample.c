@@ -3,8 +3,8 @@
 #include "base/memory.h"
 
 // Rows low..high-1 of the input, resampled across, to consecutive rows of `out`.
-static void pass_across(uint8_t *out, size_t out_stride, const struct cnn_view *in, const struct cnn_filter *filter,
-                        uint8_t *lanes_in, uint8_t *lanes_out) {
+static void pass_across(uint8_t *out, size_t out_stride, const struct cnn_view *in,
+                        const struct cnn_filter *filter, uint8_t *lanes_in, uint8_t *lanes_out) {
     const struct cnn_resample_kernels *kernels = cnn_resample_kernels();
     size_t in_bytes = (size_t)in->w * (size_t)in->c, out_bytes = (size_t)filter->count * (size_t)in->c;
     for (int y = 0; y < in->h; y += CNN_LANES) {
@@ -19,12 +19,14 @@ static void pass_down(uint8_t *out, size_t out_stride, const uint8_t *in, size_t
                       const struct cnn_filter *filter) {
     const struct cnn_resample_kernels *kernels = cnn_resample_kernels();
     for (int i = 0; i < filter->count; i++)
-        kernels->blend(out + (size_t)i * out_stride, in + (size_t)(filter->from[i] - filter->low) * in_stride, in_stride,
-                       row_bytes, filter->weights + (size_t)i * (size_t)filter->stride, filter->taps[i]);
+        kernels->blend(out + (size_t)i * out_stride, in + (size_t)(filter->from[i] - filter->low) * in_stride,
+                       in_stride, row_bytes, filter->weights + (size_t)i * (size_t)filter->stride,
+                       filter->taps[i]);
 }
 
-enum cnn_status cnn_resample(uint8_t *out, size_t out_stride, const struct cnn_view *in, const struct cnn_filter *across,
-                             const struct cnn_filter *down, struct cnn_image_scratch *scratch) {
+enum cnn_status cnn_resample(uint8_t *out, size_t out_stride, const struct cnn_view *in,
+                             const struct cnn_filter *across, const struct cnn_filter *down,
+                             struct cnn_image_scratch *scratch) {
     size_t row_bytes = (size_t)across->count * (size_t)in->c;
     size_t lanes_in = cnn_align_up((size_t)in->w * (size_t)in->c, CNN_LANES) * CNN_LANES;
     size_t lanes_out = cnn_align_up(row_bytes, CNN_LANES) * CNN_LANES;

@@ -10,15 +10,19 @@ const char *cnn_encoding_name(enum cnn_encoding encoding) {
     return names[encoding];
 }
 
-static enum cnn_status open_raw(struct cnn_source *source, const void *data, size_t bytes, const struct cnn_image_info *stored) {
+static enum cnn_status open_raw(struct cnn_source *source, const void *data, size_t bytes,
+                                const struct cnn_image_info *stored) {
     uint64_t pixels = (uint64_t)stored->h * (uint64_t)stored->w;
     if (stored->h < 1 || stored->w < 1 || pixels > CNN_MAX_PIXELS || (stored->c != 1 && stored->c != 3))
-        return cnn_fail(CNN_ERR_INPUT, "raw pixels: %d x %d x %d is not a picture", stored->h, stored->w, stored->c);
-    if (bytes != pixels * (uint64_t)stored->c)
-        return cnn_fail(CNN_ERR_INPUT, "raw pixels: %zu bytes where %d x %d x %d were expected", bytes, stored->h, stored->w,
+        return cnn_fail(CNN_ERR_INPUT, "raw pixels: %d x %d x %d is not a picture", stored->h, stored->w,
                         stored->c);
-    *source = (struct cnn_source){.encoding = CNN_ENCODING_RAW, .h = stored->h, .w = stored->w, .c = stored->c, .orientation = 1};
-    source->raw = (struct cnn_view){data, (size_t)stored->w * (size_t)stored->c, stored->h, stored->w, stored->c};
+    if (bytes != pixels * (uint64_t)stored->c)
+        return cnn_fail(CNN_ERR_INPUT, "raw pixels: %zu bytes where %d x %d x %d were expected", bytes,
+                        stored->h, stored->w, stored->c);
+    *source = (struct cnn_source){
+        .encoding = CNN_ENCODING_RAW, .h = stored->h, .w = stored->w, .c = stored->c, .orientation = 1};
+    source->raw =
+        (struct cnn_view){data, (size_t)stored->w * (size_t)stored->c, stored->h, stored->w, stored->c};
     return CNN_OK;
 }
 
@@ -57,17 +61,20 @@ static enum cnn_status fail_unknown(const void *data, size_t bytes) {
     static const struct {
         size_t at, n;
         const char *magic, *name;
-    } kinds[] = {{0, 4, "GIF8", "a GIF"},     {0, 2, "BM", "a BMP"},      {8, 4, "WEBP", "a WebP"},
-                 {0, 4, "II*\0", "a TIFF"},   {0, 4, "MM\0*", "a TIFF"},  {4, 4, "ftyp", "a HEIF or AVIF"}};
+    } kinds[] = {{0, 4, "GIF8", "a GIF"},   {0, 2, "BM", "a BMP"},     {8, 4, "WEBP", "a WebP"},
+                 {0, 4, "II*\0", "a TIFF"}, {0, 4, "MM\0*", "a TIFF"}, {4, 4, "ftyp", "a HEIF or AVIF"}};
     if (bytes == 0)
         return cnn_fail(CNN_ERR_INPUT, "an empty file, not a JPEG or PNG");
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (bytes >= kinds[i].at + kinds[i].n && memcmp((const char *)data + kinds[i].at, kinds[i].magic, kinds[i].n) == 0)
-            return cnn_fail(CNN_ERR_INPUT, "%s picture; only JPEG and PNG are read, convert it first", kinds[i].name);
+        if (bytes >= kinds[i].at + kinds[i].n &&
+            memcmp((const char *)data + kinds[i].at, kinds[i].magic, kinds[i].n) == 0)
+            return cnn_fail(CNN_ERR_INPUT, "%s picture; only JPEG and PNG are read, convert it first",
+                            kinds[i].name);
     return cnn_fail(CNN_ERR_INPUT, "not a JPEG or PNG file");
 }
 
-enum cnn_status cnn_source_open(struct cnn_source *source, const void *data, size_t bytes, const struct cnn_image_info *stored) {
+enum cnn_status cnn_source_open(struct cnn_source *source, const void *data, size_t bytes,
+                                const struct cnn_image_info *stored) {
     enum cnn_status status;
     if (stored && stored->encoding == CNN_ENCODING_RAW)
         return open_raw(source, data, bytes, stored);
@@ -117,7 +124,8 @@ static enum cnn_status read_stored(struct cnn_source *source, struct cnn_rect re
 }
 
 // Luma and turning both go through `upright`: luma in place first, which makes rows shorter.
-static enum cnn_status turn(struct cnn_source *source, int channels, struct cnn_image_scratch *scratch, struct cnn_view *view) {
+static enum cnn_status turn(struct cnn_source *source, int channels, struct cnn_image_scratch *scratch,
+                            struct cnn_view *view) {
     size_t bytes = (size_t)view->w * (size_t)view->h * (size_t)view->c;
     bool to_gray = view->c == 3 && channels == 1;
     CNN_TRY(cnn_image_buffer_reserve(&scratch->upright, to_gray ? 2 * bytes : bytes));

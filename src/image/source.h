@@ -16,11 +16,13 @@ struct cnn_source {
 };
 
 // Reads the header. `stored` as for cnn_policy_apply. Closes itself where it fails.
-enum cnn_status cnn_source_open(struct cnn_source *source, const void *data, size_t bytes, const struct cnn_image_info *stored) CNN_MUST_CHECK;
-// The largest shift <= 3 for which cnn_source_read may be asked and w x h shrunk by 2^shift is still at least out_w x out_h.
+enum cnn_status cnn_source_open(struct cnn_source *source, const void *data, size_t bytes,
+                                const struct cnn_image_info *stored) CNN_MUST_CHECK;
+// The largest shift <= 3 for which cnn_source_read may be asked and w x h shrunk by 2^shift is still at least
+// out_w x out_h.
 int cnn_source_shift(const struct cnn_source *source, int w, int h, int out_w, int out_h);
-// The pixels of `rect` (not empty, inside the picture shrunk by 2^shift) in min(source->c, channels) channels; they lie in
-// `scratch` or in the record itself. Once per open.
+// The pixels of `rect` (not empty, inside the picture shrunk by 2^shift) in min(source->c, channels)
+// channels; they lie in `scratch` or in the record itself. Once per open.
 enum cnn_status cnn_source_read(struct cnn_source *source, struct cnn_rect rect, int shift, int channels,
                                 struct cnn_image_scratch *scratch, struct cnn_view *out) CNN_MUST_CHECK;
 void cnn_source_close(struct cnn_source *source);

@@ -1,5 +1,5 @@
-// Any bytes as a picture: decoded or refused with a reason, never a crash; what decodes whole can be augmented too, and
-// the same way twice.
+// Any bytes as a picture: decoded or refused with a reason, never a crash; what decodes whole can be
+// augmented too, and the same way twice.
 #include "image/image.h"
 
 #include <stdlib.h>
@@ -16,7 +16,9 @@ static void require(int condition) {
 }
 
 static struct cnn_policy *crop_policy(void) {
-    struct cnn_augment_list list = {2, {{CNN_AUGMENT_RANDOM_RESIZED_CROP, {{SIDE}, {0.01, 1}, {0.5, 2}}}, {CNN_AUGMENT_FLIP_HORIZONTAL, {{0.5}}}}};
+    struct cnn_augment_list list = {2,
+                                    {{CNN_AUGMENT_RANDOM_RESIZED_CROP, {{SIDE}, {0.01, 1}, {0.5, 2}}},
+                                     {CNN_AUGMENT_FLIP_HORIZONTAL, {{0.5}}}}};
     struct cnn_policy *policy = NULL;
     require(cnn_policy_create(&policy, &list, false, 0, 0) == CNN_OK);
     return policy;
@@ -32,7 +34,8 @@ static void augment(const uint8_t *data, size_t bytes, bool decodes) {
         struct cnn_draws draws = cnn_draws_of(1, CNN_PURPOSE_TEST, 0, i);
         int channels = i % 2 ? 3 : 1;
         enum cnn_status first = cnn_policy_apply(policy, once, channels, data, bytes, NULL, draws, &scratch);
-        enum cnn_status second = cnn_policy_apply(policy, again, channels, data, bytes, NULL, draws, &scratch);
+        enum cnn_status second =
+            cnn_policy_apply(policy, again, channels, data, bytes, NULL, draws, &scratch);
         require(first == second && (first == CNN_OK || !decodes));
         require(first != CNN_OK || memcmp(once, again, (size_t)(SIDE * SIDE * channels)) == 0);
     }

@@ -72,8 +72,6 @@ static inline const char *test_data(void) {
     return NULL;
 }
 
-static inline struct cnn_draws draws_of(uint64_t i) {
-    return cnn_draws_of(7, CNN_PURPOSE_TEST, 1, i);
-}
+static inline struct cnn_draws draws_of(uint64_t i) { return cnn_draws_of(7, CNN_PURPOSE_TEST, 1, i); }
 
 #endif

@@ -137,7 +137,8 @@ static void test_png_sizes_nobody_has(void **state) {
 }
 
 static void test_garbage_fails(void **state) {
-    static const char *const heads[] = {"", "\xFF\xD8\xFF", "\xFF\xD8\xFF\xE0", "\x89PNG\r\n\x1A\n", "GIF89a"};
+    static const char *const heads[] = {"", "\xFF\xD8\xFF", "\xFF\xD8\xFF\xE0", "\x89PNG\r\n\x1A\n",
+                                        "GIF89a"};
     struct cnn_draws draws = draws_of(1);
     for (int i = 0; i < 3000; i++) {
         const char *head = heads[i % 5];

@@ -19,8 +19,11 @@ static bool is_decodable(const char *name) {
     return strcmp(dot, ".jpg") == 0 || strcmp(dot, ".png") == 0 || strcmp(dot, ".mpo") == 0;
 }
 
-static void check_decoded(const char *name, const uint8_t *data, size_t bytes, const uint8_t *pixels, const struct cnn_image_info *info) {
-    struct cnn_augment_list ops = {2, {{CNN_AUGMENT_RANDOM_RESIZED_CROP, {{32}, {0.08, 1}, {0.75, 4.0 / 3}}}, {CNN_AUGMENT_FLIP_HORIZONTAL, {{0.5}}}}};
+static void check_decoded(const char *name, const uint8_t *data, size_t bytes, const uint8_t *pixels,
+                          const struct cnn_image_info *info) {
+    struct cnn_augment_list ops = {2,
+                                   {{CNN_AUGMENT_RANDOM_RESIZED_CROP, {{32}, {0.08, 1}, {0.75, 4.0 / 3}}},
+                                    {CNN_AUGMENT_FLIP_HORIZONTAL, {{0.5}}}}};
     struct cnn_policy *policy;
     struct cnn_image_scratch scratch = {0};
     struct cnn_image_info probed, raw = {CNN_ENCODING_RAW, info->h, info->w, 3};
@@ -30,7 +33,8 @@ static void check_decoded(const char *name, const uint8_t *data, size_t bytes, c
     assert_ok(cnn_policy_create(&policy, &ops, false, 0, 0));
     for (uint64_t i = 0; i < 5; i++) {
         assert_ok(cnn_policy_apply(policy, a, 3, data, bytes, NULL, draws_of(i), &scratch));
-        assert_ok(cnn_policy_apply(policy, b, 3, pixels, (size_t)info->h * (size_t)info->w * 3, &raw, draws_of(i), &scratch));
+        assert_ok(cnn_policy_apply(policy, b, 3, pixels, (size_t)info->h * (size_t)info->w * 3, &raw,
+                                   draws_of(i), &scratch));
         double distance = 0;
         for (size_t k = 0; k < sizeof a; k++)
             distance += abs(a[k] - b[k]);

@@ -1,4 +1,5 @@
-// A part of a JPEG decoded alone has the pixels it has in the whole, whatever the subsampling and the shrinking.
+// A part of a JPEG decoded alone has the pixels it has in the whole, whatever the subsampling and the
+// shrinking.
 #include "picture.h"
 
 #include "image/source.h"
@@ -58,7 +59,8 @@ static uint8_t *encode(const struct kind *kind, int h, int w, unsigned long *out
     return memory;
 }
 
-static uint8_t *read_part(const uint8_t *data, size_t bytes, struct cnn_rect rect, int shift, struct cnn_image_scratch *scratch) {
+static uint8_t *read_part(const uint8_t *data, size_t bytes, struct cnn_rect rect, int shift,
+                          struct cnn_image_scratch *scratch) {
     struct cnn_source source;
     struct cnn_view view;
     assert_ok(cnn_source_open(&source, data, bytes, NULL));
@@ -72,7 +74,8 @@ static uint8_t *read_part(const uint8_t *data, size_t bytes, struct cnn_rect rec
 }
 
 static struct cnn_rect any_rect(struct cnn_draws *draws, int w, int h) {
-    struct cnn_rect rect = {.w = 1 + (int)cnn_draw_below(draws, (uint32_t)w), .h = 1 + (int)cnn_draw_below(draws, (uint32_t)h)};
+    struct cnn_rect rect = {.w = 1 + (int)cnn_draw_below(draws, (uint32_t)w),
+                            .h = 1 + (int)cnn_draw_below(draws, (uint32_t)h)};
     if (cnn_draw_below(draws, 4) == 0) // small ones more often than chance gives
         rect.w = 1 + (rect.w - 1) % 5;
     if (cnn_draw_below(draws, 4) == 0)
@@ -82,7 +85,8 @@ static struct cnn_rect any_rect(struct cnn_draws *draws, int w, int h) {
     return rect;
 }
 
-static void check_parts(const char *name, const uint8_t *data, size_t bytes, int h, int w, int c, int shift, int n) {
+static void check_parts(const char *name, const uint8_t *data, size_t bytes, int h, int w, int c, int shift,
+                        int n) {
     struct cnn_image_scratch scratch = {0};
     struct cnn_draws draws = draws_of((uint64_t)shift);
     w = (w + (1 << shift) - 1) >> shift;
@@ -93,8 +97,10 @@ static void check_parts(const char *name, const uint8_t *data, size_t bytes, int
         uint8_t *part = read_part(data, bytes, rect, shift, &scratch);
         size_t row = (size_t)rect.w * (size_t)c;
         for (int y = 0; y < rect.h; y++)
-            if (memcmp(part + (size_t)y * row, whole + ((size_t)(rect.y + y) * (size_t)w + (size_t)rect.x) * (size_t)c, row) != 0)
-                fail_msg("%s shrunk by %d: row %d of %d x %d at %d, %d differs", name, 1 << shift, y, rect.w, rect.h, rect.x, rect.y);
+            if (memcmp(part + (size_t)y * row,
+                       whole + ((size_t)(rect.y + y) * (size_t)w + (size_t)rect.x) * (size_t)c, row) != 0)
+                fail_msg("%s shrunk by %d: row %d of %d x %d at %d, %d differs", name, 1 << shift, y, rect.w,
+                         rect.h, rect.x, rect.y);
         free(part);
     }
     free(whole);

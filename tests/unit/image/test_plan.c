@@ -44,9 +44,11 @@ static void test_sizes_round_as_in_torchvision(void **state) {
     fclose(list);
 }
 
-static const struct cnn_augment RANDOM_RESIZED_CROP = {CNN_AUGMENT_RANDOM_RESIZED_CROP, {{16}, {0.08, 1}, {0.75, 4.0 / 3}}};
+static const struct cnn_augment RANDOM_RESIZED_CROP = {CNN_AUGMENT_RANDOM_RESIZED_CROP,
+                                                       {{16}, {0.08, 1}, {0.75, 4.0 / 3}}};
 
-// Areas are uniform over the asked range and logarithms of ratios too, where the picture is square and few tries fail.
+// Areas are uniform over the asked range and logarithms of ratios too, where the picture is square and few
+// tries fail.
 static void test_random_resized_crop_draws_what_it_says(void **state) {
     struct cnn_augment op = RANDOM_RESIZED_CROP;
     op.args[1][0] = 0.1, op.args[1][1] = 0.5;
@@ -58,7 +60,8 @@ static void test_random_resized_crop_draws_what_it_says(void **state) {
         assert_ok(cnn_plan_draw(&plan, &list, SIDE, SIDE, draws_of((uint64_t)i)));
         struct cnn_rect cut = plan.stages[0].window;
         assert_true(cnn_rect_contains((struct cnn_rect){0, 0, SIDE, SIDE}, cut));
-        double area = (double)cut.w * cut.h / (SIDE * SIDE), ratio = log((double)cut.w / cut.h) / log(4.0 / 3);
+        double area = (double)cut.w * cut.h / (SIDE * SIDE),
+               ratio = log((double)cut.w / cut.h) / log(4.0 / 3);
         assert_true(area > 0.099 && area < 0.502);
         assert_true(ratio > -1.02 && ratio < 1.02);
         areas[(int)fmin(fmax((area - 0.1) / 0.4 * BINS, 0), BINS - 1)]++;
@@ -127,7 +130,8 @@ static void test_random_crop_is_uniform(void **state) {
 static void test_flip_has_its_probability(void **state) {
     static const double chances[] = {0, 0.3, 1};
     for (int k = 0; k < 3; k++) {
-        struct cnn_augment_list list = list_of(1, &(struct cnn_augment){CNN_AUGMENT_FLIP_HORIZONTAL, {{chances[k]}}});
+        struct cnn_augment_list list =
+            list_of(1, &(struct cnn_augment){CNN_AUGMENT_FLIP_HORIZONTAL, {{chances[k]}}});
         int n = 0;
         for (int i = 0; i < 10000; i++) {
             struct cnn_plan plan;

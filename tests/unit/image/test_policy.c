@@ -4,11 +4,36 @@
 #include "image/resample.h"
 #include <math.h>
 
-#define CROP(size, padding) {CNN_AUGMENT_RANDOM_CROP, {{size}, {padding}}}
-#define RESIZED_CROP(size) {CNN_AUGMENT_RANDOM_RESIZED_CROP, {{size}, {0.08, 1}, {0.75, 4.0 / 3}}}
-#define FLIP(p) {CNN_AUGMENT_FLIP_HORIZONTAL, {{p}}}
-#define RESIZE(side) {CNN_AUGMENT_RESIZE, {{side}}}
-#define CENTER(size) {CNN_AUGMENT_CENTER_CROP, {{size}}}
+#define CROP(size, padding)                                                                                  \
+    {                                                                                                        \
+        CNN_AUGMENT_RANDOM_CROP, {                                                                           \
+            {size}, { padding }                                                                              \
+        }                                                                                                    \
+    }
+#define RESIZED_CROP(size)                                                                                   \
+    {                                                                                                        \
+        CNN_AUGMENT_RANDOM_RESIZED_CROP, {                                                                   \
+            {size}, {0.08, 1}, { 0.75, 4.0 / 3 }                                                             \
+        }                                                                                                    \
+    }
+#define FLIP(p)                                                                                              \
+    {                                                                                                        \
+        CNN_AUGMENT_FLIP_HORIZONTAL, {                                                                       \
+            { p }                                                                                            \
+        }                                                                                                    \
+    }
+#define RESIZE(side)                                                                                         \
+    {                                                                                                        \
+        CNN_AUGMENT_RESIZE, {                                                                                \
+            { side }                                                                                         \
+        }                                                                                                    \
+    }
+#define CENTER(size)                                                                                         \
+    {                                                                                                        \
+        CNN_AUGMENT_CENTER_CROP, {                                                                           \
+            { size }                                                                                         \
+        }                                                                                                    \
+    }
 
 // A picture being taken through a list by plain loops, one augmentation after the other.
 struct plain {
@@ -50,7 +75,8 @@ static void plain_resize(struct plain *p, int h, int w) {
     uint8_t *out = malloc((size_t)(h * w * p->c));
     assert_ok(cnn_filters_create(filters, axes, &scratch));
     struct cnn_view view = {p->pixels, (size_t)(p->w * p->c), p->h, p->w, p->c};
-    struct cnn_view read = cnn_view_part(&view, (struct cnn_rect){filters[0].low, filters[1].low, filters[0].high - filters[0].low,
+    struct cnn_view read = cnn_view_part(&view, (struct cnn_rect){filters[0].low, filters[1].low,
+                                                                  filters[0].high - filters[0].low,
                                                                   filters[1].high - filters[1].low});
     assert_ok(cnn_resample(out, (size_t)(w * p->c), &read, &filters[0], &filters[1], &scratch));
     cnn_image_scratch_finish(&scratch);
@@ -130,7 +156,8 @@ static void check_chain(const struct chain *chain, int c, uint64_t record) {
     assert_ok(cnn_policy_apply(policy, slot, c, in, bytes, &stored, draws, &scratch));
     for (int i = 0; i < h * w * c; i++)
         if (abs(slot[i] - plain.pixels[i]) > (chain->exact ? 0 : 1))
-            fail_msg("%s, %d channels, record %d: byte %d is %d, not %d", chain->name, c, (int)record, i, slot[i], plain.pixels[i]);
+            fail_msg("%s, %d channels, record %d: byte %d is %d, not %d", chain->name, c, (int)record, i,
+                     slot[i], plain.pixels[i]);
     free(slot);
     free(in);
     free(plain.pixels);
@@ -201,7 +228,9 @@ static void test_gray_and_colour(void **state) {
     assert_ok(cnn_policy_create(&policy, &(struct cnn_augment_list){0}, true, 9, 9));
     assert_ok(cnn_policy_apply(policy, luma, 1, colour, 243, &three, draws_of(0), &scratch));
     for (int i = 0; i < 81; i++)
-        assert_int_equal(luma[i], (19595 * colour[3 * i] + 38470 * colour[3 * i + 1] + 7471 * colour[3 * i + 2] + 32768) >> 16);
+        assert_int_equal(
+            luma[i],
+            (19595 * colour[3 * i] + 38470 * colour[3 * i + 1] + 7471 * colour[3 * i + 2] + 32768) >> 16);
     cnn_policy_destroy(policy);
     free(gray);
     free(colour);
@@ -223,7 +252,8 @@ static void test_jpeg_crops_equal_raw_crops(void **state) {
     for (int channels = 1; channels <= 3; channels += 2)
         for (uint64_t i = 0; i < 100; i++) {
             assert_ok(cnn_policy_apply(policy, a, channels, file, bytes, NULL, draws_of(i), &scratch));
-            assert_ok(cnn_policy_apply(policy, b, channels, pixels, (size_t)(h * w * 3), &raw, draws_of(i), &scratch));
+            assert_ok(cnn_policy_apply(policy, b, channels, pixels, (size_t)(h * w * 3), &raw, draws_of(i),
+                                       &scratch));
             assert_memory_equal(a, b, (size_t)(64 * 64 * channels));
         }
     cnn_policy_destroy(policy);
@@ -273,7 +303,9 @@ static void test_large_jpeg_crops_are_close(void **state) {
 
 // Whatever a scratch was used for before, and after failures, the pixels depend on the record and its draws.
 static void test_same_draws_same_pixels(void **state) {
-    static const char *const names[] = {"420.jpg", "cmyk.jpg", "orientation-6.jpg", "progressive.jpg", "rgb-interlaced.png", "gray4.png", "rgba.png"};
+    static const char *const names[] = {"420.jpg",         "cmyk.jpg",           "orientation-6.jpg",
+                                        "progressive.jpg", "rgb-interlaced.png", "gray4.png",
+                                        "rgba.png"};
     struct cnn_augment_list ops = {3, {RESIZED_CROP(20), CROP(20, 2), FLIP(0.5)}};
     struct cnn_policy *policy;
     struct cnn_image_scratch used = {0};
@@ -286,7 +318,8 @@ static void test_same_draws_same_pixels(void **state) {
             memset(a, round, sizeof a);
             memset(b, ~round, sizeof b);
             assert_ok(cnn_policy_apply(policy, a, 3, data, bytes, NULL, draws_of((uint64_t)round), &used));
-            assert_int_equal(cnn_policy_apply(policy, b, 3, data, bytes / 8, NULL, draws_of(1), &used), CNN_ERR_INPUT);
+            assert_int_equal(cnn_policy_apply(policy, b, 3, data, bytes / 8, NULL, draws_of(1), &used),
+                             CNN_ERR_INPUT);
             assert_ok(cnn_policy_apply(policy, b, 3, data, bytes, NULL, draws_of((uint64_t)round), &fresh));
             assert_memory_equal(a, b, sizeof a);
             cnn_image_scratch_finish(&fresh);
@@ -315,7 +348,8 @@ static void test_lists_that_give_no_one_size(void **state) {
     refuse(2, (struct cnn_augment[]){RESIZE(30), CROP(32, 0)}, false, 0, 0, "does not fit");
     refuse(1, (struct cnn_augment[]){CENTER(0)}, true, 32, 32, "size");
     refuse(1, (struct cnn_augment[]){FLIP(1.5)}, true, 32, 32, "allowed");
-    refuse(1, (struct cnn_augment[]){{CNN_AUGMENT_RANDOM_RESIZED_CROP, {{8}, {0.5, 0.1}, {0.75, 1.3}}}}, true, 32, 32, "down to");
+    refuse(1, (struct cnn_augment[]){{CNN_AUGMENT_RANDOM_RESIZED_CROP, {{8}, {0.5, 0.1}, {0.75, 1.3}}}}, true,
+           32, 32, "down to");
     refuse(0, NULL, true, 0, 32, "0");
     int h, w;
     struct cnn_policy *policy;
@@ -332,16 +366,23 @@ static void test_records_that_do_not_fit(void **state) {
     struct cnn_policy *policy;
     struct cnn_image_scratch scratch = {0};
     uint8_t pixels[64 * 64] = {0}, slot[64 * 64 * 3];
-    struct cnn_image_info small = {CNN_ENCODING_RAW, 16, 64, 1}, strange = {CNN_ENCODING_RAW, 4, 4, 2}, empty = {CNN_ENCODING_RAW, 0, 4, 1};
+    struct cnn_image_info small = {CNN_ENCODING_RAW, 16, 64, 1}, strange = {CNN_ENCODING_RAW, 4, 4, 2},
+                          empty = {CNN_ENCODING_RAW, 0, 4, 1};
     assert_ok(cnn_policy_create(&policy, &none, true, 64, 64));
-    assert_int_equal(cnn_policy_apply(policy, slot, 1, pixels, 16 * 64, &small, draws_of(0), &scratch), CNN_ERR_INPUT);
-    assert_int_equal(cnn_policy_apply(policy, slot, 1, pixels, 16 * 64 - 1, &small, draws_of(0), &scratch), CNN_ERR_INPUT);
-    assert_int_equal(cnn_policy_apply(policy, slot, 1, pixels, 32, &strange, draws_of(0), &scratch), CNN_ERR_INPUT);
-    assert_int_equal(cnn_policy_apply(policy, slot, 1, pixels, 0, &empty, draws_of(0), &scratch), CNN_ERR_INPUT);
-    assert_int_equal(cnn_policy_apply(policy, slot, 2, pixels, 16 * 64, &small, draws_of(0), &scratch), CNN_ERR_INPUT);
+    assert_int_equal(cnn_policy_apply(policy, slot, 1, pixels, 16 * 64, &small, draws_of(0), &scratch),
+                     CNN_ERR_INPUT);
+    assert_int_equal(cnn_policy_apply(policy, slot, 1, pixels, 16 * 64 - 1, &small, draws_of(0), &scratch),
+                     CNN_ERR_INPUT);
+    assert_int_equal(cnn_policy_apply(policy, slot, 1, pixels, 32, &strange, draws_of(0), &scratch),
+                     CNN_ERR_INPUT);
+    assert_int_equal(cnn_policy_apply(policy, slot, 1, pixels, 0, &empty, draws_of(0), &scratch),
+                     CNN_ERR_INPUT);
+    assert_int_equal(cnn_policy_apply(policy, slot, 2, pixels, 16 * 64, &small, draws_of(0), &scratch),
+                     CNN_ERR_INPUT);
     cnn_policy_destroy(policy);
     assert_ok(cnn_policy_create(&policy, &crop, false, 0, 0));
-    assert_int_equal(cnn_policy_apply(policy, slot, 1, pixels, 16 * 64, &small, draws_of(0), &scratch), CNN_ERR_INPUT);
+    assert_int_equal(cnn_policy_apply(policy, slot, 1, pixels, 16 * 64, &small, draws_of(0), &scratch),
+                     CNN_ERR_INPUT);
     assert_non_null(strstr(cnn_error_message(), "does not fit"));
     cnn_policy_destroy(policy);
     cnn_image_scratch_finish(&scratch);
@@ -349,10 +390,14 @@ static void test_records_that_do_not_fit(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_chains_against_plain_loops), cmocka_unit_test(test_evaluation_is_torchvisions),
-        cmocka_unit_test(test_gray_and_colour),            cmocka_unit_test(test_jpeg_crops_equal_raw_crops),
-        cmocka_unit_test(test_large_jpeg_crops_are_close), cmocka_unit_test(test_same_draws_same_pixels),
-        cmocka_unit_test(test_lists_that_give_no_one_size), cmocka_unit_test(test_records_that_do_not_fit),
+        cmocka_unit_test(test_chains_against_plain_loops),
+        cmocka_unit_test(test_evaluation_is_torchvisions),
+        cmocka_unit_test(test_gray_and_colour),
+        cmocka_unit_test(test_jpeg_crops_equal_raw_crops),
+        cmocka_unit_test(test_large_jpeg_crops_are_close),
+        cmocka_unit_test(test_same_draws_same_pixels),
+        cmocka_unit_test(test_lists_that_give_no_one_size),
+        cmocka_unit_test(test_records_that_do_not_fit),
     };
     return cmocka_run_group_tests_name("image/policy", tests, NULL, NULL);
 }

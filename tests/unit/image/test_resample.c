@@ -3,10 +3,10 @@
 #include "image/resample.h"
 
 struct job {
-    int h, w, c;                    // picture
-    int y, x, cut_h, cut_w;         // the part of it that is resized,
-    int out_h, out_w;               // to this size,
-    struct cnn_rect wanted;         // of which this is kept
+    int h, w, c;            // picture
+    int y, x, cut_h, cut_w; // the part of it that is resized,
+    int out_h, out_w;       // to this size,
+    struct cnn_rect wanted; // of which this is kept
     bool mirror;
 };
 
@@ -22,8 +22,9 @@ static uint8_t *run(const struct job *job, const uint8_t *pixels, struct cnn_ima
     struct cnn_filter filters[2];
     struct cnn_view whole = {pixels, (size_t)job->w * (size_t)job->c, job->h, job->w, job->c};
     assert_ok(cnn_filters_create(filters, axes, scratch));
-    struct cnn_view part = cnn_view_part(&whole, (struct cnn_rect){job->x + filters[0].low, job->y + filters[1].low,
-                                                                   filters[0].high - filters[0].low, filters[1].high - filters[1].low});
+    struct cnn_view part = cnn_view_part(
+        &whole, (struct cnn_rect){job->x + filters[0].low, job->y + filters[1].low,
+                                  filters[0].high - filters[0].low, filters[1].high - filters[1].low});
     size_t stride = (size_t)job->wanted.w * (size_t)job->c;
     uint8_t *out = malloc(stride * (size_t)job->wanted.h);
     assert_ok(cnn_resample(out, stride, &part, &filters[0], &filters[1], scratch));
@@ -36,14 +37,15 @@ static void test_golden_resizes_are_exact(void **state) {
     uint8_t *golden = read_golden("resize.pixels", &bytes);
     struct cnn_image_scratch scratch = {0};
     struct job job = {0};
-    while (fscanf(list, "%d %d %d %d %d %d %d %d %d", &job.h, &job.w, &job.c, &job.y, &job.x, &job.cut_h, &job.cut_w,
-                  &job.out_h, &job.out_w) == 9) {
+    while (fscanf(list, "%d %d %d %d %d %d %d %d %d", &job.h, &job.w, &job.c, &job.y, &job.x, &job.cut_h,
+                  &job.cut_w, &job.out_h, &job.out_w) == 9) {
         job.wanted = (struct cnn_rect){0, 0, job.out_w, job.out_h};
         uint8_t *in = texture_picture(job.h, job.w, job.c), *out = run(&job, in, &scratch);
         size_t n = (size_t)job.out_h * (size_t)job.out_w * (size_t)job.c;
         assert_true(at + n <= bytes);
         if (memcmp(out, golden + at, n) != 0)
-            fail_msg("%d x %d of %d x %d x %d to %d x %d differs from PIL", job.cut_h, job.cut_w, job.h, job.w, job.c, job.out_h, job.out_w);
+            fail_msg("%d x %d of %d x %d x %d to %d x %d differs from PIL", job.cut_h, job.cut_w, job.h,
+                     job.w, job.c, job.out_h, job.out_w);
         at += n;
         free(in);
         free(out);
@@ -89,15 +91,18 @@ static void test_wanted_parts(void **state) {
         struct job job = job_of(1 + (int)cnn_draw_below(&draws, 90), 1 + (int)cnn_draw_below(&draws, 90), c,
                                 1 + (int)cnn_draw_below(&draws, 70), 1 + (int)cnn_draw_below(&draws, 70));
         uint8_t *in = texture_picture(job.h, job.w, c), *whole = run(&job, in, &scratch);
-        int x = (int)cnn_draw_below(&draws, (uint32_t)job.out_w), y = (int)cnn_draw_below(&draws, (uint32_t)job.out_h);
-        int w = 1 + (int)cnn_draw_below(&draws, (uint32_t)(job.out_w - x)), h = 1 + (int)cnn_draw_below(&draws, (uint32_t)(job.out_h - y));
+        int x = (int)cnn_draw_below(&draws, (uint32_t)job.out_w),
+            y = (int)cnn_draw_below(&draws, (uint32_t)job.out_h);
+        int w = 1 + (int)cnn_draw_below(&draws, (uint32_t)(job.out_w - x)),
+            h = 1 + (int)cnn_draw_below(&draws, (uint32_t)(job.out_h - y));
         job.wanted = (struct cnn_rect){x, y, w, h};
         job.mirror = i % 3 == 0;
         uint8_t *part = run(&job, in, &scratch);
         for (int v = 0; v < h; v++)
             for (int u = 0; u < w; u++)
                 for (int k = 0; k < c; k++)
-                    assert_int_equal(part[(v * w + u) * c + k], whole[((y + v) * job.out_w + x + (job.mirror ? w - 1 - u : u)) * c + k]);
+                    assert_int_equal(part[(v * w + u) * c + k],
+                                     whole[((y + v) * job.out_w + x + (job.mirror ? w - 1 - u : u)) * c + k]);
         free(in);
         free(whole);
         free(part);
@@ -139,9 +144,11 @@ static void test_kernels_agree(void **state) {
     print_message("kernels: %s\n", fast->name);
     for (int i = 0; i < 300; i++) {
         size_t n = 1 + cnn_draw_below(&draws, 200), stride = n + cnn_draw_below(&draws, 9);
-        int taps = 1 + (int)cnn_draw_below(&draws, 9), rows = 1 + (int)cnn_draw_below(&draws, CNN_LANES), left = 1 << 22;
+        int taps = 1 + (int)cnn_draw_below(&draws, 9), rows = 1 + (int)cnn_draw_below(&draws, CNN_LANES),
+            left = 1 << 22;
         size_t columns = (n + 15) / 16 * 16;
-        uint8_t *in = malloc(stride * CNN_LANES), *a = calloc(1, columns * CNN_LANES), *b = calloc(1, columns * CNN_LANES);
+        uint8_t *in = malloc(stride * CNN_LANES), *a = calloc(1, columns * CNN_LANES),
+                *b = calloc(1, columns * CNN_LANES);
         uint8_t *c = calloc(1, stride * CNN_LANES), *d = calloc(1, stride * CNN_LANES);
         int32_t weights[9];
         for (size_t k = 0; k < stride * CNN_LANES; k++)
