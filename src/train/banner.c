@@ -13,9 +13,10 @@ static const char *plural(int64_t n) {
 
 static void log_place(const struct cnn_run *run) {
     int size = run->place.size, hosts = cnn_comm_hosts(run->comm);
+    const char *library = size == 1 ? "no exchange needed" : cnn_comm_library(run->comm);
     cnn_log_info("cnn_dist %s: run %s in %s", cnn_dist_version(), run->config.run.name, run->outputs.folder.path);
     cnn_log_info("ranks      %d on %d host%s (%s), each with %d compute and %d loader thread%s; processors: %d of %d here", size, hosts,
-                 plural(hosts), cnn_comm_library(run->comm), run->threads.compute, run->threads.loader, plural(run->threads.loader),
+                 plural(hosts), library, run->threads.compute, run->threads.loader, plural(run->threads.loader),
                  run->threads.allowed, run->threads.online);
     cnn_log_info("backend    %s", cnn_backend_description(run->backend));
 }

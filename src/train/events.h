@@ -1,5 +1,5 @@
-// What a run tells while it goes: one struct per kind of event, handed to a callback on rank 0. metrics.jsonl is
-// written from the same events, so a progress line and the file never disagree.
+// What a run tells while it goes: one struct per kind of event, handed to a callback on rank 0. metrics.jsonl and
+// log.txt are written from the same events, so a progress line and the files never disagree.
 #ifndef CNN_TRAIN_EVENTS_H
 #define CNN_TRAIN_EVENTS_H
 #include <stdbool.h>
@@ -55,6 +55,7 @@ struct cnn_event_checkpoint {
 struct cnn_event_note {
     const char *name;    // "resumed", "stopping", "checkpoint_failed", "bad_records"
     const char *message;
+    bool warning;
 };
 struct cnn_event_end {
     const char *status; // "done", "stopped", "failed"

@@ -26,7 +26,7 @@ static enum cnn_status choose_micro(int *out, const struct cnn_config *config, i
 
 enum cnn_status cnn_plan_make(struct cnn_plan *out, const struct cnn_config *config, struct cnn_place place,
                               uint64_t n_records, int wanted_micro) {
-    int micro, global = config->train.batch.global;
+    int micro = 1, global = config->train.batch.global;
     CNN_TRY(choose_micro(&micro, config, place.size, wanted_micro));
     struct cnn_plan plan = {
         .sampler =

@@ -170,7 +170,7 @@ static enum cnn_status create_all(struct cnn_run *run) {
     CNN_TRY(cnn_resume_choose(&resume, run->options->resume, run->outputs.folder.checkpoints, run->comm));
     enum cnn_status status = create_from(run, &resume);
     if (status == CNN_OK && resume.checkpoint)
-        cnn_log_info("going on from %s", cnn_checkpoint_path(resume.checkpoint));
+        cnn_log_info("going on from the checkpoint %s", cnn_checkpoint_path(resume.checkpoint));
     cnn_resume_finish(&resume);
     return status;
 }

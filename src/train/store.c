@@ -167,7 +167,7 @@ enum cnn_status cnn_store_rewind(const char *folder, int64_t step) {
     return status;
 }
 
-enum cnn_status cnn_store_find(char *out, size_t out_bytes, const char *run_or_checkpoint, bool best) {
+enum cnn_status cnn_store_find(char *out, size_t out_bytes, const char *run_or_checkpoint, bool latest) {
     char folder[PATH_BYTES];
     int64_t *steps = NULL, step = -1;
     size_t n = 0;
@@ -178,11 +178,13 @@ enum cnn_status cnn_store_find(char *out, size_t out_bytes, const char *run_or_c
     CNN_TRY(cnn_path_format(folder, sizeof folder, "%s/checkpoints", run_or_checkpoint));
     if (!cnn_folder_exists(folder))
         CNN_TRY(cnn_path_format(folder, sizeof folder, "%s", run_or_checkpoint));
+    if (!latest)
+        step = cnn_store_pointed(folder, "best");
     CNN_TRY(cnn_store_steps(&steps, &n, folder));
-    if (n > 0)
-        step = best ? cnn_store_pointed(folder, "best") : steps[n - 1];
+    if (step < 0 && n > 0)
+        step = steps[n - 1];
     free(steps);
     if (step < 0)
-        return cnn_fail(CNN_ERR_INPUT, "%s has no %scheckpoint", run_or_checkpoint, best && n > 0 ? "best " : "");
+        return cnn_fail(CNN_ERR_INPUT, "%s has no checkpoint", run_or_checkpoint);
     return cnn_store_path(out, out_bytes, folder, step);
 }

@@ -30,7 +30,8 @@ enum cnn_status cnn_store_open_newest(struct cnn_checkpoint **out, const char *f
 // run's, and removes what a killed process left half-written.
 enum cnn_status cnn_store_rewind(const char *folder, int64_t step) CNN_MUST_CHECK;
 
-// The checkpoint that RUN_OR_CHECKPOINT means: a file itself; of a run folder the newest one, or its best.
-enum cnn_status cnn_store_find(char *out, size_t out_bytes, const char *run_or_checkpoint, bool best) CNN_MUST_CHECK;
+// The checkpoint that RUN_OR_CHECKPOINT means: a file itself; of a run folder its best one, or the newest where none was
+// evaluated or `latest` asks for it.
+enum cnn_status cnn_store_find(char *out, size_t out_bytes, const char *run_or_checkpoint, bool latest) CNN_MUST_CHECK;
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "train/announce.h"
 #include "train/banner.h"
 #include "train/setup.h"
 #include <cnn_dist/version.h>
@@ -49,10 +50,11 @@ static void emit(struct trainer *trainer, struct cnn_event event) {
     note_trouble(trainer, cnn_metrics_write(run->outputs.metrics, &event));
     if (run->options->on_event)
         run->options->on_event(run->options->event_context, &event);
+    cnn_announce(&event);
 }
 
-static void emit_note(struct trainer *trainer, const char *name, const char *message) {
-    emit(trainer, (struct cnn_event){.kind = CNN_EVENT_NOTE, .note = {.name = name, .message = message}});
+static void emit_note(struct trainer *trainer, const char *name, const char *message, bool warning) {
+    emit(trainer, (struct cnn_event){.kind = CNN_EVENT_NOTE, .note = {.name = name, .message = message, .warning = warning}});
 }
 
 static struct cnn_event_start describe_start(const struct cnn_run *run) {
@@ -86,7 +88,7 @@ static void emit_start(struct trainer *trainer) {
     }
     snprintf(message, sizeof message, "going on after step %" PRId64 " of %" PRId64 " with %d rank%s", run->record.state.step,
              run->plan.total_steps, run->place.size, run->place.size == 1 ? "" : "s");
-    emit_note(trainer, "resumed", message);
+    emit_note(trainer, "resumed", message, false);
 }
 
 static void tally_add(struct tally *tally, const struct cnn_step_report *sums, double seconds, int size) {
@@ -189,7 +191,7 @@ static void collect_save(struct trainer *trainer, bool wait) {
     if (trainer->run->place.rank != 0 || !cnn_saver_collect(trainer->run->outputs.saver, wait, &result))
         return;
     if (result.error.status != CNN_OK) {
-        emit_note(trainer, "checkpoint_failed", result.error.message);
+        emit_note(trainer, "checkpoint_failed", result.error.message, true);
         note_trouble(trainer, cnn_fail(result.error.status, "the checkpoint of step %" PRId64 " was not saved: %s", result.step,
                                        result.error.message));
         return;
@@ -230,7 +232,7 @@ static enum cnn_status finish_saves(struct trainer *trainer) {
 
 static enum cnn_status stop(struct trainer *trainer) {
     int64_t step = state_of(trainer)->step;
-    emit_note(trainer, "stopping", "a signal asked to stop");
+    emit_note(trainer, "stopping", "a signal asked to stop", false);
     start_save(trainer);
     CNN_TRY(finish_saves(trainer));
     return cnn_fail(CNN_STOPPED, "stopped on request after step %" PRId64 "; the same command goes on from there", step);
@@ -251,7 +253,7 @@ static void report_bad_records(struct trainer *trainer, const struct cnn_step_re
         return;
     snprintf(message, sizeof message, "%.0f record%s could not be used and %s replaced", sums->bad_records,
              sums->bad_records == 1 ? "" : "s", sums->bad_records == 1 ? "was" : "were");
-    emit_note(trainer, "bad_records", message);
+    emit_note(trainer, "bad_records", message, true);
 }
 
 // What was folded decides what all ranks do now. Collective.

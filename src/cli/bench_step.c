@@ -1,0 +1,272 @@
+// `bench step`: whole training steps, gradient exchange included, on random pictures in memory.
+#include "base/clock.h"
+#include "base/cpus.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "cli/args.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/json.h"
+#include "train/network.h"
+#include "train/plan.h"
+#include "train/worker.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define RATE 1e-3 // small: random labels teach nothing, the numbers only have to stay finite
+
+struct request {
+    const char *what; // a config or an architecture
+    int64_t batch, threads, steps, warmup, size, classes; // 0: the usual
+    bool json, profile;
+    struct cnn_strings set;
+};
+
+struct bench {
+    struct cnn_comm *comm;
+    struct cnn_config *config;
+    struct cnn_model *model;
+    struct cnn_backend *backend;
+    struct cnn_worker *worker;
+    struct cnn_batch batch; // the one micro-batch that is shown again and again
+    int threads, n_batch;
+    double *times; // seconds of each measured step, on the slowest rank
+    double loss, comm_wait_s;
+};
+
+// ---- the pictures ----
+
+static enum cnn_status next_batch(void *context, struct cnn_batch **out, double *waited_s) {
+    *out = context;
+    return CNN_OK;
+}
+
+static void keep_batch(void *context, struct cnn_batch *batch) {
+}
+
+static enum cnn_status draw_batch(struct bench *bench) {
+    struct cnn_batch *batch = &bench->batch;
+    struct cnn_shape input = bench->model->input;
+    size_t bytes = (size_t)input.h * (size_t)input.w * (size_t)input.c * (size_t)bench->n_batch;
+    struct cnn_draws draws = cnn_draws_of(1, CNN_PURPOSE_TEST, 0, (uint64_t)cnn_comm_rank(bench->comm));
+    void *pixels = NULL;
+    CNN_TRY(cnn_backend_alloc_host(bench->backend, &pixels, bytes));
+    batch->pixels = pixels;
+    CNN_TRY(cnn_calloc(&batch->labels, (size_t)bench->n_batch, sizeof *batch->labels));
+    for (size_t i = 0; i < bytes; i++)
+        batch->pixels[i] = (uint8_t)cnn_draw_u32(&draws);
+    for (int i = 0; i < bench->n_batch; i++)
+        batch->labels[i] = (int32_t)cnn_draw_below(&draws, (uint32_t)bench->model->n_classes);
+    batch->n = batch->capacity = bench->n_batch;
+    batch->h = input.h;
+    batch->w = input.w;
+    batch->c = input.c;
+    return CNN_OK;
+}
+
+// ---- setting up ----
+
+static enum cnn_status read_config(struct bench *bench, const struct request *request) {
+    struct cnn_config *config = NULL;
+    CNN_TRY(cnn_calloc(&config, 1, sizeof *config));
+    bench->config = config;
+    if (!cnn_arch_find(request->what) && cnn_file_exists(request->what))
+        return cnn_config_read(config, request->what, request->set.items, (size_t)request->set.n);
+    CNN_TRY(cnn_config_parse(config, "bench", "", 0, request->set.items, (size_t)request->set.n));
+    return cnn_path_format(config->model.arch, sizeof config->model.arch, "%s", request->what);
+}
+
+static enum cnn_status make_model(struct bench *bench, const struct request *request) {
+    const struct cnn_config *config = bench->config;
+    const struct cnn_arch *arch = cnn_arch_find(config->model.arch);
+    struct cnn_shape input = arch ? arch->input : (struct cnn_shape){224, 224, 3};
+    int classes = config->model.classes ? config->model.classes : arch ? arch->n_classes : 1000;
+    if (request->size)
+        input.h = input.w = (int)request->size;
+    if (config->data.channels)
+        input.c = config->data.channels;
+    return cnn_network_model(&bench->model, config, input, request->classes ? (int)request->classes : classes);
+}
+
+static enum cnn_status set_up_local(struct bench *bench, const struct request *request) {
+    CNN_TRY(read_config(bench, request));
+    CNN_TRY(make_model(bench, request));
+    int micro = bench->config->train.batch.micro;
+    bench->n_batch = request->batch ? (int)request->batch : micro ? micro : 16;
+    bench->threads = cnn_plan_threads(bench->config, cnn_comm_local_size(bench->comm)).compute;
+    if (request->threads)
+        bench->threads = (int)request->threads;
+    CNN_TRY(cnn_calloc(&bench->times, (size_t)request->steps, sizeof *bench->times));
+    CNN_TRY(cnn_network_backend(&bench->backend, bench->config, bench->threads, cnn_comm_local_rank(bench->comm)));
+    return draw_batch(bench);
+}
+
+static enum cnn_status set_up(struct bench *bench, const struct request *request) {
+    CNN_TRY(cnn_comm_agree(bench->comm, set_up_local(bench, request)));
+    struct cnn_worker_options options = {
+        .config = bench->config,
+        .comm = bench->comm,
+        .backend = bench->backend,
+        .model = bench->model,
+        .micro = bench->n_batch,
+        .micros = 1,
+        .all_micros = cnn_comm_size(bench->comm),
+        .mean = {0.5, 0.5, 0.5},
+        .std = {0.25, 0.25, 0.25},
+        .source = {.context = &bench->batch, .next = next_batch, .release = keep_batch},
+    };
+    CNN_TRY(cnn_worker_create(&bench->worker, &options));
+    return cnn_comm_agree(bench->comm, cnn_replica_init(bench->worker->replica, bench->config->run.seed));
+}
+
+static void tear_down(struct bench *bench) {
+    bool broken = bench->worker && bench->worker->broken;
+    cnn_worker_destroy(bench->worker);
+    free(bench->batch.labels);
+    if (broken)
+        return;
+    if (bench->backend && bench->batch.pixels)
+        cnn_backend_free_host(bench->backend, bench->batch.pixels);
+    cnn_backend_destroy(bench->backend);
+    cnn_model_destroy(bench->model);
+    free(bench->times);
+    free(bench->config);
+}
+
+// ---- measuring ----
+
+static enum cnn_status step_once(struct bench *bench, uint64_t step, double *seconds) {
+    struct cnn_step_report report = {0};
+    double begun = cnn_clock_s();
+    enum cnn_status status = cnn_worker_step(bench->worker, step, RATE, &report);
+    if (bench->worker->broken)
+        return status;
+    *seconds = cnn_clock_s() - begun;
+    CNN_TRY(cnn_comm_agree(bench->comm, status));
+    bench->loss = report.loss / report.n;
+    bench->comm_wait_s += report.comm_wait_s;
+    return CNN_OK;
+}
+
+static enum cnn_status measure(struct bench *bench, const struct request *request) {
+    double ignored;
+    for (int64_t i = 0; i < request->warmup; i++)
+        CNN_TRY(step_once(bench, (uint64_t)i, &ignored));
+    bench->comm_wait_s = 0;
+    cnn_replica_profile(bench->worker->replica, request->profile);
+    for (int64_t i = 0; i < request->steps; i++)
+        CNN_TRY(step_once(bench, (uint64_t)(request->warmup + i), &bench->times[i]));
+    return cnn_comm_allreduce(bench->comm, bench->times, (size_t)request->steps, CNN_COMM_F64, CNN_REDUCE_MAX);
+}
+
+// ---- the result ----
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+struct result {
+    double median_s, least_s, most_s, images_per_s, gflops, rss_mb, comm_wait_s;
+};
+
+static struct result summarize(struct bench *bench, int64_t steps) {
+    struct rusage usage;
+    double images = (double)bench->n_batch * cnn_comm_size(bench->comm);
+    qsort(bench->times, (size_t)steps, sizeof *bench->times, ascending);
+    double median = steps % 2 ? bench->times[steps / 2] : (bench->times[steps / 2 - 1] + bench->times[steps / 2]) / 2;
+    getrusage(RUSAGE_SELF, &usage);
+    return (struct result){
+        .median_s = median,
+        .least_s = bench->times[0],
+        .most_s = bench->times[steps - 1],
+        .images_per_s = images / median,
+        // Backward costs twice the forward pass: gradients of inputs and of weights.
+        .gflops = 3 * cnn_model_flops(bench->model) * images / median / 1e9,
+        .rss_mb = (double)usage.ru_maxrss / 1024,
+        .comm_wait_s = bench->comm_wait_s / (double)steps,
+    };
+}
+
+static void print_text(const struct bench *bench, const struct result *result) {
+    printf("%s, batch %d a rank, %d rank%s, %d thread%s each, %s\n", bench->model->arch, bench->n_batch, cnn_comm_size(bench->comm),
+           cnn_comm_size(bench->comm) == 1 ? "" : "s", bench->threads, bench->threads == 1 ? "" : "s",
+           cnn_backend_description(bench->backend));
+    printf("step          %.4f s (%.4f to %.4f)\n", result->median_s, result->least_s, result->most_s);
+    printf("images/s      %.2f\n", result->images_per_s);
+    printf("GFLOP/s       %.1f\n", result->gflops);
+    printf("exchange      %.4f s waited\n", result->comm_wait_s);
+    printf("peak memory   %.0f MB\n", result->rss_mb);
+}
+
+static enum cnn_status print_json(const struct bench *bench, const struct result *result) {
+    return cnn_json_print(json_pack("{s:s, s:i, s:i, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "arch", bench->model->arch,
+                                    "batch", bench->n_batch, "ranks", cnn_comm_size(bench->comm), "threads", bench->threads, "backend",
+                                    cnn_backend_description(bench->backend), "step_s", result->median_s, "step_s_min", result->least_s,
+                                    "step_s_max", result->most_s, "images_per_s", result->images_per_s, "gflop_per_s", result->gflops,
+                                    "comm_wait_s", result->comm_wait_s, "peak_rss_mb", result->rss_mb, "loss", bench->loss));
+}
+
+static enum cnn_status print_profile(const struct bench *bench) {
+    char *text = NULL;
+    CNN_TRY(cnn_replica_profile_text(bench->worker->replica, &text));
+    fputs(text, stderr);
+    free(text);
+    return CNN_OK;
+}
+
+static enum cnn_status run(struct bench *bench, const struct request *request) {
+    CNN_TRY(set_up(bench, request));
+    CNN_TRY(measure(bench, request));
+    if (cnn_comm_rank(bench->comm) != 0)
+        return CNN_OK;
+    struct result result = summarize(bench, request->steps);
+    if (request->profile)
+        CNN_TRY(print_profile(bench));
+    if (request->json)
+        return print_json(bench, &result);
+    print_text(bench, &result);
+    return CNN_OK;
+}
+
+enum cnn_status cnn_cmd_bench_step(int argc, char **argv, struct cnn_comm *comm) {
+    struct request request = {.steps = 10, .warmup = 3};
+    const struct cnn_flag flags[] = {
+        {.name = "batch", .type = CNN_FLAG_INT, .value = &request.batch, .argument = "N", .most = 1 << 20, .doc = "pictures of each rank's step (0: the config's micro-batch, or 16)"},
+        {.name = "threads", .type = CNN_FLAG_INT, .value = &request.threads, .argument = "T", .most = 1024, .doc = "compute threads of each rank (0: its share)"},
+        {.name = "steps", .type = CNN_FLAG_INT, .value = &request.steps, .argument = "N", .least = 1, .most = 1000000, .doc = "steps measured"},
+        {.name = "warmup", .type = CNN_FLAG_INT, .value = &request.warmup, .argument = "N", .most = 1000000, .doc = "steps before that"},
+        {.name = "size", .type = CNN_FLAG_INT, .value = &request.size, .argument = "PIXELS", .most = 4096, .doc = "side of the pictures (0: the architecture's usual)"},
+        {.name = "classes", .type = CNN_FLAG_INT, .value = &request.classes, .argument = "N", .most = 1000000, .doc = "classes (0: the usual)"},
+        {.name = "profile", .type = CNN_FLAG_BOOL, .value = &request.profile, .doc = "also print the time of each op, to stderr"},
+        {.name = "json", .type = CNN_FLAG_BOOL, .value = &request.json, .doc = "print one JSON document"},
+        {.name = "set", .type = CNN_FLAG_LIST, .value = &request.set, .argument = "KEY=VALUE", .doc = "overrides the config"},
+    };
+    const struct cnn_args args = {
+        .usage = "cnn_dist bench step CONFIG|ARCH [--batch N] [--threads T] [--json]",
+        .summary = "Measures training steps on random pictures in memory: forward, loss, backward, gradient exchange and update.\n"
+                   "Needs no dataset. Under mpirun every rank runs --batch pictures.",
+        .flags = flags,
+        .n_flags = sizeof flags / sizeof *flags,
+        .least_positional = 1,
+        .most_positional = 1,
+    };
+    struct cnn_args_given given;
+    CNN_TRY(cnn_args_parse(&given, &args, argc, argv));
+    if (given.help) {
+        if (cnn_comm_rank(comm) == 0)
+            cnn_args_help(stdout, &args);
+        return CNN_OK;
+    }
+    request.what = given.positional.items[0];
+    if (request.json)
+        cnn_console_quiet();
+    struct bench bench = {.comm = comm};
+    enum cnn_status status = run(&bench, &request);
+    tear_down(&bench);
+    return status;
+}

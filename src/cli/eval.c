@@ -1,0 +1,157 @@
+// `eval`: tests a checkpoint on a dataset, every record exactly once, on any number of ranks.
+#include "train/evaluate.h"
+
+#include "base/memory.h"
+#include "cli/args.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/json.h"
+#include "cli/signals.h"
+#include "train/inputs.h"
+#include "train/network.h"
+#include "train/plan.h"
+#include "train/resume.h"
+#include "train/store.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct request {
+    const char *run_or_checkpoint, *data;
+    bool json, latest;
+    int64_t batch; // 0: as in training
+    struct cnn_strings set;
+};
+
+struct eval {
+    struct cnn_comm *comm;
+    struct cnn_config *config;
+    struct cnn_checkpoint *checkpoint; // every rank reads it
+    struct cnn_dataset *dataset;
+    struct cnn_backend *backend;
+    struct cnn_evaluator *evaluator;
+};
+
+static enum cnn_status open_checkpoint(struct eval *eval, const struct request *request) {
+    char path[4096];
+    CNN_TRY(cnn_calloc(&eval->config, 1, sizeof *eval->config));
+    CNN_TRY(cnn_store_find(path, sizeof path, request->run_or_checkpoint, request->latest));
+    CNN_TRY(cnn_checkpoint_open(&eval->checkpoint, path));
+    const char *text = cnn_checkpoint_config(eval->checkpoint);
+    return cnn_config_parse(eval->config, path, text, strlen(text), request->set.items, (size_t)request->set.n);
+}
+
+static enum cnn_status open_data(struct eval *eval, const struct request *request) {
+    const char *path = request->data ? request->data : eval->config->data.val;
+    int classes = (int)cnn_checkpoint_record(eval->checkpoint)->facts.classes;
+    if (path[0] == '\0')
+        return cnn_fail(CNN_ERR_INPUT, "the run had no data.val: give a dataset with --data DIR");
+    return cnn_inputs_open_checked(&eval->dataset, request->data ? "--data" : "data.val", path, classes);
+}
+
+// Local parts; the evaluator itself is made by all ranks together.
+static enum cnn_status open_local(struct eval *eval, const struct request *request, struct cnn_thread_plan *threads) {
+    CNN_TRY(open_checkpoint(eval, request));
+    CNN_TRY(open_data(eval, request));
+    *threads = cnn_plan_threads(eval->config, cnn_comm_local_size(eval->comm));
+    return cnn_network_backend(&eval->backend, eval->config, threads->compute, cnn_comm_local_rank(eval->comm));
+}
+
+static enum cnn_status open_all(struct eval *eval, const struct request *request) {
+    struct cnn_thread_plan threads;
+    CNN_TRY(cnn_comm_agree(eval->comm, open_local(eval, request, &threads)));
+    const struct cnn_run_facts *facts = &cnn_checkpoint_record(eval->checkpoint)->facts;
+    int batch = request->batch ? (int)request->batch : eval->config->eval.batch;
+    struct cnn_evaluator_options options = {
+        .config = eval->config,
+        .comm = eval->comm,
+        .backend = eval->backend,
+        .dataset = eval->dataset,
+        .channels = (int)facts->channels,
+        .classes = (int)facts->classes,
+        .batch = batch ? batch : (int)facts->micro,
+        .threads = threads.loader,
+    };
+    memcpy(options.mean, facts->mean, sizeof options.mean);
+    memcpy(options.std, facts->std, sizeof options.std);
+    CNN_TRY(cnn_evaluator_create(&eval->evaluator, &options));
+    return cnn_comm_agree(eval->comm, cnn_resume_parameters(eval->checkpoint, cnn_evaluator_model(eval->evaluator),
+                                                            cnn_evaluator_replica(eval->evaluator)));
+}
+
+static void close_all(struct eval *eval) {
+    cnn_evaluator_destroy(eval->evaluator);
+    cnn_backend_destroy(eval->backend);
+    cnn_dataset_close(eval->dataset);
+    cnn_checkpoint_close(eval->checkpoint);
+    free(eval->config);
+}
+
+static void print_text(const struct eval *eval, const struct cnn_evaluation *result) {
+    printf("checkpoint    %s\n", cnn_checkpoint_path(eval->checkpoint));
+    printf("dataset       %s\n", cnn_dataset_path(eval->dataset));
+    printf("top1          %.2f %%\n", result->top1);
+    printf("top5          %.2f %%\n", result->top5);
+    printf("loss          %.5f\n", result->loss);
+    printf("records       %" PRIu64 "\n", result->n);
+    printf("images/s      %.1f\n", (double)result->n / result->seconds);
+}
+
+static enum cnn_status print_json(const struct eval *eval, const struct cnn_evaluation *result) {
+    const struct cnn_run_state *state = &cnn_checkpoint_record(eval->checkpoint)->state;
+    return cnn_json_print(json_pack("{s:s, s:s, s:I, s:f, s:f, s:f, s:I, s:f, s:f, s:i}", "checkpoint",
+                                    cnn_checkpoint_path(eval->checkpoint), "dataset", cnn_dataset_path(eval->dataset), "step",
+                                    (json_int_t)state->step, "top1", result->top1, "top5", result->top5, "loss", result->loss, "n",
+                                    (json_int_t)result->n, "seconds", result->seconds, "images_per_s",
+                                    (double)result->n / result->seconds, "ranks", cnn_comm_size(eval->comm)));
+}
+
+static enum cnn_status run(struct eval *eval, const struct request *request) {
+    struct cnn_evaluation result;
+    CNN_TRY(open_all(eval, request));
+    CNN_TRY(cnn_evaluator_run(eval->evaluator, cnn_signals_stop_requested, NULL, &result));
+    if (result.interrupted)
+        return cnn_fail(CNN_ERR_FAILED, "stopped by a signal before all records were seen");
+    if (cnn_comm_rank(eval->comm) != 0)
+        return CNN_OK;
+    if (request->json)
+        return print_json(eval, &result);
+    print_text(eval, &result);
+    return CNN_OK;
+}
+
+enum cnn_status cnn_cmd_eval(int argc, char **argv, struct cnn_comm *comm) {
+    struct request request = {0};
+    const struct cnn_flag flags[] = {
+        {.name = "data", .type = CNN_FLAG_STRING, .value = &request.data, .argument = "DIR", .doc = "dataset; without it the run's data.val"},
+        {.name = "latest", .type = CNN_FLAG_BOOL, .value = &request.latest, .doc = "of a run folder, the newest checkpoint, not the best"},
+        {.name = "batch", .type = CNN_FLAG_INT, .value = &request.batch, .argument = "N", .most = 1 << 20,
+         .doc = "pictures at once on each rank (0: as in training); does not change the result"},
+        {.name = "set", .type = CNN_FLAG_LIST, .value = &request.set, .argument = "KEY=VALUE", .doc = "overrides the run's config"},
+        {.name = "json", .type = CNN_FLAG_BOOL, .value = &request.json, .doc = "print one JSON document"},
+    };
+    const struct cnn_args args = {
+        .usage = "cnn_dist eval RUN_OR_CHECKPOINT [--data DIR] [--json]",
+        .summary = "Tests a trained network. Of a run folder the best checkpoint is taken. Under mpirun the ranks share the work.",
+        .flags = flags,
+        .n_flags = sizeof flags / sizeof *flags,
+        .least_positional = 1,
+        .most_positional = 1,
+    };
+    struct cnn_args_given given;
+    CNN_TRY(cnn_args_parse(&given, &args, argc, argv));
+    if (given.help) {
+        if (cnn_comm_rank(comm) == 0)
+            cnn_args_help(stdout, &args);
+        return CNN_OK;
+    }
+    request.run_or_checkpoint = given.positional.items[0];
+    if (request.json)
+        cnn_console_quiet();
+    struct eval eval = {.comm = comm};
+    cnn_signals_install();
+    enum cnn_status status = run(&eval, &request);
+    close_all(&eval);
+    return status;
+}

@@ -1,0 +1,13 @@
+#include "cli/json.h"
+
+#include <stdio.h>
+
+enum cnn_status cnn_json_print(json_t *json) {
+    if (!json)
+        return cnn_fail(CNN_ERR_MEMORY, "out of memory: cannot make the JSON document");
+    int failed = json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
+    json_decref(json);
+    if (failed || putchar('\n') == EOF)
+        return cnn_fail(CNN_ERR_IO, "cannot write the result to standard output");
+    return CNN_OK;
+}

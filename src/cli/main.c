@@ -1,0 +1,49 @@
+// cnn_dist: trains and uses convolutional networks. Joins the job, finds the command, prints what went wrong.
+#include "cli/commands.h"
+#include "cli/console.h"
+
+#include <stdio.h>
+
+static const struct cnn_command_entry commands[] = {
+    {"train", "CONFIG [--resume auto|none|FILE]", "trains a network, alone or as one of mpirun's ranks", cnn_cmd_train},
+    {"eval", "RUN_OR_CHECKPOINT [--data DIR]", "tests a trained network on a dataset", cnn_cmd_eval},
+    {"predict", "RUN_OR_CHECKPOINT IMAGE...", "names what is on pictures", cnn_cmd_predict},
+    {"dataset", "import|synth|info|verify ...", "makes and looks at datasets", cnn_cmd_dataset},
+    {"model", "list|summary|export ...", "the architectures, what they cost, and their weights", cnn_cmd_model},
+    {"config", "check|show|schema ...", "checks and explains config files", cnn_cmd_config},
+    {"bench", "step|loader ...", "measures the speed of the parts", cnn_cmd_bench},
+    {"version", "", "the version of the program and of its libraries", cnn_cmd_version},
+};
+
+// All ranks come here with what they have; rank 0 speaks for the job.
+static enum cnn_status report(struct cnn_comm *comm, enum cnn_status status) {
+    if (status != CNN_ERR_COMM)
+        status = cnn_comm_agree(comm, status);
+    if (status == CNN_ERR_COMM) {
+        cnn_console_error(cnn_error_message());
+        cnn_comm_abort(comm, cnn_status_exit_code(status)); // the others may wait for ever
+    }
+    if (status == CNN_STOPPED)
+        cnn_log_info("%s", cnn_error_message());
+    else if (status != CNN_OK && cnn_comm_rank(comm) == 0)
+        cnn_console_error(cnn_error_message());
+    return status;
+}
+
+int main(int argc, char **argv) {
+    struct cnn_comm *comm = NULL;
+    enum cnn_status status = cnn_comm_start(&comm);
+    if (status != CNN_OK) {
+        cnn_console_error(cnn_error_message());
+        return cnn_status_exit_code(status);
+    }
+    status = cnn_console_open(cnn_comm_rank(comm), cnn_comm_size(comm));
+    if (status == CNN_OK)
+        status = cnn_dispatch("cnn_dist", commands, sizeof commands / sizeof *commands, argc, argv, comm);
+    if (status == CNN_OK && fflush(stdout) != 0)
+        status = cnn_fail(CNN_ERR_IO, "cannot write the result to standard output");
+    status = report(comm, status);
+    cnn_console_close();
+    cnn_comm_finish(comm);
+    return cnn_status_exit_code(status);
+}

@@ -1,0 +1,199 @@
+// `predict`: names what is on pictures, with the network's own preprocessing.
+#include "base/file.h"
+#include "base/memory.h"
+#include "cli/args.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/json.h"
+#include "image/image.h"
+#include "train/classifier.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_FILE_BYTES ((size_t)1 << 30)
+
+struct request {
+    const char *run_or_checkpoint;
+    bool json, latest;
+    int64_t top_k, threads;
+};
+
+struct predictor {
+    const struct request *request;
+    struct cnn_classifier *classifier;
+    struct cnn_image_scratch scratch;
+    float *probabilities;
+    int *order; // labels, the most probable first
+    json_t *documents;
+};
+
+// The run's evaluation list; where it is empty the dataset's pictures all had the network's size, so others are
+// brought to that.
+static struct cnn_augment_list preprocessing(const struct cnn_classifier *classifier) {
+    const struct cnn_augment_list *list = &cnn_classifier_config(classifier)->augment.eval;
+    struct cnn_augment_list made = {.n = 2, .ops = {{.kind = CNN_AUGMENT_RESIZE}, {.kind = CNN_AUGMENT_CENTER_CROP}}};
+    int h, w, channels;
+    if (list->n > 0)
+        return *list;
+    cnn_classifier_input(classifier, &h, &w, &channels);
+    made.ops[0].args[0][0] = made.ops[0].args[0][1] = h;
+    made.ops[1].args[0][0] = made.ops[1].args[0][1] = h;
+    return made;
+}
+
+// *out is malloc'ed: the pixels the network sees.
+static enum cnn_status prepare(struct predictor *predictor, const void *data, size_t bytes, uint8_t **out, int *out_h, int *out_w) {
+    struct cnn_augment_list list = preprocessing(predictor->classifier);
+    struct cnn_image_info info;
+    struct cnn_policy *policy = NULL;
+    uint8_t *pixels = NULL;
+    int h, w, channels;
+    cnn_classifier_input(predictor->classifier, &h, &w, &channels);
+    CNN_TRY(cnn_image_probe(&info, data, bytes));
+    CNN_TRY(cnn_policy_create(&policy, &list, true, info.h, info.w));
+    cnn_policy_output(policy, &h, &w);
+    enum cnn_status status = cnn_malloc(&pixels, (size_t)h * (size_t)w, (size_t)channels);
+    if (status == CNN_OK)
+        status = cnn_policy_apply(policy, pixels, channels, data, bytes, &info, cnn_draws_of(0, CNN_PURPOSE_AUGMENT, 0, 0), &predictor->scratch);
+    cnn_policy_destroy(policy);
+    if (status != CNN_OK) {
+        free(pixels);
+        return status;
+    }
+    *out = pixels;
+    *out_h = h;
+    *out_w = w;
+    return CNN_OK;
+}
+
+static enum cnn_status classify(struct predictor *predictor, const char *path) {
+    char *data = NULL;
+    size_t bytes;
+    uint8_t *pixels = NULL;
+    int h, w;
+    CNN_TRY(cnn_file_read(&data, &bytes, path, MAX_FILE_BYTES));
+    enum cnn_status status = prepare(predictor, data, bytes, &pixels, &h, &w);
+    free(data);
+    if (status != CNN_OK)
+        return cnn_fail_in(status, "%s", path);
+    status = cnn_classifier_run(predictor->classifier, pixels, h, w, predictor->probabilities);
+    free(pixels);
+    return status == CNN_OK ? status : cnn_fail_in(status, "%s", path);
+}
+
+// Puts the k most probable labels first; k is small.
+static void rank_labels(struct predictor *predictor, int k) {
+    int n = cnn_classifier_classes(predictor->classifier), *order = predictor->order;
+    for (int i = 0; i < n; i++)
+        order[i] = i;
+    for (int i = 0; i < k; i++)
+        for (int j = i + 1; j < n; j++)
+            if (predictor->probabilities[order[j]] > predictor->probabilities[order[i]]) {
+                int swapped = order[i];
+                order[i] = order[j];
+                order[j] = swapped;
+            }
+}
+
+static const char *label_name(const struct predictor *predictor, int label, char *room, size_t room_bytes) {
+    const char *name = cnn_classifier_class_name(predictor->classifier, label);
+    snprintf(room, room_bytes, "%d", label);
+    return name ? name : room;
+}
+
+static void print_text(const struct predictor *predictor, const char *path, int k) {
+    printf("%s\n", path);
+    for (int i = 0; i < k; i++) {
+        char room[16];
+        int label = predictor->order[i];
+        printf("  %6.2f %%  %s\n", 100 * (double)predictor->probabilities[label], label_name(predictor, label, room, sizeof room));
+    }
+}
+
+static void add_document(struct predictor *predictor, const char *path, int k) {
+    json_t *best = json_array();
+    for (int i = 0; i < k; i++) {
+        int label = predictor->order[i];
+        const char *name = cnn_classifier_class_name(predictor->classifier, label);
+        json_array_append_new(best, json_pack("{s:i, s:s?, s:f}", "label", label, "class", name, "probability",
+                                              (double)predictor->probabilities[label]));
+    }
+    json_array_append_new(predictor->documents, json_pack("{s:s, s:o}", "image", path, "predictions", best));
+}
+
+static enum cnn_status predict_all(struct predictor *predictor, const struct cnn_strings *paths) {
+    int n = cnn_classifier_classes(predictor->classifier);
+    int k = predictor->request->top_k < n ? (int)predictor->request->top_k : n;
+    for (int i = 0; i < paths->n; i++) {
+        CNN_TRY(classify(predictor, paths->items[i]));
+        rank_labels(predictor, k);
+        if (predictor->request->json)
+            add_document(predictor, paths->items[i], k);
+        else
+            print_text(predictor, paths->items[i], k);
+    }
+    if (!predictor->request->json)
+        return CNN_OK;
+    return cnn_json_print(json_pack("{s:s, s:O}", "checkpoint", cnn_classifier_path(predictor->classifier), "images", predictor->documents));
+}
+
+static enum cnn_status open_predictor(struct predictor *predictor) {
+    const struct request *request = predictor->request;
+    CNN_TRY(cnn_classifier_open_latest(&predictor->classifier, request->run_or_checkpoint, (int)request->threads, request->latest));
+    size_t n = (size_t)cnn_classifier_classes(predictor->classifier);
+    predictor->documents = json_array();
+    CNN_TRY(cnn_calloc(&predictor->probabilities, n, sizeof *predictor->probabilities));
+    return cnn_calloc(&predictor->order, n, sizeof *predictor->order);
+}
+
+static void close_predictor(struct predictor *predictor) {
+    json_decref(predictor->documents);
+    free(predictor->order);
+    free(predictor->probabilities);
+    cnn_image_scratch_finish(&predictor->scratch);
+    cnn_classifier_close(predictor->classifier);
+}
+
+// Rank 0 alone has work: pictures given on a command line are few.
+static enum cnn_status run(const struct request *request, const struct cnn_strings *paths) {
+    struct predictor predictor = {.request = request};
+    enum cnn_status status = open_predictor(&predictor);
+    if (status == CNN_OK)
+        status = predict_all(&predictor, paths);
+    close_predictor(&predictor);
+    return status;
+}
+
+enum cnn_status cnn_cmd_predict(int argc, char **argv, struct cnn_comm *comm) {
+    struct request request = {.top_k = 5};
+    const struct cnn_flag flags[] = {
+        {.name = "top-k", .type = CNN_FLAG_INT, .value = &request.top_k, .argument = "K", .least = 1, .most = 1000, .doc = "classes to show of each picture"},
+        {.name = "latest", .type = CNN_FLAG_BOOL, .value = &request.latest, .doc = "of a run folder, the newest checkpoint, not the best"},
+        {.name = "threads", .type = CNN_FLAG_INT, .value = &request.threads, .argument = "N", .most = 1024, .doc = "compute threads (0: all processors)"},
+        {.name = "json", .type = CNN_FLAG_BOOL, .value = &request.json, .doc = "print one JSON document"},
+    };
+    const struct cnn_args args = {
+        .usage = "cnn_dist predict RUN_OR_CHECKPOINT IMAGE... [--top-k K] [--json]",
+        .summary = "Says what a trained network sees on JPEG and PNG pictures, the most probable first.",
+        .flags = flags,
+        .n_flags = sizeof flags / sizeof *flags,
+        .least_positional = 2,
+        .most_positional = CNN_ARGS_MAX_STRINGS,
+    };
+    struct cnn_args_given given;
+    CNN_TRY(cnn_args_parse(&given, &args, argc, argv));
+    if (given.help) {
+        if (cnn_comm_rank(comm) == 0)
+            cnn_args_help(stdout, &args);
+        return CNN_OK;
+    }
+    request.run_or_checkpoint = given.positional.items[0];
+    if (request.json)
+        cnn_console_quiet();
+    struct cnn_strings paths = {.n = given.positional.n - 1};
+    memcpy(paths.items, given.positional.items + 1, (size_t)paths.n * sizeof *paths.items);
+    return cnn_comm_rank(comm) == 0 ? run(&request, &paths) : CNN_OK;
+}
