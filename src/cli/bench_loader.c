@@ -10,7 +10,9 @@
 #include "data/loader.h"
 #include "train/plan.h"
 
+#include <dirent.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -34,7 +36,7 @@ struct bench {
 // Of this rank; summed over ranks they are the job's. All double, so that they sum in one call.
 struct sums {
     double images, batches, bytes, bad, images_per_s;
-    double wall_s, cpu_s, read_s, decode_s, wait_s, first_s, queue;
+    double wall_s, cpu_s, queued_s, read_s, decode_s, wait_s, first_s, queue;
     double threads, processors;
 };
 #define N_SUMS (sizeof(struct sums) / sizeof(double))
@@ -44,6 +46,26 @@ static double processor_s(void) {
     getrusage(RUSAGE_SELF, &usage);
     return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
            1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+// Seconds all threads of this process were ready to run and had no processor; 0 where the kernel does not
+// say.
+static double queued_s(void) {
+    DIR *tasks = opendir("/proc/self/task");
+    double sum = 0;
+    for (struct dirent *entry; tasks && (entry = readdir(tasks));) {
+        char path[320];
+        uint64_t queued_ns = 0;
+        snprintf(path, sizeof path, "/proc/self/task/%s/schedstat", entry->d_name);
+        FILE *file = fopen(path, "r");
+        if (file && fscanf(file, "%*u %" SCNu64, &queued_ns) == 1)
+            sum += 1e-9 * (double)queued_ns;
+        if (file)
+            fclose(file);
+    }
+    if (tasks)
+        closedir(tasks);
+    return sum;
 }
 
 static enum cnn_status take_batch(struct cnn_loader *loader, struct sums *sums) {
@@ -68,16 +90,19 @@ static enum cnn_status warm_up(struct cnn_loader *loader, int ahead, struct sums
     return CNN_OK;
 }
 
-static enum cnn_status measure(struct cnn_loader *loader, const struct bench *bench, int64_t batches, struct sums *sums) {
+static enum cnn_status measure(struct cnn_loader *loader, const struct bench *bench, int64_t batches,
+                               struct sums *sums) {
     CNN_TRY(warm_up(loader, bench->config->data.ahead, sums));
     struct cnn_loader_stats before = cnn_loader_stats(loader);
-    double begun = cnn_clock_s(), cpu = processor_s();
+    double begun = cnn_clock_s(), cpu = processor_s(), queued = queued_s();
     while (batches > 0 ? sums->batches < (double)batches : cnn_clock_s() - begun < DEFAULT_SECONDS)
         CNN_TRY(take_batch(loader, sums));
     sums->wall_s = cnn_clock_s() - begun;
     sums->cpu_s = processor_s() - cpu;
+    sums->queued_s = queued_s() - queued;
     struct cnn_loader_stats after = cnn_loader_stats(loader);
-    // Threads work on while batches are counted here, so what they did is scaled to the images that were taken.
+    // Threads work on while batches are counted here, so what they did is scaled to the images that were
+    // taken.
     uint64_t records = after.records - before.records;
     double share = sums->images / (double)(records > 0 ? records : 1);
     sums->read_s = (after.read_s - before.read_s) * share;
@@ -115,10 +140,12 @@ static enum cnn_status open_bench(struct bench *bench, const struct request *req
     CNN_TRY(cnn_config_read(bench->config, request->config, request->set.items, (size_t)request->set.n));
     const struct cnn_config *config = bench->config;
     CNN_TRY(cnn_dataset_open(&bench->dataset, config->data.train));
-    struct cnn_place place = {cnn_comm_rank(comm), cnn_comm_size(comm), cnn_comm_local_rank(comm), cnn_comm_local_size(comm)};
+    struct cnn_place place = {cnn_comm_rank(comm), cnn_comm_size(comm), cnn_comm_local_rank(comm),
+                              cnn_comm_local_size(comm)};
     CNN_TRY(cnn_plan_make(&bench->plan, config, place, cnn_dataset_count(bench->dataset), 0));
     bench->threads = cnn_plan_threads(config, place.local_size).loader;
-    bench->channels = config->data.channels == CNN_AUTO ? cnn_dataset_channels(bench->dataset) : config->data.channels;
+    bench->channels =
+        config->data.channels == CNN_AUTO ? cnn_dataset_channels(bench->dataset) : config->data.channels;
     return CNN_OK;
 }
 
@@ -133,19 +160,26 @@ static void close_bench(struct bench *bench) {
 static void explain(char *out, size_t out_bytes, const struct sums *sums, int ranks) {
     double thread_s = sums->wall_s / ranks * sums->threads;
     double busy_s = sums->read_s + sums->decode_s;
+    double queued = sums->queued_s / (thread_s + sums->wall_s); // the thread that takes the batches waits too
     double decode = 100 * sums->decode_s / (busy_s > 0 ? busy_s : 1);
-    bool more = sums->threads < sums->processors;
-    if (busy_s < 0.6 * thread_s)
-        snprintf(out, out_bytes, "handing over batches: the threads are idle %.0f %% of the time", 100 - 100 * busy_s / thread_s);
-    else if (sums->cpu_s < 0.7 * busy_s && sums->threads > sums->processors)
-        snprintf(out, out_bytes, "processors: %.0f threads take turns on %.0f", sums->threads, sums->processors);
-    else if (sums->cpu_s < 0.7 * busy_s && decode < 50)
-        snprintf(out, out_bytes, "storage: the threads wait for reads, at %.1f MB/s", sums->bytes / (sums->wall_s / ranks) * 1e-6);
+    if (queued > 0.3 && sums->threads > sums->processors)
+        snprintf(out, out_bytes, "processors: %.0f threads take turns on %.0f", sums->threads,
+                 sums->processors);
+    else if (queued > 0.3)
+        snprintf(out, out_bytes,
+                 "processors: other programs use them, each thread waits %.0f %% of the time for one",
+                 100 * queued);
+    else if (busy_s < 0.6 * thread_s)
+        snprintf(out, out_bytes, "handing over batches: the threads are idle %.0f %% of the time",
+                 100 - 100 * busy_s / thread_s);
     else if (sums->cpu_s < 0.7 * busy_s)
-        snprintf(out, out_bytes, "processors: other programs take %.0f %% of the threads' time", 100 - 100 * sums->cpu_s / busy_s);
+        snprintf(out, out_bytes, "storage: the threads wait for reads, at %.1f MB/s",
+                 sums->bytes / (sums->wall_s / ranks) * 1e-6);
     else
-        snprintf(out, out_bytes, "%s: %.0f %% of the threads' work; %s", decode < 50 ? "reading and checksums" : "decoding and augmenting",
-                 decode < 50 ? 100 - decode : decode, more ? "data.threads may be raised" : "every processor is busy");
+        snprintf(out, out_bytes, "%s: %.0f %% of the threads' work; %s",
+                 decode < 50 ? "reading and checksums" : "decoding and augmenting",
+                 fmax(decode, 100 - decode),
+                 sums->threads < sums->processors ? "data.threads may be raised" : "every processor is busy");
 }
 
 static void print_text(const struct bench *bench, const struct sums *sums) {
@@ -156,11 +190,12 @@ static void print_text(const struct bench *bench, const struct sums *sums) {
     explain(bound, sizeof bound, sums, sampler->size);
     printf("dataset       %s: %" PRIu64 " %s records\n", cnn_dataset_path(bench->dataset), sampler->n_records,
            cnn_encoding_name(header->encoding));
-    printf("ranks         %d, %d loader thread%s each, %.0f processors in all\n", sampler->size, bench->threads,
-           bench->threads == 1 ? "" : "s", sums->processors);
+    printf("ranks         %d, %d loader thread%s each, %.0f processors in all\n", sampler->size,
+           bench->threads, bench->threads == 1 ? "" : "s", sums->processors);
     printf("batches       %.0f of %d, %d ahead\n", sums->batches, sampler->micro, bench->config->data.ahead);
     printf("images/s      %.0f\n", sums->images_per_s);
-    printf("per image     read %.2f us, decode and augment %.2f us\n", 1e6 * sums->read_s / images, 1e6 * sums->decode_s / images);
+    printf("per image     read %.2f us, decode and augment %.2f us\n", 1e6 * sums->read_s / images,
+           1e6 * sums->decode_s / images);
     printf("read          %.1f MB/s\n", sums->bytes / (sums->wall_s / sampler->size) * 1e-6);
     printf("cores used    %.2f\n", sums->cpu_s / (sums->wall_s / sampler->size));
     printf("first batch   %.1f ms after the start\n", 1e3 * sums->first_s / sampler->size);
@@ -175,13 +210,15 @@ static enum cnn_status print_json(const struct bench *bench, const struct sums *
     double images = sums->images > 0 ? sums->images : 1, wall_s = sums->wall_s / sampler->size;
     char bound[256];
     explain(bound, sizeof bound, sums, sampler->size);
-    json_t *json = json_pack(
-        "{s:f, s:I, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:s}", "images_per_s",
-        sums->images_per_s, "images", (json_int_t)sums->images, "ranks", sampler->size, "threads", bench->threads,
-        "processors", (int)sums->processors, "micro", sampler->micro, "seconds", wall_s, "read_us", 1e6 * sums->read_s / images,
-        "decode_us", 1e6 * sums->decode_s / images, "read_bytes_per_s", sums->bytes / wall_s, "cores_used", sums->cpu_s / wall_s,
-        "wait_s", sums->wait_s / sampler->size, "first_batch_s", sums->first_s / sampler->size, "queue",
-        sums->queue / sampler->size, "bad_records", (json_int_t)sums->bad, "bound_by", bound);
+    json_t *json =
+        json_pack("{s:f, s:I, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:s}",
+                  "images_per_s", sums->images_per_s, "images", (json_int_t)sums->images, "ranks",
+                  sampler->size, "threads", bench->threads, "processors", (int)sums->processors, "micro",
+                  sampler->micro, "seconds", wall_s, "read_us", 1e6 * sums->read_s / images, "decode_us",
+                  1e6 * sums->decode_s / images, "read_bytes_per_s", sums->bytes / wall_s, "cores_used",
+                  sums->cpu_s / wall_s, "queued_s", sums->queued_s, "wait_s", sums->wait_s / sampler->size,
+                  "first_batch_s", sums->first_s / sampler->size, "queue", sums->queue / sampler->size,
+                  "bad_records", (json_int_t)sums->bad, "bound_by", bound);
     return cnn_json_print(json);
 }
 
@@ -201,13 +238,23 @@ enum cnn_status cnn_cmd_bench_loader(int argc, char **argv, struct cnn_comm *com
     struct request request = {0};
     const struct cnn_flag flags[] = {
         {.name = "json", .type = CNN_FLAG_BOOL, .value = &request.json, .doc = "print one JSON document"},
-        {.name = "batches", .type = CNN_FLAG_INT, .value = &request.batches, .argument = "N", .least = 0, .most = INT64_C(1) << 40,
+        {.name = "batches",
+         .type = CNN_FLAG_INT,
+         .value = &request.batches,
+         .argument = "N",
+         .least = 0,
+         .most = INT64_C(1) << 40,
          .doc = "micro-batches each rank measures (0: as many as 5 s give)"},
-        {.name = "set", .type = CNN_FLAG_LIST, .value = &request.set, .argument = "KEY=VALUE", .doc = "overrides the config"},
+        {.name = "set",
+         .type = CNN_FLAG_LIST,
+         .value = &request.set,
+         .argument = "KEY=VALUE",
+         .doc = "overrides the config"},
     };
     const struct cnn_args args = {
         .usage = "cnn_dist bench loader CONFIG [options]",
-        .summary = "Runs the loader of training alone: reads, decodes and augments batches of data.train and throws them away.",
+        .summary = "Runs the loader of training alone: reads, decodes and augments batches of data.train and "
+                   "throws them away.",
         .flags = flags,
         .n_flags = sizeof flags / sizeof flags[0],
         .least_positional = 1,

@@ -39,7 +39,8 @@ static enum cnn_status check_start(const struct cnn_loader *loader, uint64_t ste
         most = cnn_sampler_pass_batches(&loader->options.sampler);
     if (step > most)
         return cnn_fail(CNN_ERR_INPUT,
-                        "cannot begin at step %" PRIu64 ": an epoch of this data has %" PRIu64 " (another dataset or "
+                        "cannot begin at step %" PRIu64 ": an epoch of this data has %" PRIu64
+                        " (another dataset or "
                         "batch size than before?)",
                         step, most);
     return CNN_OK;
@@ -99,9 +100,10 @@ static void await_batch(struct cnn_loader *loader, uint64_t batch, double *waite
         *waited_s += cnn_clock_s() - begun;
 }
 
-// Fails when the batch's bad records bring those of its epoch past max_bad. Batches are counted in order, so this
-// happens at the same batch whatever the threads do.
-static enum cnn_status count_bad(struct cnn_loader *loader, const struct cnn_loader_slot *slot, uint64_t epoch) {
+// Fails when the batch's bad records bring those of its epoch past max_bad. Batches are counted in order, so
+// this happens at the same batch whatever the threads do.
+static enum cnn_status count_bad(struct cnn_loader *loader, const struct cnn_loader_slot *slot,
+                                 uint64_t epoch) {
     if (epoch != loader->bad_epoch)
         loader->epoch_bad = 0;
     loader->bad_epoch = epoch;
@@ -112,7 +114,8 @@ static enum cnn_status count_bad(struct cnn_loader *loader, const struct cnn_loa
     return cnn_fail(CNN_ERR_FAILED,
                     "%s (bad record %" PRIu64 " of epoch %" PRIu64 ", more than data.max_bad %" PRId64
                     " allows: see `cnn_dist dataset verify %s`, or raise data.max_bad)",
-                    slot->bad.message, loader->epoch_bad, epoch, max_bad, cnn_dataset_path(loader->options.dataset));
+                    slot->bad.message, loader->epoch_bad, epoch, max_bad,
+                    cnn_dataset_path(loader->options.dataset));
 }
 
 // Closes the gaps that left-out records leave, keeping the order.
@@ -177,7 +180,8 @@ static enum cnn_status check_next(const struct cnn_loader *loader) {
     if (loader->error.status != CNN_OK)
         return cnn_error_give(&loader->error);
     if (loader->slots[loader->next % loader->n_slots].held)
-        return cnn_fail(CNN_ERR_FAILED, "no room for the next batch: one of the %" PRIu64 " must be released first",
+        return cnn_fail(CNN_ERR_FAILED,
+                        "no room for the next batch: one of the %" PRIu64 " must be released first",
                         loader->n_slots);
     return CNN_OK;
 }

@@ -17,13 +17,15 @@ static enum cnn_status check_options(const struct cnn_loader_options *options) {
         return cnn_fail(CNN_ERR_INPUT, "pictures of %d channels: 1 or 3 are possible", options->channels);
     if (options->threads < 1 || options->ahead < 1 || options->max_bad < 0)
         return cnn_fail(CNN_ERR_INPUT,
-                        "data.threads %d and data.ahead %d must be at least 1, data.max_bad %" PRId64 " at least 0",
+                        "data.threads %d and data.ahead %d must be at least 1, data.max_bad %" PRId64
+                        " at least 0",
                         options->threads, options->ahead, options->max_bad);
     uint64_t count = cnn_dataset_count(options->dataset);
     if (sampler->n_records > count)
         return cnn_fail(CNN_ERR_INPUT, "%s: %" PRIu64 " records are to be read, but it has %" PRIu64,
                         cnn_dataset_path(options->dataset), sampler->n_records, count);
-    enum cnn_status status = options->evaluation ? cnn_sampler_check_pass(sampler) : cnn_sampler_check(sampler);
+    enum cnn_status status =
+        options->evaluation ? cnn_sampler_check_pass(sampler) : cnn_sampler_check(sampler);
     return status == CNN_OK ? CNN_OK : cnn_fail_in(status, "%s", cnn_dataset_path(options->dataset));
 }
 
@@ -31,7 +33,8 @@ static enum cnn_status create_policy(struct cnn_loader *loader) {
     const struct cnn_shard_header *header = cnn_dataset_header(loader->options.dataset);
     loader->stored = (struct cnn_image_info){header->encoding, header->h, header->w, header->c};
     bool fixed = header->h > 0 && header->w > 0;
-    enum cnn_status status = cnn_policy_create(&loader->policy, loader->options.augment, fixed, header->h, header->w);
+    enum cnn_status status =
+        cnn_policy_create(&loader->policy, loader->options.augment, fixed, header->h, header->w);
     if (status != CNN_OK)
         return cnn_fail_in(status, "%s", cnn_dataset_path(loader->options.dataset));
     loader->options.augment = NULL; // was borrowed until here
@@ -69,7 +72,8 @@ static enum cnn_status slot_bytes(const struct cnn_loader *loader, size_t *out_l
     CNN_TRY(cnn_multiply(&pixels, micro, loader->row_bytes));
     CNN_TRY(cnn_multiply(&labels, micro, sizeof(int32_t)));
     if (pixels > SIZE_MAX - CNN_ALIGN || cnn_align_up(pixels, CNN_ALIGN) > SIZE_MAX - labels)
-        return cnn_fail(CNN_ERR_INPUT, "a batch of %zu pictures of %zu bytes is too large", micro, loader->row_bytes);
+        return cnn_fail(CNN_ERR_INPUT, "a batch of %zu pictures of %zu bytes is too large", micro,
+                        loader->row_bytes);
     *out_labels = cnn_align_up(pixels, CNN_ALIGN);
     *out_all = *out_labels + labels;
     return CNN_OK;
@@ -86,7 +90,8 @@ static enum cnn_status create_slot(struct cnn_loader *loader, struct cnn_loader_
     slot->memory = take_memory(&loader->options, bytes);
     if (!slot->memory)
         return cnn_fail(CNN_ERR_MEMORY,
-                        "out of memory for %" PRIu64 " batches of %d pictures of %d x %d x %d: use a smaller data.ahead "
+                        "out of memory for %" PRIu64
+                        " batches of %d pictures of %d x %d x %d: use a smaller data.ahead "
                         "or train.batch.micro",
                         loader->n_slots, batch->capacity, batch->h, batch->w, batch->c);
     batch->pixels = slot->memory;
@@ -110,8 +115,8 @@ static enum cnn_status start_thread(struct cnn_loader *loader, int i) {
     worker->loader = loader;
     int error = pthread_create(&worker->thread, NULL, cnn_loader_work, worker);
     if (error)
-        return cnn_fail(CNN_ERR_MEMORY, "cannot start loader thread %d of %d: %s; use fewer data.threads", i + 1,
-                        loader->options.threads, strerror(error));
+        return cnn_fail(CNN_ERR_MEMORY, "cannot start loader thread %d of %d: %s; use fewer data.threads",
+                        i + 1, loader->options.threads, strerror(error));
     char name[16]; // what Linux keeps
     snprintf(name, sizeof name, "cnn-%s-%d", loader->options.evaluation ? "eval" : "load", i % 1000);
     pthread_setname_np(worker->thread, name);

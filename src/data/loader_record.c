@@ -29,20 +29,20 @@ static enum cnn_status make_room(struct cnn_loader_worker *worker, size_t bytes)
     return CNN_OK;
 }
 
-static enum cnn_status decode(struct cnn_loader_worker *worker, uint8_t *pixels, const struct cnn_record *record,
-                              struct cnn_draws draws) {
+static enum cnn_status decode(struct cnn_loader_worker *worker, uint8_t *pixels,
+                              const struct cnn_record *record, struct cnn_draws draws) {
     const struct cnn_loader *loader = worker->loader;
     const struct cnn_image_info *stored = &loader->stored;
     size_t raw_bytes = (size_t)stored->h * (size_t)stored->w * (size_t)stored->c;
     if (stored->encoding == CNN_ENCODING_RAW && record->bytes != raw_bytes)
-        return cnn_fail(CNN_ERR_INPUT, "%zu bytes where a raw picture of %d x %d x %d has %zu", record->bytes, stored->h,
-                        stored->w, stored->c, raw_bytes);
-    return cnn_policy_apply(loader->policy, pixels, loader->options.channels, worker->bytes, record->bytes, stored, draws,
-                            &worker->scratch);
+        return cnn_fail(CNN_ERR_INPUT, "%zu bytes where a raw picture of %d x %d x %d has %zu", record->bytes,
+                        stored->h, stored->w, stored->c, raw_bytes);
+    return cnn_policy_apply(loader->policy, pixels, loader->options.channels, worker->bytes, record->bytes,
+                            stored, draws, &worker->scratch);
 }
 
-static enum cnn_status load(struct cnn_loader_worker *worker, struct cnn_batch *batch, int row, uint64_t epoch,
-                            uint64_t i) {
+static enum cnn_status load(struct cnn_loader_worker *worker, struct cnn_batch *batch, int row,
+                            uint64_t epoch, uint64_t i) {
     const struct cnn_loader *loader = worker->loader;
     const struct cnn_dataset *dataset = loader->options.dataset;
     struct cnn_record record = cnn_dataset_record(dataset, i);
@@ -85,8 +85,8 @@ static bool first_report(struct cnn_loader *loader, uint64_t i) {
 }
 
 // Counts this thread's error against the batch; the first row's reason is kept, whatever thread comes first.
-static void report_bad(struct cnn_loader *loader, struct cnn_loader_slot *slot, int row, uint64_t epoch, uint64_t i,
-                       enum cnn_status status) {
+static void report_bad(struct cnn_loader *loader, struct cnn_loader_slot *slot, int row, uint64_t epoch,
+                       uint64_t i, enum cnn_status status) {
     struct cnn_error error;
     cnn_error_take(&error, status);
     pthread_mutex_lock(&loader->lock);
@@ -110,8 +110,8 @@ static void report_fatal(struct cnn_loader *loader, struct cnn_loader_slot *slot
     pthread_mutex_unlock(&loader->lock);
 }
 
-static enum cnn_status substitute(struct cnn_loader_worker *worker, struct cnn_batch *batch, int row, uint64_t epoch,
-                                  uint64_t i) {
+static enum cnn_status substitute(struct cnn_loader_worker *worker, struct cnn_batch *batch, int row,
+                                  uint64_t epoch, uint64_t i) {
     const struct cnn_sampler *sampler = &worker->loader->options.sampler;
     for (int attempt = 0; attempt < MAX_SUBSTITUTES; attempt++) {
         uint64_t other = cnn_sampler_substitute(sampler, epoch, i, attempt);
@@ -121,7 +121,8 @@ static enum cnn_status substitute(struct cnn_loader_worker *worker, struct cnn_b
     }
     struct cnn_error last;
     cnn_error_take(&last, CNN_ERR_FAILED);
-    return cnn_fail(CNN_ERR_FAILED, "record %" PRIu64 " and %d others tried in its place cannot be read; the last: %s", i,
+    return cnn_fail(CNN_ERR_FAILED,
+                    "record %" PRIu64 " and %d others tried in its place cannot be read; the last: %s", i,
                     MAX_SUBSTITUTES, last.message);
 }
 

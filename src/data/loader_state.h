@@ -1,10 +1,11 @@
 // What the loader's threads and its caller share. Private to loader*.c.
 //
-// Batches are numbered from the last start; batch b is made in slot b % n_slots. A batch is cut into units of a few
-// records. Threads draw tickets (unit t of all units since start) from one counter, so all of them work on the oldest
-// batch that is not done. A slot's `turn` says which batch may be written to it: the caller moves it on by releasing
-// the batch. `done` counts the finished units; the thread that finishes the last one wakes the caller.
-// Per record no lock is taken; the lock guards sleeping, waking and what happens when records fail.
+// Batches are numbered from the last start; batch b is made in slot b % n_slots. A batch is cut into units of
+// a few records. Threads draw tickets (unit t of all units since start) from one counter, so all of them work
+// on the oldest batch that is not done. A slot's `turn` says which batch may be written to it: the caller
+// moves it on by releasing the batch. `done` counts the finished units; the thread that finishes the last one
+// wakes the caller. Per record no lock is taken; the lock guards sleeping, waking and what happens when
+// records fail.
 #ifndef CNN_DATA_LOADER_STATE_H
 #define CNN_DATA_LOADER_STATE_H
 #include "base/error.h"
@@ -47,8 +48,8 @@ struct cnn_loader {
     struct cnn_policy *policy;
     struct cnn_image_info stored; // what raw records hold
     size_t row_bytes;
-    uint64_t steps;  // of an epoch (training)
-    int micros;      // of this rank in a step (training)
+    uint64_t steps;            // of an epoch (training)
+    int micros;                // of this rank in a step (training)
     int unit_records, n_units; // records in a unit, units in a batch
     struct cnn_loader_slot *slots;
     uint64_t n_slots;
@@ -66,7 +67,7 @@ struct cnn_loader {
     bool quit;
     uint64_t run; // number of starts
     int n_parked;
-    uint8_t *reported; // one bit a record: its failure has been logged; NULL until the first
+    uint8_t *reported;      // one bit a record: its failure has been logged; NULL until the first
     _Atomic uint64_t n_bad; // since create
 
     // The caller's own.

@@ -19,7 +19,9 @@ struct cnn_loader_place cnn_loader_place(const struct cnn_loader *loader, uint64
     return place;
 }
 
-static bool halted(struct cnn_loader *loader) { return atomic_load_explicit(&loader->halt, memory_order_relaxed); }
+static bool halted(struct cnn_loader *loader) {
+    return atomic_load_explicit(&loader->halt, memory_order_relaxed);
+}
 
 // Waits for the next start; false when the loader is being destroyed.
 static bool await_run(struct cnn_loader_worker *worker) {

@@ -9,55 +9,69 @@ static enum cnn_status check_rank(const struct cnn_sampler *sampler) {
     return CNN_OK;
 }
 
+// The largest divisor of n that is at most `most`; n, most >= 1.
+static int largest_divisor(int n, int most) {
+    int best = 1;
+    for (int d = 1; (int64_t)d * d <= n; d++) {
+        if (n % d)
+            continue;
+        if (d <= most && d > best)
+            best = d;
+        if (n / d <= most && n / d > best)
+            best = n / d;
+    }
+    return best;
+}
+
 // The multiples of micro, or the divisors of global, next to what was asked for.
 static enum cnn_status fail_uneven_micro(int global, int micro) {
-    int fits = micro;
-    while (global % fits)
-        fits--;
     int below = global - global % micro;
     int64_t above = (int64_t)below + micro;
     if (below == 0)
-        return cnn_fail(CNN_ERR_INPUT,
-                        "train.batch.micro %d is larger than train.batch.global %d: use a micro of at most %d", micro,
-                        global, global);
-    return cnn_fail(CNN_ERR_INPUT,
-                    "train.batch.micro %d does not divide train.batch.global %d: use a micro of %d, or a global of %d "
-                    "or %" PRId64,
-                    micro, global, fits, below, above);
+        return cnn_fail(
+            CNN_ERR_INPUT,
+            "train.batch.micro %d is larger than train.batch.global %d: use a micro of at most %d", micro,
+            global, global);
+    return cnn_fail(
+        CNN_ERR_INPUT,
+        "train.batch.micro %d does not divide train.batch.global %d: use a micro of %d, or a global of %d "
+        "or %" PRId64,
+        micro, global, largest_divisor(global, micro), below, above);
 }
 
 static enum cnn_status check_ranks_divide(const struct cnn_sampler *sampler) {
     int micros = sampler->global / sampler->micro, size = sampler->size;
     if (size > micros)
-        return cnn_fail(CNN_ERR_INPUT,
-                        "more ranks than micro-batches: %d micro-batch%s for %d ranks (train.batch.global %d / "
-                        "train.batch.micro %d); use at most %d rank%s or a smaller train.batch.micro",
-                        micros, micros == 1 ? "" : "es", size, sampler->global, sampler->micro, micros,
-                        micros == 1 ? "" : "s");
+        return cnn_fail(
+            CNN_ERR_INPUT,
+            "more ranks than micro-batches: %d micro-batch%s for %d ranks (train.batch.global %d / "
+            "train.batch.micro %d); use at most %d rank%s or a smaller train.batch.micro",
+            micros, micros == 1 ? "" : "es", size, sampler->global, sampler->micro, micros,
+            micros == 1 ? "" : "s");
     if (micros % size == 0)
         return CNN_OK;
-    int fits = size;
-    while (micros % fits)
-        fits--;
-    return cnn_fail(CNN_ERR_INPUT,
-                    "%d micro-batches (train.batch.global %d / train.batch.micro %d) cannot be shared evenly by %d "
-                    "ranks; use %d rank%s, or a global that is a multiple of %" PRId64,
-                    micros, sampler->global, sampler->micro, size, fits, fits == 1 ? "" : "s",
-                    (int64_t)sampler->micro * size);
+    int fits = largest_divisor(micros, size);
+    return cnn_fail(
+        CNN_ERR_INPUT,
+        "%d micro-batches (train.batch.global %d / train.batch.micro %d) cannot be shared evenly by %d "
+        "ranks; use %d rank%s, or a global that is a multiple of %" PRId64,
+        micros, sampler->global, sampler->micro, size, fits, fits == 1 ? "" : "s",
+        (int64_t)sampler->micro * size);
 }
 
 enum cnn_status cnn_sampler_check(const struct cnn_sampler *sampler) {
     CNN_TRY(check_rank(sampler));
     if (sampler->global < 1 || sampler->micro < 1)
         return cnn_fail(CNN_ERR_INPUT,
-                        "train.batch.global %d and train.batch.micro %d must both be at least 1", sampler->global,
-                        sampler->micro);
+                        "train.batch.global %d and train.batch.micro %d must both be at least 1",
+                        sampler->global, sampler->micro);
     if (sampler->global % sampler->micro)
         return fail_uneven_micro(sampler->global, sampler->micro);
     CNN_TRY(check_ranks_divide(sampler));
     if (sampler->n_records < (uint64_t)sampler->global)
         return cnn_fail(CNN_ERR_INPUT,
-                        "the training set has %" PRIu64 " records, fewer than one step takes (train.batch.global %d): "
+                        "the training set has %" PRIu64
+                        " records, fewer than one step takes (train.batch.global %d): "
                         "use a smaller train.batch.global or more data",
                         sampler->n_records, sampler->global);
     return CNN_OK;
@@ -82,7 +96,8 @@ uint64_t cnn_sampler_position(const struct cnn_sampler *sampler, uint64_t step, 
     return step * (uint64_t)sampler->global + first * (uint64_t)sampler->micro;
 }
 
-uint64_t cnn_sampler_substitute(const struct cnn_sampler *sampler, uint64_t epoch, uint64_t record, int attempt) {
+uint64_t cnn_sampler_substitute(const struct cnn_sampler *sampler, uint64_t epoch, uint64_t record,
+                                int attempt) {
     uint64_t others = sampler->n_records - 1;
     if (others == 0)
         return record;

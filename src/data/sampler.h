@@ -1,13 +1,14 @@
-// Which record is at which position of which epoch, and which micro-batch belongs to which rank: pure functions.
+// Which record is at which position of which epoch, and which micro-batch belongs to which rank: pure
+// functions.
 #ifndef CNN_DATA_SAMPLER_H
 #define CNN_DATA_SAMPLER_H
 #include "config/config.h"
 #include <cnn_dist/status.h>
 #include <stdint.h>
 
-// A step takes `global` positions of the epoch, cut into global/micro micro-batches; rank r of R runs the micro-batches
-// r*k .. r*k+k-1 of each step, k = global / micro / R. The tail of an epoch that does not fill a step is left out
-// (other records each epoch, as the order changes).
+// A step takes `global` positions of the epoch, cut into global/micro micro-batches; rank r of R runs the
+// micro-batches r*k .. r*k+k-1 of each step, k = global / micro / R. The tail of an epoch that does not fill
+// a step is left out (other records each epoch, as the order changes).
 struct cnn_sampler {
     uint64_t n_records, seed;
     enum cnn_shuffle shuffle;
@@ -16,21 +17,25 @@ struct cnn_sampler {
 // Checks that the cut comes out even: size divides global/micro, micro divides global, n_records >= global.
 // CNN_ERR_INPUT says which numbers would do. Not collective.
 enum cnn_status cnn_sampler_check(const struct cnn_sampler *sampler) CNN_MUST_CHECK;
-uint64_t cnn_sampler_steps(const struct cnn_sampler *sampler);       // per epoch
-int cnn_sampler_micros(const struct cnn_sampler *sampler);           // of this rank per step
-// The record, 0..n_records-1, at `position` < n_records of the epoch: a permutation of all records for every epoch.
+uint64_t cnn_sampler_steps(const struct cnn_sampler *sampler); // per epoch
+int cnn_sampler_micros(const struct cnn_sampler *sampler);     // of this rank per step
+// The record, 0..n_records-1, at `position` < n_records of the epoch: a permutation of all records for every
+// epoch.
 uint64_t cnn_sampler_record(const struct cnn_sampler *sampler, uint64_t epoch, uint64_t position);
 // First position of this rank's micro-batch number j (0.. micros-1) of step s of the epoch.
 uint64_t cnn_sampler_position(const struct cnn_sampler *sampler, uint64_t step, int j);
 // The record that stands in for one that cannot be read: attempt 0, 1, ... draw others until one is readable.
 // Depends on (seed, epoch, record, attempt) alone; never `record` itself unless it is the only one.
-uint64_t cnn_sampler_substitute(const struct cnn_sampler *sampler, uint64_t epoch, uint64_t record, int attempt);
+uint64_t cnn_sampler_substitute(const struct cnn_sampler *sampler, uint64_t epoch, uint64_t record,
+                                int attempt);
 
-// An evaluation pass is cut into batches of `micro` records in stored order; rank r takes batches r, r+R, r+2R, ...
-// `global`, `seed` and `shuffle` play no part. CNN_ERR_INPUT where micro, rank, size or n_records make no sense.
+// An evaluation pass is cut into batches of `micro` records in stored order; rank r takes batches r, r+R,
+// r+2R, ... `global`, `seed` and `shuffle` play no part. CNN_ERR_INPUT where micro, rank, size or n_records
+// make no sense.
 enum cnn_status cnn_sampler_check_pass(const struct cnn_sampler *sampler) CNN_MUST_CHECK;
 uint64_t cnn_sampler_pass_batches(const struct cnn_sampler *sampler); // of this rank; may be 0
-uint64_t cnn_sampler_pass_position(const struct cnn_sampler *sampler, uint64_t batch); // first record of this rank's batch
-int cnn_sampler_pass_records(const struct cnn_sampler *sampler, uint64_t batch);       // in that batch, <= micro
+uint64_t cnn_sampler_pass_position(const struct cnn_sampler *sampler,
+                                   uint64_t batch); // first record of this rank's batch
+int cnn_sampler_pass_records(const struct cnn_sampler *sampler, uint64_t batch); // in that batch, <= micro
 
 #endif

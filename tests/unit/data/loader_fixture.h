@@ -41,13 +41,21 @@ static inline void shard_path(char out[512], const struct fixture *fixture, int 
 }
 
 // Records lie in shards of 68, 68 and 67.
-static inline uint64_t first_of_shard(int shard) { return (uint64_t)(shard * 68 < N_RECORDS ? shard * 68 : N_RECORDS); }
+static inline uint64_t first_of_shard(int shard) {
+    return (uint64_t)(shard * 68 < N_RECORDS ? shard * 68 : N_RECORDS);
+}
 
 static inline void write_shard(const struct fixture *fixture, int shard) {
     char path[512];
     shard_path(path, fixture, shard);
-    struct cnn_shard_header header = {.encoding = CNN_ENCODING_RAW, .h = SIDE, .w = SIDE, .c = 1, .n_classes = 10,
-                                      .shard = shard, .n_shards = N_SHARDS, .records_total = N_RECORDS};
+    struct cnn_shard_header header = {.encoding = CNN_ENCODING_RAW,
+                                      .h = SIDE,
+                                      .w = SIDE,
+                                      .c = 1,
+                                      .n_classes = 10,
+                                      .shard = shard,
+                                      .n_shards = N_SHARDS,
+                                      .records_total = N_RECORDS};
     struct cnn_shard_writer *writer = NULL;
     assert_ok(cnn_shard_writer_create(&writer, path, &header, NULL));
     for (uint64_t i = first_of_shard(shard); i < first_of_shard(shard + 1); i++) {
@@ -88,30 +96,45 @@ static inline void make_dataset(struct fixture *fixture) {
 }
 
 static inline struct cnn_augment_list crop_and_flip(void) {
-    return (struct cnn_augment_list){.n = 2,
-                                     .ops = {{.kind = CNN_AUGMENT_RANDOM_CROP, .args = {{SIDE, SIDE}, {2, 2}}},
-                                             {.kind = CNN_AUGMENT_FLIP_HORIZONTAL, .args = {{0.5, 0.5}}}}};
+    return (struct cnn_augment_list){
+        .n = 2,
+        .ops = {{.kind = CNN_AUGMENT_RANDOM_CROP, .args = {{SIDE, SIDE}, {2, 2}}},
+                {.kind = CNN_AUGMENT_FLIP_HORIZONTAL, .args = {{0.5, 0.5}}}}};
 }
 
 static inline struct cnn_augment_list as_stored(void) {
-    return (struct cnn_augment_list){.n = 1, .ops = {{.kind = CNN_AUGMENT_CENTER_CROP, .args = {{SIDE, SIDE}}}}};
+    return (struct cnn_augment_list){.n = 1,
+                                     .ops = {{.kind = CNN_AUGMENT_CENTER_CROP, .args = {{SIDE, SIDE}}}}};
 }
 
-static inline struct cnn_loader_options training(const struct fixture *fixture, const struct cnn_augment_list *list,
-                                                 int rank, int size, int threads) {
+static inline struct cnn_loader_options training(const struct fixture *fixture,
+                                                 const struct cnn_augment_list *list, int rank, int size,
+                                                 int threads) {
     return (struct cnn_loader_options){
-        .dataset = fixture->dataset, .augment = list, .channels = 1, .threads = threads, .ahead = 3,
-        .sampler = {.n_records = N_RECORDS, .seed = 11, .global = 24, .micro = 6, .rank = rank, .size = size}};
+        .dataset = fixture->dataset,
+        .augment = list,
+        .channels = 1,
+        .threads = threads,
+        .ahead = 3,
+        .sampler = {
+            .n_records = N_RECORDS, .seed = 11, .global = 24, .micro = 6, .rank = rank, .size = size}};
 }
 
-static inline struct cnn_loader_options evaluation(const struct fixture *fixture, const struct cnn_augment_list *list,
-                                                   int micro, int rank, int size, int threads) {
+static inline struct cnn_loader_options evaluation(const struct fixture *fixture,
+                                                   const struct cnn_augment_list *list, int micro, int rank,
+                                                   int size, int threads) {
     return (struct cnn_loader_options){
-        .dataset = fixture->dataset, .augment = list, .channels = 1, .threads = threads, .ahead = 2, .evaluation = true,
+        .dataset = fixture->dataset,
+        .augment = list,
+        .channels = 1,
+        .threads = threads,
+        .ahead = 2,
+        .evaluation = true,
         .sampler = {.n_records = N_RECORDS, .micro = micro, .rank = rank, .size = size}};
 }
 
-static inline struct cnn_loader *loader_of(const struct cnn_loader_options *options, uint64_t epoch, uint64_t step) {
+static inline struct cnn_loader *loader_of(const struct cnn_loader_options *options, uint64_t epoch,
+                                           uint64_t step) {
     struct cnn_loader *loader = NULL;
     assert_ok(cnn_loader_create(&loader, options));
     assert_ok(cnn_loader_start(loader, epoch, step));

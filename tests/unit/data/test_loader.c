@@ -30,7 +30,8 @@ static void keep(struct epochs *out, const struct cnn_batch *batch) {
 }
 
 // Runs one rank through all epochs without a stop.
-static void read_rank(struct epochs *out, const struct cnn_augment_list *list, int rank, int size, int threads) {
+static void read_rank(struct epochs *out, const struct cnn_augment_list *list, int rank, int size,
+                      int threads) {
     struct cnn_loader_options options = training(&tiny, list, rank, size, threads);
     struct cnn_loader *loader = loader_of(&options, 0, 0);
     int micros = 24 / 6 / size;
@@ -116,14 +117,15 @@ static void pixels_are_those_of_the_policy(void **state) {
 
 static void expect_rows(const struct epochs *expected, const struct cnn_batch *batch) {
     for (int i = 0; i < batch->n; i++) {
-        struct row found = row_of(batch, i), row = expected->rows[batch->epoch][batch->position + (uint64_t)i];
+        struct row found = row_of(batch, i),
+                   row = expected->rows[batch->epoch][batch->position + (uint64_t)i];
         assert_int_equal(found.id, row.id);
         assert_int_equal(found.crc, row.crc);
     }
 }
 
-// From every step of the first two epochs, across the end of the epoch; all on one loader, so each start cuts off
-// the run before it.
+// From every step of the first two epochs, across the end of the epoch; all on one loader, so each start cuts
+// off the run before it.
 static void starting_at_any_step_gives_the_unbroken_run(void **state) {
     struct cnn_augment_list list = crop_and_flip();
     struct epochs *expected = read_epochs(&list, 1, 1);
@@ -136,7 +138,8 @@ static void starting_at_any_step_gives_the_unbroken_run(void **state) {
         for (uint64_t b = 0; b < 5; b++) {
             struct cnn_batch *batch = next_of(loader);
             assert_int_equal(batch->epoch * STEPS + batch->step, begin + b / 2);
-            assert_int_equal(batch->position, cnn_sampler_position(&options.sampler, batch->step, (int)(b % 2)));
+            assert_int_equal(batch->position,
+                             cnn_sampler_position(&options.sampler, batch->step, (int)(b % 2)));
             expect_rows(expected, batch);
             cnn_loader_release(loader, batch);
         }
@@ -152,7 +155,8 @@ static void evaluation_counts_every_record_once(void **state) {
         for (int m = 0; m < 5; m++) {
             int seen[N_RECORDS] = {0};
             for (int rank = 0; rank < size; rank++) {
-                struct cnn_loader_options options = evaluation(&tiny, &list, micros[m], rank, size, 1 + rank % 3);
+                struct cnn_loader_options options =
+                    evaluation(&tiny, &list, micros[m], rank, size, 1 + rank % 3);
                 struct cnn_loader *loader = loader_of(&options, 0, 0);
                 struct cnn_batch *batch;
                 while ((batch = next_of(loader))) {
@@ -305,7 +309,8 @@ static void waiting_is_measured(void **state) {
     }
     clock_gettime(CLOCK_MONOTONIC, &end);
     assert_true(waited_s > 0);
-    assert_true(waited_s <= (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec));
+    assert_true(waited_s <=
+                (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec));
     cnn_loader_destroy(loader);
 }
 
@@ -381,7 +386,8 @@ static void output_is_what_the_policy_makes(void **state) {
     struct cnn_batch *batch = next_of(loader);
     assert_true(batch->h == 5 && batch->w == 5 && batch->c == 3);
     for (int i = 0; i < 6 * 25; i++) // gray, three times
-        assert_true(batch->pixels[3 * i] == batch->pixels[3 * i + 1] && batch->pixels[3 * i] == batch->pixels[3 * i + 2]);
+        assert_true(batch->pixels[3 * i] == batch->pixels[3 * i + 1] &&
+                    batch->pixels[3 * i] == batch->pixels[3 * i + 2]);
     cnn_loader_destroy(loader);
 }
 

@@ -87,7 +87,8 @@ static void another_record_takes_its_place(void **state) {
                         uint64_t p = batch->position + (uint64_t)i, record = batch->ids[i] - FIRST_ID;
                         uint8_t expected[PIXELS];
                         pixels_of(expected, record);
-                        assert_int_equal(record, p == place ? instead : cnn_sampler_record(&options.sampler, epoch, p));
+                        assert_int_equal(record, p == place ? instead
+                                                            : cnn_sampler_record(&options.sampler, epoch, p));
                         assert_memory_equal(batch->pixels + i * PIXELS, expected, PIXELS);
                         assert_int_equal(batch->labels[i], label_of(record));
                         seen[record]++;
@@ -268,7 +269,8 @@ static void make_jpegs(struct fixture *fixture) {
     create_folder(fixture);
     char path[512];
     snprintf(path, sizeof path, "%s/jpegs-00000-of-00001.h5", fixture->folder);
-    struct cnn_shard_header header = {.encoding = CNN_ENCODING_JPEG, .n_classes = 2, .n_shards = 1, .records_total = N_PICTURES};
+    struct cnn_shard_header header = {
+        .encoding = CNN_ENCODING_JPEG, .n_classes = 2, .n_shards = 1, .records_total = N_PICTURES};
     struct cnn_shard_writer *writer = NULL;
     assert_ok(cnn_shard_writer_create(&writer, path, &header, NULL));
     for (uint64_t i = 0; i < N_PICTURES; i++) {
@@ -289,8 +291,9 @@ static void make_jpegs(struct fixture *fixture) {
 static void pictures_that_do_not_decode_are_bad_records(void **state) {
     struct fixture fixture = {0};
     make_jpegs(&fixture);
-    struct cnn_augment_list list = {.n = 2, .ops = {{.kind = CNN_AUGMENT_RESIZE, .args = {{16, 16}}},
-                                                    {.kind = CNN_AUGMENT_CENTER_CROP, .args = {{16, 16}}}}};
+    struct cnn_augment_list list = {.n = 2,
+                                    .ops = {{.kind = CNN_AUGMENT_RESIZE, .args = {{16, 16}}},
+                                            {.kind = CNN_AUGMENT_CENTER_CROP, .args = {{16, 16}}}}};
     struct cnn_loader_options options = evaluation(&fixture, &list, 4, 0, 1, 2);
     options.sampler.n_records = N_PICTURES;
     options.channels = 3;

@@ -11,8 +11,13 @@
 #include <cmocka.h>
 
 static struct cnn_sampler sampler_of(uint64_t n, int global, int micro, int rank, int size) {
-    return (struct cnn_sampler){
-        .n_records = n, .seed = 7, .shuffle = CNN_SHUFFLE_FULL, .global = global, .micro = micro, .rank = rank, .size = size};
+    return (struct cnn_sampler){.n_records = n,
+                                .seed = 7,
+                                .shuffle = CNN_SHUFFLE_FULL,
+                                .global = global,
+                                .micro = micro,
+                                .rank = rank,
+                                .size = size};
 }
 
 static void assert_refused(struct cnn_sampler sampler, const char *const *words) {
@@ -39,7 +44,8 @@ static void every_epoch_is_a_permutation(void **state) {
         }
 }
 
-static int places_that_agree(const struct cnn_sampler *a, uint64_t epoch_a, const struct cnn_sampler *b, uint64_t epoch_b) {
+static int places_that_agree(const struct cnn_sampler *a, uint64_t epoch_a, const struct cnn_sampler *b,
+                             uint64_t epoch_b) {
     int same = 0;
     for (uint64_t p = 0; p < a->n_records; p++)
         same += cnn_sampler_record(a, epoch_a, p) == cnn_sampler_record(b, epoch_b, p);
@@ -94,20 +100,24 @@ static void ranks_share_each_step_exactly(void **state) {
 }
 
 static void a_rank_runs_consecutive_micro_batches(void **state) {
-    struct cnn_sampler sampler = sampler_of(100, 24, 2, 1, 3); // 4 micro-batches a rank, rank 1 begins at the fifth
+    struct cnn_sampler sampler =
+        sampler_of(100, 24, 2, 1, 3); // 4 micro-batches a rank, rank 1 begins at the fifth
     assert_int_equal(cnn_sampler_position(&sampler, 0, 0), 8);
     assert_int_equal(cnn_sampler_position(&sampler, 0, 3), 14);
     assert_int_equal(cnn_sampler_position(&sampler, 2, 1), 58);
 }
 
 static void uneven_cuts_are_explained(void **state) {
-    ASSERT_REFUSED(sampler_of(1000, 100, 32, 0, 1), "train.batch.micro 32", "train.batch.global 100", "micro of 25",
-                   "global of 96 or 128");
-    ASSERT_REFUSED(sampler_of(1000, 16, 32, 0, 1), "train.batch.micro 32", "train.batch.global 16", "at most 16");
-    ASSERT_REFUSED(sampler_of(1000, 64, 32, 0, 4), "more ranks than micro-batches: 2 micro-batches for 4 ranks",
+    ASSERT_REFUSED(sampler_of(1000, 100, 32, 0, 1), "train.batch.micro 32", "train.batch.global 100",
+                   "micro of 25", "global of 96 or 128");
+    ASSERT_REFUSED(sampler_of(1000, 16, 32, 0, 1), "train.batch.micro 32", "train.batch.global 16",
+                   "at most 16");
+    ASSERT_REFUSED(sampler_of(1000, 64, 32, 0, 4),
+                   "more ranks than micro-batches: 2 micro-batches for 4 ranks",
                    "use at most 2 ranks or a smaller train.batch.micro");
     ASSERT_REFUSED(sampler_of(1000, 64, 64, 0, 2), "1 micro-batch for 2 ranks", "at most 1 rank or");
-    ASSERT_REFUSED(sampler_of(1000, 96, 16, 0, 4), "6 micro-batches", "by 4 ranks", "use 3 ranks", "multiple of 64");
+    ASSERT_REFUSED(sampler_of(1000, 96, 16, 0, 4), "6 micro-batches", "by 4 ranks", "use 3 ranks",
+                   "multiple of 64");
     ASSERT_REFUSED(sampler_of(99, 100, 50, 0, 1), "99 records", "train.batch.global 100");
     ASSERT_REFUSED(sampler_of(100, 0, 1, 0, 1), "at least 1");
     ASSERT_REFUSED(sampler_of(100, 10, -1, 0, 1), "at least 1");
@@ -146,7 +156,8 @@ static void a_pass_covers_every_record_once(void **state) {
             for (int micro = 1; micro <= 9; micro++) {
                 int seen[100] = {0};
                 for (int rank = 0; rank < size; rank++) {
-                    struct cnn_sampler sampler = {.n_records = counts[k], .micro = micro, .rank = rank, .size = size};
+                    struct cnn_sampler sampler = {
+                        .n_records = counts[k], .micro = micro, .rank = rank, .size = size};
                     assert_int_equal(cnn_sampler_check_pass(&sampler), CNN_OK);
                     for (uint64_t b = 0; b < cnn_sampler_pass_batches(&sampler); b++) {
                         int n = cnn_sampler_pass_records(&sampler, b);
