@@ -25,6 +25,7 @@ static enum cnn_status create_local(struct cnn_worker *worker, const struct cnn_
         .backend = options->backend,
         .micro_batch = options->micro,
         .training = true,
+        .accumulates = options->micros > 1,
         .label_smoothing = options->config->train.label_smoothing,
         .seed = options->config->run.seed,
     };
