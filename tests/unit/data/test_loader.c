@@ -4,6 +4,7 @@
 #include "data/sampler.h"
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <time.h>
 
 enum { EPOCHS = 3, STEPS = N_RECORDS / 24, POSITIONS = STEPS * 24 };
@@ -275,20 +276,30 @@ static void works_a_bounded_number_ahead(void **state) {
     cnn_loader_destroy(loader);
 }
 
-static void batches_that_lie_ready_cost_no_wait(void **state) {
-    struct cnn_augment_list list = as_stored();
-    struct cnn_loader_options options = training(&tiny, &list, 0, 1, 1);
-    struct cnn_loader *loader = loader_of(&options, 0, 0);
+// Takes three of four batches that should lie ready; false where a thread had not yet counted its last unit.
+static bool take_ready_batches(const struct cnn_loader_options *options) {
+    struct cnn_loader *loader = loader_of(options, 0, 0);
     await_records(loader, 4 * 6);
-    sleep_ms(20); // for the last unit to be counted
+    sleep_ms(20);
     double waited_s = 0.25;
     for (int i = 0; i < 3; i++) {
         struct cnn_batch *batch = NULL;
         assert_ok(cnn_loader_next(loader, &batch, &waited_s));
     }
-    assert_true(waited_s == 0.25);
-    assert_true(cnn_loader_stats(loader).queue_mean == (4 + 3 + 2) / 3.0);
+    bool ready = cnn_loader_stats(loader).queue_mean == (4 + 3 + 2) / 3.0;
+    if (ready)
+        assert_true(waited_s == 0.25);
     cnn_loader_destroy(loader);
+    return ready;
+}
+
+static void batches_that_lie_ready_cost_no_wait(void **state) {
+    struct cnn_augment_list list = as_stored();
+    struct cnn_loader_options options = training(&tiny, &list, 0, 1, 1);
+    int tries = 0;
+    while (tries < 50 && !take_ready_batches(&options)) // a busy machine may need some
+        tries++;
+    assert_true(tries < 50);
 }
 
 // A caller that does nothing but take batches waits for most of them.
@@ -456,6 +467,8 @@ static void threads_have_names_and_end(void **state) {
     struct cnn_loader *loader = loader_of(&options, 0, 0);
     assert_int_equal(threads_named("cnn-load-"), 3);
     cnn_loader_destroy(loader);
+    for (int i = 0; i < 1000 && threads_named("cnn-load-"); i++)
+        sleep_ms(1); // the kernel forgets a thread a moment after it is joined
     assert_int_equal(threads_named("cnn-load-"), 0);
 }
 
