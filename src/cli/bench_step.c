@@ -20,7 +20,7 @@
 #define RATE 1e-3 // small: random labels teach nothing, the numbers only have to stay finite
 
 struct request {
-    const char *what; // a config or an architecture
+    const char *what;                                     // a config or an architecture
     int64_t batch, threads, steps, warmup, size, classes; // 0: the usual
     bool json, profile;
     struct cnn_strings set;
@@ -45,8 +45,7 @@ static enum cnn_status next_batch(void *context, struct cnn_batch **out, double 
     return CNN_OK;
 }
 
-static void keep_batch(void *context, struct cnn_batch *batch) {
-}
+static void keep_batch(void *context, struct cnn_batch *batch) {}
 
 static enum cnn_status draw_batch(struct bench *bench) {
     struct cnn_batch *batch = &bench->batch;
@@ -89,7 +88,8 @@ static enum cnn_status make_model(struct bench *bench, const struct request *req
         input.h = input.w = (int)request->size;
     if (config->data.channels)
         input.c = config->data.channels;
-    return cnn_network_model(&bench->model, config, input, request->classes ? (int)request->classes : classes);
+    return cnn_network_model(&bench->model, config, input,
+                             request->classes ? (int)request->classes : classes);
 }
 
 static enum cnn_status set_up_local(struct bench *bench, const struct request *request) {
@@ -101,7 +101,8 @@ static enum cnn_status set_up_local(struct bench *bench, const struct request *r
     if (request->threads)
         bench->threads = (int)request->threads;
     CNN_TRY(cnn_calloc(&bench->times, (size_t)request->steps, sizeof *bench->times));
-    CNN_TRY(cnn_network_backend(&bench->backend, bench->config, bench->threads, cnn_comm_local_rank(bench->comm)));
+    CNN_TRY(cnn_network_backend(&bench->backend, bench->config, bench->threads,
+                                cnn_comm_local_rank(bench->comm)));
     return draw_batch(bench);
 }
 
@@ -160,7 +161,8 @@ static enum cnn_status measure(struct bench *bench, const struct request *reques
     cnn_replica_profile(bench->worker->replica, request->profile);
     for (int64_t i = 0; i < request->steps; i++)
         CNN_TRY(step_once(bench, (uint64_t)(request->warmup + i), &bench->times[i]));
-    return cnn_comm_allreduce(bench->comm, bench->times, (size_t)request->steps, CNN_COMM_F64, CNN_REDUCE_MAX);
+    return cnn_comm_allreduce(bench->comm, bench->times, (size_t)request->steps, CNN_COMM_F64,
+                              CNN_REDUCE_MAX);
 }
 
 // ---- the result ----
@@ -178,7 +180,8 @@ static struct result summarize(struct bench *bench, int64_t steps) {
     struct rusage usage;
     double images = (double)bench->n_batch * cnn_comm_size(bench->comm);
     qsort(bench->times, (size_t)steps, sizeof *bench->times, ascending);
-    double median = steps % 2 ? bench->times[steps / 2] : (bench->times[steps / 2 - 1] + bench->times[steps / 2]) / 2;
+    double median =
+        steps % 2 ? bench->times[steps / 2] : (bench->times[steps / 2 - 1] + bench->times[steps / 2]) / 2;
     getrusage(RUSAGE_SELF, &usage);
     return (struct result){
         .median_s = median,
@@ -193,9 +196,9 @@ static struct result summarize(struct bench *bench, int64_t steps) {
 }
 
 static void print_text(const struct bench *bench, const struct result *result) {
-    printf("%s, batch %d a rank, %d rank%s, %d thread%s each, %s\n", bench->model->arch, bench->n_batch, cnn_comm_size(bench->comm),
-           cnn_comm_size(bench->comm) == 1 ? "" : "s", bench->threads, bench->threads == 1 ? "" : "s",
-           cnn_backend_description(bench->backend));
+    printf("%s, batch %d a rank, %d rank%s, %d thread%s each, %s\n", bench->model->arch, bench->n_batch,
+           cnn_comm_size(bench->comm), cnn_comm_size(bench->comm) == 1 ? "" : "s", bench->threads,
+           bench->threads == 1 ? "" : "s", cnn_backend_description(bench->backend));
     printf("step          %.4f s (%.4f to %.4f)\n", result->median_s, result->least_s, result->most_s);
     printf("images/s      %.2f\n", result->images_per_s);
     printf("GFLOP/s       %.1f\n", result->gflops);
@@ -204,11 +207,12 @@ static void print_text(const struct bench *bench, const struct result *result) {
 }
 
 static enum cnn_status print_json(const struct bench *bench, const struct result *result) {
-    return cnn_json_print(json_pack("{s:s, s:i, s:i, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "arch", bench->model->arch,
-                                    "batch", bench->n_batch, "ranks", cnn_comm_size(bench->comm), "threads", bench->threads, "backend",
-                                    cnn_backend_description(bench->backend), "step_s", result->median_s, "step_s_min", result->least_s,
-                                    "step_s_max", result->most_s, "images_per_s", result->images_per_s, "gflop_per_s", result->gflops,
-                                    "comm_wait_s", result->comm_wait_s, "peak_rss_mb", result->rss_mb, "loss", bench->loss));
+    return cnn_json_print(json_pack(
+        "{s:s, s:i, s:i, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "arch", bench->model->arch,
+        "batch", bench->n_batch, "ranks", cnn_comm_size(bench->comm), "threads", bench->threads, "backend",
+        cnn_backend_description(bench->backend), "step_s", result->median_s, "step_s_min", result->least_s,
+        "step_s_max", result->most_s, "images_per_s", result->images_per_s, "gflop_per_s", result->gflops,
+        "comm_wait_s", result->comm_wait_s, "peak_rss_mb", result->rss_mb, "loss", bench->loss));
 }
 
 static enum cnn_status print_profile(const struct bench *bench) {
@@ -236,19 +240,58 @@ static enum cnn_status run(struct bench *bench, const struct request *request) {
 enum cnn_status cnn_cmd_bench_step(int argc, char **argv, struct cnn_comm *comm) {
     struct request request = {.steps = 10, .warmup = 3};
     const struct cnn_flag flags[] = {
-        {.name = "batch", .type = CNN_FLAG_INT, .value = &request.batch, .argument = "N", .most = 1 << 20, .doc = "pictures of each rank's step (0: the config's micro-batch, or 16)"},
-        {.name = "threads", .type = CNN_FLAG_INT, .value = &request.threads, .argument = "T", .most = 1024, .doc = "compute threads of each rank (0: its share)"},
-        {.name = "steps", .type = CNN_FLAG_INT, .value = &request.steps, .argument = "N", .least = 1, .most = 1000000, .doc = "steps measured"},
-        {.name = "warmup", .type = CNN_FLAG_INT, .value = &request.warmup, .argument = "N", .most = 1000000, .doc = "steps before that"},
-        {.name = "size", .type = CNN_FLAG_INT, .value = &request.size, .argument = "PIXELS", .most = 4096, .doc = "side of the pictures (0: the architecture's usual)"},
-        {.name = "classes", .type = CNN_FLAG_INT, .value = &request.classes, .argument = "N", .most = 1000000, .doc = "classes (0: the usual)"},
-        {.name = "profile", .type = CNN_FLAG_BOOL, .value = &request.profile, .doc = "also print the time of each op, to stderr"},
+        {.name = "batch",
+         .type = CNN_FLAG_INT,
+         .value = &request.batch,
+         .argument = "N",
+         .most = 1 << 20,
+         .doc = "pictures of each rank's step (0: the config's micro-batch, or 16)"},
+        {.name = "threads",
+         .type = CNN_FLAG_INT,
+         .value = &request.threads,
+         .argument = "T",
+         .most = 1024,
+         .doc = "compute threads of each rank (0: its share)"},
+        {.name = "steps",
+         .type = CNN_FLAG_INT,
+         .value = &request.steps,
+         .argument = "N",
+         .least = 1,
+         .most = 1000000,
+         .doc = "steps measured"},
+        {.name = "warmup",
+         .type = CNN_FLAG_INT,
+         .value = &request.warmup,
+         .argument = "N",
+         .most = 1000000,
+         .doc = "steps before that"},
+        {.name = "size",
+         .type = CNN_FLAG_INT,
+         .value = &request.size,
+         .argument = "PIXELS",
+         .most = 4096,
+         .doc = "side of the pictures (0: the architecture's usual)"},
+        {.name = "classes",
+         .type = CNN_FLAG_INT,
+         .value = &request.classes,
+         .argument = "N",
+         .most = 1000000,
+         .doc = "classes (0: the usual)"},
+        {.name = "profile",
+         .type = CNN_FLAG_BOOL,
+         .value = &request.profile,
+         .doc = "also print the time of each op, to stderr"},
         {.name = "json", .type = CNN_FLAG_BOOL, .value = &request.json, .doc = "print one JSON document"},
-        {.name = "set", .type = CNN_FLAG_LIST, .value = &request.set, .argument = "KEY=VALUE", .doc = "overrides the config"},
+        {.name = "set",
+         .type = CNN_FLAG_LIST,
+         .value = &request.set,
+         .argument = "KEY=VALUE",
+         .doc = "overrides the config"},
     };
     const struct cnn_args args = {
         .usage = "cnn_dist bench step CONFIG|ARCH [--batch N] [--threads T] [--json]",
-        .summary = "Measures training steps on random pictures in memory: forward, loss, backward, gradient exchange and update.\n"
+        .summary = "Measures training steps on random pictures in memory: forward, loss, backward, gradient "
+                   "exchange and update.\n"
                    "Needs no dataset. Under mpirun every rank runs --batch pictures.",
         .flags = flags,
         .n_flags = sizeof flags / sizeof *flags,

@@ -8,14 +8,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static enum cnn_status read_config(struct cnn_config **out, int argc, char **argv, const char *usage, const char *summary, bool *help,
-                                   const char **path, struct cnn_comm *comm) {
+static enum cnn_status read_config(struct cnn_config **out, int argc, char **argv, const char *usage,
+                                   const char *summary, bool *help, const char **path,
+                                   struct cnn_comm *comm) {
     struct cnn_strings set = {0};
     const struct cnn_flag flags[] = {
-        {.name = "set", .type = CNN_FLAG_LIST, .value = &set, .argument = "KEY=VALUE", .doc = "overrides the config: train.epochs=5"},
+        {.name = "set",
+         .type = CNN_FLAG_LIST,
+         .value = &set,
+         .argument = "KEY=VALUE",
+         .doc = "overrides the config: train.epochs=5"},
     };
-    const struct cnn_args args = {
-        .usage = usage, .summary = summary, .flags = flags, .n_flags = 1, .least_positional = 1, .most_positional = 1};
+    const struct cnn_args args = {.usage = usage,
+                                  .summary = summary,
+                                  .flags = flags,
+                                  .n_flags = 1,
+                                  .least_positional = 1,
+                                  .most_positional = 1};
     struct cnn_args_given given;
     struct cnn_config *config = NULL;
     CNN_TRY(cnn_args_parse(&given, &args, argc, argv));
@@ -41,7 +50,8 @@ static enum cnn_status check(int argc, char **argv, struct cnn_comm *comm) {
     const char *path = NULL;
     bool help;
     CNN_TRY(read_config(&config, argc, argv, "cnn_dist config check CONFIG [--set KEY=VALUE]...",
-                        "Reads a config and says whether every key, type and range is right.", &help, &path, comm));
+                        "Reads a config and says whether every key, type and range is right.", &help, &path,
+                        comm));
     if (!help && cnn_comm_rank(comm) == 0)
         printf("%s is a correct config\n", path);
     free(config);
@@ -54,7 +64,8 @@ static enum cnn_status show(int argc, char **argv, struct cnn_comm *comm) {
     char *text = NULL;
     bool help;
     CNN_TRY(read_config(&config, argc, argv, "cnn_dist config show CONFIG [--set KEY=VALUE]...",
-                        "Prints the whole config, defaults and overrides included, as YAML.", &help, &path, comm));
+                        "Prints the whole config, defaults and overrides included, as YAML.", &help, &path,
+                        comm));
     enum cnn_status status = help ? CNN_OK : cnn_config_format(&text, config);
     if (status == CNN_OK && text && cnn_comm_rank(comm) == 0)
         fputs(text, stdout);
@@ -66,12 +77,16 @@ static enum cnn_status show(int argc, char **argv, struct cnn_comm *comm) {
 static enum cnn_status schema(int argc, char **argv, struct cnn_comm *comm) {
     bool markdown = false;
     const struct cnn_flag flags[] = {
-        {.name = "markdown", .type = CNN_FLAG_BOOL, .value = &markdown, .doc = "as the reference page docs/config.md instead of JSON"},
+        {.name = "markdown",
+         .type = CNN_FLAG_BOOL,
+         .value = &markdown,
+         .doc = "as the reference page docs/config.md instead of JSON"},
     };
-    const struct cnn_args args = {.usage = "cnn_dist config schema [--markdown]",
-                                  .summary = "Prints the table of all options: type, default, range, unit and meaning.",
-                                  .flags = flags,
-                                  .n_flags = 1};
+    const struct cnn_args args = {
+        .usage = "cnn_dist config schema [--markdown]",
+        .summary = "Prints the table of all options: type, default, range, unit and meaning.",
+        .flags = flags,
+        .n_flags = 1};
     struct cnn_args_given given;
     char *text = NULL;
     CNN_TRY(cnn_args_parse(&given, &args, argc, argv));

@@ -16,7 +16,8 @@ static void show(void *context, enum cnn_log_level level, const char *line) {
     if (console.progress)
         cnn_progress_log(console.progress, level, line);
     else
-        fprintf(stderr, "rank %d: %s: %s\n", console.rank, level == CNN_LOG_ERROR ? "error" : "warning", line);
+        fprintf(stderr, "rank %d: %s: %s\n", console.rank, level == CNN_LOG_ERROR ? "error" : "warning",
+                line);
 }
 
 enum cnn_status cnn_console_open(int rank, int size) {
@@ -40,13 +41,9 @@ struct cnn_progress *cnn_console_progress(void) {
     return console.progress;
 }
 
-bool cnn_console_is_terminal(void) {
-    return console.terminal;
-}
+bool cnn_console_is_terminal(void) { return console.terminal; }
 
-void cnn_console_quiet(void) {
-    atomic_store(&console.quiet, true);
-}
+void cnn_console_quiet(void) { atomic_store(&console.quiet, true); }
 
 void cnn_console_error(const char *message) {
     if (console.progress)

@@ -1,4 +1,5 @@
-// What the program says on stderr: log lines and the progress line, through one object so that they never mix.
+// What the program says on stderr: log lines and the progress line, through one object so that they never
+// mix.
 #ifndef CNN_CLI_CONSOLE_H
 #define CNN_CLI_CONSOLE_H
 #include "report/progress.h"

@@ -13,7 +13,8 @@ static void print_table(FILE *to, const char *name, const struct cnn_command_ent
     fprintf(to, "\n`%s COMMAND --help` explains each.\n", name);
 }
 
-static enum cnn_status fail_unknown(const char *name, const struct cnn_command_entry *table, size_t n, const char *word) {
+static enum cnn_status fail_unknown(const char *name, const struct cnn_command_entry *table, size_t n,
+                                    const char *word) {
     const char *names[MAX_COMMANDS];
     for (size_t i = 0; i < n; i++)
         names[i] = table[i].name;
@@ -23,8 +24,8 @@ static enum cnn_status fail_unknown(const char *name, const struct cnn_command_e
     return cnn_fail(CNN_ERR_INPUT, "%s has no command '%s': %s --help lists them", name, word, name);
 }
 
-enum cnn_status cnn_dispatch(const char *name, const struct cnn_command_entry *table, size_t n, int argc, char **argv,
-                             struct cnn_comm *comm) {
+enum cnn_status cnn_dispatch(const char *name, const struct cnn_command_entry *table, size_t n, int argc,
+                             char **argv, struct cnn_comm *comm) {
     bool speaks = cnn_comm_rank(comm) == 0;
     if (argc < 2) {
         if (speaks)

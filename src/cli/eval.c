@@ -39,7 +39,8 @@ static enum cnn_status open_checkpoint(struct eval *eval, const struct request *
     CNN_TRY(cnn_store_find(path, sizeof path, request->run_or_checkpoint, request->latest));
     CNN_TRY(cnn_checkpoint_open(&eval->checkpoint, path));
     const char *text = cnn_checkpoint_config(eval->checkpoint);
-    return cnn_config_parse(eval->config, path, text, strlen(text), request->set.items, (size_t)request->set.n);
+    return cnn_config_parse(eval->config, path, text, strlen(text), request->set.items,
+                            (size_t)request->set.n);
 }
 
 static enum cnn_status open_data(struct eval *eval, const struct request *request) {
@@ -51,11 +52,13 @@ static enum cnn_status open_data(struct eval *eval, const struct request *reques
 }
 
 // Local parts; the evaluator itself is made by all ranks together.
-static enum cnn_status open_local(struct eval *eval, const struct request *request, struct cnn_thread_plan *threads) {
+static enum cnn_status open_local(struct eval *eval, const struct request *request,
+                                  struct cnn_thread_plan *threads) {
     CNN_TRY(open_checkpoint(eval, request));
     CNN_TRY(open_data(eval, request));
     *threads = cnn_plan_threads(eval->config, cnn_comm_local_size(eval->comm));
-    return cnn_network_backend(&eval->backend, eval->config, threads->compute, cnn_comm_local_rank(eval->comm));
+    return cnn_network_backend(&eval->backend, eval->config, threads->compute,
+                               cnn_comm_local_rank(eval->comm));
 }
 
 static enum cnn_status open_all(struct eval *eval, const struct request *request) {
@@ -76,8 +79,9 @@ static enum cnn_status open_all(struct eval *eval, const struct request *request
     memcpy(options.mean, facts->mean, sizeof options.mean);
     memcpy(options.std, facts->std, sizeof options.std);
     CNN_TRY(cnn_evaluator_create(&eval->evaluator, &options));
-    return cnn_comm_agree(eval->comm, cnn_resume_parameters(eval->checkpoint, cnn_evaluator_model(eval->evaluator),
-                                                            cnn_evaluator_replica(eval->evaluator)));
+    return cnn_comm_agree(eval->comm,
+                          cnn_resume_parameters(eval->checkpoint, cnn_evaluator_model(eval->evaluator),
+                                                cnn_evaluator_replica(eval->evaluator)));
 }
 
 static void close_all(struct eval *eval) {
@@ -101,8 +105,9 @@ static void print_text(const struct eval *eval, const struct cnn_evaluation *res
 static enum cnn_status print_json(const struct eval *eval, const struct cnn_evaluation *result) {
     const struct cnn_run_state *state = &cnn_checkpoint_record(eval->checkpoint)->state;
     return cnn_json_print(json_pack("{s:s, s:s, s:I, s:f, s:f, s:f, s:I, s:f, s:f, s:i}", "checkpoint",
-                                    cnn_checkpoint_path(eval->checkpoint), "dataset", cnn_dataset_path(eval->dataset), "step",
-                                    (json_int_t)state->step, "top1", result->top1, "top5", result->top5, "loss", result->loss, "n",
+                                    cnn_checkpoint_path(eval->checkpoint), "dataset",
+                                    cnn_dataset_path(eval->dataset), "step", (json_int_t)state->step, "top1",
+                                    result->top1, "top5", result->top5, "loss", result->loss, "n",
                                     (json_int_t)result->n, "seconds", result->seconds, "images_per_s",
                                     (double)result->n / result->seconds, "ranks", cnn_comm_size(eval->comm)));
 }
@@ -124,16 +129,32 @@ static enum cnn_status run(struct eval *eval, const struct request *request) {
 enum cnn_status cnn_cmd_eval(int argc, char **argv, struct cnn_comm *comm) {
     struct request request = {0};
     const struct cnn_flag flags[] = {
-        {.name = "data", .type = CNN_FLAG_STRING, .value = &request.data, .argument = "DIR", .doc = "dataset; without it the run's data.val"},
-        {.name = "latest", .type = CNN_FLAG_BOOL, .value = &request.latest, .doc = "of a run folder, the newest checkpoint, not the best"},
-        {.name = "batch", .type = CNN_FLAG_INT, .value = &request.batch, .argument = "N", .most = 1 << 20,
+        {.name = "data",
+         .type = CNN_FLAG_STRING,
+         .value = &request.data,
+         .argument = "DIR",
+         .doc = "dataset; without it the run's data.val"},
+        {.name = "latest",
+         .type = CNN_FLAG_BOOL,
+         .value = &request.latest,
+         .doc = "of a run folder, the newest checkpoint, not the best"},
+        {.name = "batch",
+         .type = CNN_FLAG_INT,
+         .value = &request.batch,
+         .argument = "N",
+         .most = 1 << 20,
          .doc = "pictures at once on each rank (0: as in training); does not change the result"},
-        {.name = "set", .type = CNN_FLAG_LIST, .value = &request.set, .argument = "KEY=VALUE", .doc = "overrides the run's config"},
+        {.name = "set",
+         .type = CNN_FLAG_LIST,
+         .value = &request.set,
+         .argument = "KEY=VALUE",
+         .doc = "overrides the run's config"},
         {.name = "json", .type = CNN_FLAG_BOOL, .value = &request.json, .doc = "print one JSON document"},
     };
     const struct cnn_args args = {
         .usage = "cnn_dist eval RUN_OR_CHECKPOINT [--data DIR] [--json]",
-        .summary = "Tests a trained network. Of a run folder the best checkpoint is taken. Under mpirun the ranks share the work.",
+        .summary = "Tests a trained network. Of a run folder the best checkpoint is taken. Under mpirun the "
+                   "ranks share the work.",
         .flags = flags,
         .n_flags = sizeof flags / sizeof *flags,
         .least_positional = 1,

@@ -5,11 +5,13 @@
 #include <stdio.h>
 
 static const struct cnn_command_entry commands[] = {
-    {"train", "CONFIG [--resume auto|none|FILE]", "trains a network, alone or as one of mpirun's ranks", cnn_cmd_train},
+    {"train", "CONFIG [--resume auto|none|FILE]", "trains a network, alone or as one of mpirun's ranks",
+     cnn_cmd_train},
     {"eval", "RUN_OR_CHECKPOINT [--data DIR]", "tests a trained network on a dataset", cnn_cmd_eval},
     {"predict", "RUN_OR_CHECKPOINT IMAGE...", "names what is on pictures", cnn_cmd_predict},
     {"dataset", "import|synth|info|verify ...", "makes and looks at datasets", cnn_cmd_dataset},
-    {"model", "list|summary|export ...", "the architectures, what they cost, and their weights", cnn_cmd_model},
+    {"model", "list|summary|export ...", "the architectures, what they cost, and their weights",
+     cnn_cmd_model},
     {"config", "check|show|schema ...", "checks and explains config files", cnn_cmd_config},
     {"bench", "step|loader ...", "measures the speed of the parts", cnn_cmd_bench},
     {"version", "", "the version of the program and of its libraries", cnn_cmd_version},

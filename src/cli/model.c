@@ -24,7 +24,8 @@ static void print_list(void) {
     size_t n;
     const struct cnn_arch *archs = cnn_arch_list(&n);
     for (size_t i = 0; i < n; i++)
-        printf("%-12s %3d x %3d x %d  %s\n", archs[i].name, archs[i].input.h, archs[i].input.w, archs[i].input.c, archs[i].doc);
+        printf("%-12s %3d x %3d x %d  %s\n", archs[i].name, archs[i].input.h, archs[i].input.w,
+               archs[i].input.c, archs[i].doc);
 }
 
 static enum cnn_status print_list_json(void) {
@@ -32,18 +33,21 @@ static enum cnn_status print_list_json(void) {
     const struct cnn_arch *archs = cnn_arch_list(&n);
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:[i,i,i], s:i}", "name", archs[i].name, "doc", archs[i].doc, "input",
-                                              archs[i].input.h, archs[i].input.w, archs[i].input.c, "classes", archs[i].n_classes));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:[i,i,i], s:i}", "name", archs[i].name, "doc",
+                                              archs[i].doc, "input", archs[i].input.h, archs[i].input.w,
+                                              archs[i].input.c, "classes", archs[i].n_classes));
     return cnn_json_print(json_pack("{s:o}", "models", list));
 }
 
 static enum cnn_status list(int argc, char **argv, struct cnn_comm *comm) {
     bool json = false;
-    const struct cnn_flag flags[] = {{.name = "json", .type = CNN_FLAG_BOOL, .value = &json, .doc = "print one JSON document"}};
-    const struct cnn_args args = {.usage = "cnn_dist model list [--json]",
-                                  .summary = "Lists the architectures with their usual input (height, width, channels).",
-                                  .flags = flags,
-                                  .n_flags = 1};
+    const struct cnn_flag flags[] = {
+        {.name = "json", .type = CNN_FLAG_BOOL, .value = &json, .doc = "print one JSON document"}};
+    const struct cnn_args args = {
+        .usage = "cnn_dist model list [--json]",
+        .summary = "Lists the architectures with their usual input (height, width, channels).",
+        .flags = flags,
+        .n_flags = 1};
     struct cnn_args_given given;
     CNN_TRY(cnn_args_parse(&given, &args, argc, argv));
     if (cnn_comm_rank(comm) != 0)
@@ -76,10 +80,12 @@ static bool size_of_augmented(const struct cnn_config *config, int *h, int *w) {
     return true;
 }
 
-static enum cnn_status create_model(struct cnn_model **out, struct cnn_config *config, const struct summary_request *request) {
+static enum cnn_status create_model(struct cnn_model **out, struct cnn_config *config,
+                                    const struct summary_request *request) {
     bool is_config = !cnn_arch_find(request->what) && cnn_file_exists(request->what);
-    CNN_TRY(is_config ? cnn_config_read(config, request->what, request->set.items, (size_t)request->set.n)
-                      : cnn_config_parse(config, "summary", "", 0, request->set.items, (size_t)request->set.n));
+    CNN_TRY(is_config
+                ? cnn_config_read(config, request->what, request->set.items, (size_t)request->set.n)
+                : cnn_config_parse(config, "summary", "", 0, request->set.items, (size_t)request->set.n));
     if (!is_config)
         CNN_TRY(cnn_path_format(config->model.arch, sizeof config->model.arch, "%s", request->what));
     const struct cnn_arch *arch = cnn_arch_find(config->model.arch);
@@ -101,8 +107,11 @@ static enum cnn_status summarize(const struct summary_request *request) {
     CNN_TRY(cnn_calloc(&config, 1, sizeof *config));
     enum cnn_status status = create_model(&model, config, request);
     if (status == CNN_OK) {
-        int micro = request->micro ? (int)request->micro : config->train.batch.micro ? config->train.batch.micro : 32;
-        status = request->json ? cnn_model_summary_json(&text, model, micro) : cnn_model_summary(&text, model, micro);
+        int micro = request->micro              ? (int)request->micro
+                    : config->train.batch.micro ? config->train.batch.micro
+                                                : 32;
+        status = request->json ? cnn_model_summary_json(&text, model, micro)
+                               : cnn_model_summary(&text, model, micro);
     }
     if (status == CNN_OK)
         printf("%s%s", text, request->json ? "\n" : "");
@@ -115,15 +124,40 @@ static enum cnn_status summarize(const struct summary_request *request) {
 static enum cnn_status summary(int argc, char **argv, struct cnn_comm *comm) {
     struct summary_request request = {0};
     const struct cnn_flag flags[] = {
-        {.name = "size", .type = CNN_FLAG_INT, .value = &request.size, .argument = "PIXELS", .most = 4096, .doc = "side of the pictures (0: the config's or the architecture's)"},
-        {.name = "channels", .type = CNN_FLAG_INT, .value = &request.channels, .argument = "C", .most = 3, .doc = "channels of the pictures (0: the usual)"},
-        {.name = "classes", .type = CNN_FLAG_INT, .value = &request.classes, .argument = "N", .most = 1000000, .doc = "classes (0: the usual)"},
-        {.name = "micro", .type = CNN_FLAG_INT, .value = &request.micro, .argument = "N", .most = 1 << 20, .doc = "pictures whose memory is counted (0: the config's, or 32)"},
-        {.name = "set", .type = CNN_FLAG_LIST, .value = &request.set, .argument = "KEY=VALUE", .doc = "overrides the config"},
+        {.name = "size",
+         .type = CNN_FLAG_INT,
+         .value = &request.size,
+         .argument = "PIXELS",
+         .most = 4096,
+         .doc = "side of the pictures (0: the config's or the architecture's)"},
+        {.name = "channels",
+         .type = CNN_FLAG_INT,
+         .value = &request.channels,
+         .argument = "C",
+         .most = 3,
+         .doc = "channels of the pictures (0: the usual)"},
+        {.name = "classes",
+         .type = CNN_FLAG_INT,
+         .value = &request.classes,
+         .argument = "N",
+         .most = 1000000,
+         .doc = "classes (0: the usual)"},
+        {.name = "micro",
+         .type = CNN_FLAG_INT,
+         .value = &request.micro,
+         .argument = "N",
+         .most = 1 << 20,
+         .doc = "pictures whose memory is counted (0: the config's, or 32)"},
+        {.name = "set",
+         .type = CNN_FLAG_LIST,
+         .value = &request.set,
+         .argument = "KEY=VALUE",
+         .doc = "overrides the config"},
         {.name = "json", .type = CNN_FLAG_BOOL, .value = &request.json, .doc = "print one JSON document"},
     };
     const struct cnn_args args = {.usage = "cnn_dist model summary ARCH_OR_CONFIG [--json]",
-                                  .summary = "Prints each layer with its output, parameters and FLOPs, the totals, and the memory of a micro-batch.",
+                                  .summary = "Prints each layer with its output, parameters and FLOPs, the "
+                                             "totals, and the memory of a micro-batch.",
                                   .flags = flags,
                                   .n_flags = sizeof flags / sizeof *flags,
                                   .least_positional = 1,
@@ -142,7 +176,8 @@ static enum cnn_status summary(int argc, char **argv, struct cnn_comm *comm) {
 
 // ---- export ----
 
-static enum cnn_status write_weights(const struct cnn_checkpoint *checkpoint, const struct cnn_model *model, const char *out) {
+static enum cnn_status write_weights(const struct cnn_checkpoint *checkpoint, const struct cnn_model *model,
+                                     const char *out) {
     struct cnn_snapshot *snapshot = NULL;
     struct cnn_checkpoint_texts texts = {
         .config = cnn_checkpoint_config(checkpoint),
@@ -166,20 +201,23 @@ static enum cnn_status export_checkpoint(const struct cnn_checkpoint *checkpoint
     struct cnn_config *config = NULL;
     struct cnn_model *model = NULL;
     CNN_TRY(cnn_calloc(&config, 1, sizeof *config));
-    enum cnn_status status = cnn_config_parse(config, cnn_checkpoint_path(checkpoint), text, strlen(text), NULL, 0);
+    enum cnn_status status =
+        cnn_config_parse(config, cnn_checkpoint_path(checkpoint), text, strlen(text), NULL, 0);
     if (status == CNN_OK)
         status = cnn_network_model(&model, config, input, (int)facts->classes);
     if (status == CNN_OK)
         status = write_weights(checkpoint, model, out);
     if (status == CNN_OK)
-        printf("%s: %s after step %" PRId64 ", %.2f million parameters, in %s\n", cnn_checkpoint_path(checkpoint), model->arch,
-               cnn_checkpoint_record(checkpoint)->state.step, (double)cnn_model_count(model) / 1e6, out);
+        printf("%s: %s after step %" PRId64 ", %.2f million parameters, in %s\n",
+               cnn_checkpoint_path(checkpoint), model->arch, cnn_checkpoint_record(checkpoint)->state.step,
+               (double)cnn_model_count(model) / 1e6, out);
     cnn_model_destroy(model);
     free(config);
     return status;
 }
 
-static enum cnn_status export_from(const char *run_or_checkpoint, bool latest, const char *to, const char *out) {
+static enum cnn_status export_from(const char *run_or_checkpoint, bool latest, const char *to,
+                                   const char *out) {
     char path[4096];
     struct cnn_checkpoint *checkpoint = NULL;
     if (strcmp(to, "safetensors") != 0)
@@ -196,11 +234,21 @@ static enum cnn_status export_weights(int argc, char **argv, struct cnn_comm *co
     bool latest = false;
     const struct cnn_flag flags[] = {
         {.name = "to", .type = CNN_FLAG_STRING, .value = &to, .argument = "safetensors", .doc = "format"},
-        {.name = "out", .type = CNN_FLAG_STRING, .value = &out, .argument = "FILE", .doc = "file to write", .required = true},
-        {.name = "latest", .type = CNN_FLAG_BOOL, .value = &latest, .doc = "of a run folder, the newest checkpoint, not the best"},
+        {.name = "out",
+         .type = CNN_FLAG_STRING,
+         .value = &out,
+         .argument = "FILE",
+         .doc = "file to write",
+         .required = true},
+        {.name = "latest",
+         .type = CNN_FLAG_BOOL,
+         .value = &latest,
+         .doc = "of a run folder, the newest checkpoint, not the best"},
     };
-    const struct cnn_args args = {.usage = "cnn_dist model export RUN_OR_CHECKPOINT --to safetensors --out FILE",
-                                  .summary = "Writes the weights alone, under torchvision's names, for torchvision's load_state_dict and others.",
+    const struct cnn_args args = {.usage =
+                                      "cnn_dist model export RUN_OR_CHECKPOINT --to safetensors --out FILE",
+                                  .summary = "Writes the weights alone, under torchvision's names, for "
+                                             "torchvision's load_state_dict and others.",
                                   .flags = flags,
                                   .n_flags = sizeof flags / sizeof *flags,
                                   .least_positional = 1,

@@ -30,11 +30,12 @@ struct predictor {
     json_t *documents;
 };
 
-// The run's evaluation list; where it is empty the dataset's pictures all had the network's size, so others are
-// brought to that.
+// The run's evaluation list; where it is empty the dataset's pictures all had the network's size, so others
+// are brought to that.
 static struct cnn_augment_list preprocessing(const struct cnn_classifier *classifier) {
     const struct cnn_augment_list *list = &cnn_classifier_config(classifier)->augment.eval;
-    struct cnn_augment_list made = {.n = 2, .ops = {{.kind = CNN_AUGMENT_RESIZE}, {.kind = CNN_AUGMENT_CENTER_CROP}}};
+    struct cnn_augment_list made = {.n = 2,
+                                    .ops = {{.kind = CNN_AUGMENT_RESIZE}, {.kind = CNN_AUGMENT_CENTER_CROP}}};
     int h, w, channels;
     if (list->n > 0)
         return *list;
@@ -45,7 +46,8 @@ static struct cnn_augment_list preprocessing(const struct cnn_classifier *classi
 }
 
 // *out is malloc'ed: the pixels the network sees.
-static enum cnn_status prepare(struct predictor *predictor, const void *data, size_t bytes, uint8_t **out, int *out_h, int *out_w) {
+static enum cnn_status prepare(struct predictor *predictor, const void *data, size_t bytes, uint8_t **out,
+                               int *out_h, int *out_w) {
     struct cnn_augment_list list = preprocessing(predictor->classifier);
     struct cnn_image_info info;
     struct cnn_policy *policy = NULL;
@@ -57,7 +59,8 @@ static enum cnn_status prepare(struct predictor *predictor, const void *data, si
     cnn_policy_output(policy, &h, &w);
     enum cnn_status status = cnn_malloc(&pixels, (size_t)h * (size_t)w, (size_t)channels);
     if (status == CNN_OK)
-        status = cnn_policy_apply(policy, pixels, channels, data, bytes, &info, cnn_draws_of(0, CNN_PURPOSE_AUGMENT, 0, 0), &predictor->scratch);
+        status = cnn_policy_apply(policy, pixels, channels, data, bytes, &info,
+                                  cnn_draws_of(0, CNN_PURPOSE_AUGMENT, 0, 0), &predictor->scratch);
     cnn_policy_destroy(policy);
     if (status != CNN_OK) {
         free(pixels);
@@ -109,7 +112,8 @@ static void print_text(const struct predictor *predictor, const char *path, int 
     for (int i = 0; i < k; i++) {
         char room[16];
         int label = predictor->order[i];
-        printf("  %6.2f %%  %s\n", 100 * (double)predictor->probabilities[label], label_name(predictor, label, room, sizeof room));
+        printf("  %6.2f %%  %s\n", 100 * (double)predictor->probabilities[label],
+               label_name(predictor, label, room, sizeof room));
     }
 }
 
@@ -118,8 +122,8 @@ static void add_document(struct predictor *predictor, const char *path, int k) {
     for (int i = 0; i < k; i++) {
         int label = predictor->order[i];
         const char *name = cnn_classifier_class_name(predictor->classifier, label);
-        json_array_append_new(best, json_pack("{s:i, s:s?, s:f}", "label", label, "class", name, "probability",
-                                              (double)predictor->probabilities[label]));
+        json_array_append_new(best, json_pack("{s:i, s:s?, s:f}", "label", label, "class", name,
+                                              "probability", (double)predictor->probabilities[label]));
     }
     json_array_append_new(predictor->documents, json_pack("{s:s, s:o}", "image", path, "predictions", best));
 }
@@ -137,12 +141,14 @@ static enum cnn_status predict_all(struct predictor *predictor, const struct cnn
     }
     if (!predictor->request->json)
         return CNN_OK;
-    return cnn_json_print(json_pack("{s:s, s:O}", "checkpoint", cnn_classifier_path(predictor->classifier), "images", predictor->documents));
+    return cnn_json_print(json_pack("{s:s, s:O}", "checkpoint", cnn_classifier_path(predictor->classifier),
+                                    "images", predictor->documents));
 }
 
 static enum cnn_status open_predictor(struct predictor *predictor) {
     const struct request *request = predictor->request;
-    CNN_TRY(cnn_classifier_open_latest(&predictor->classifier, request->run_or_checkpoint, (int)request->threads, request->latest));
+    CNN_TRY(cnn_classifier_open_latest(&predictor->classifier, request->run_or_checkpoint,
+                                       (int)request->threads, request->latest));
     size_t n = (size_t)cnn_classifier_classes(predictor->classifier);
     predictor->documents = json_array();
     CNN_TRY(cnn_calloc(&predictor->probabilities, n, sizeof *predictor->probabilities));
@@ -170,9 +176,23 @@ static enum cnn_status run(const struct request *request, const struct cnn_strin
 enum cnn_status cnn_cmd_predict(int argc, char **argv, struct cnn_comm *comm) {
     struct request request = {.top_k = 5};
     const struct cnn_flag flags[] = {
-        {.name = "top-k", .type = CNN_FLAG_INT, .value = &request.top_k, .argument = "K", .least = 1, .most = 1000, .doc = "classes to show of each picture"},
-        {.name = "latest", .type = CNN_FLAG_BOOL, .value = &request.latest, .doc = "of a run folder, the newest checkpoint, not the best"},
-        {.name = "threads", .type = CNN_FLAG_INT, .value = &request.threads, .argument = "N", .most = 1024, .doc = "compute threads (0: all processors)"},
+        {.name = "top-k",
+         .type = CNN_FLAG_INT,
+         .value = &request.top_k,
+         .argument = "K",
+         .least = 1,
+         .most = 1000,
+         .doc = "classes to show of each picture"},
+        {.name = "latest",
+         .type = CNN_FLAG_BOOL,
+         .value = &request.latest,
+         .doc = "of a run folder, the newest checkpoint, not the best"},
+        {.name = "threads",
+         .type = CNN_FLAG_INT,
+         .value = &request.threads,
+         .argument = "N",
+         .most = 1024,
+         .doc = "compute threads (0: all processors)"},
         {.name = "json", .type = CNN_FLAG_BOOL, .value = &request.json, .doc = "print one JSON document"},
     };
     const struct cnn_args args = {

@@ -20,6 +20,4 @@ void cnn_signals_install(void) {
         sigaction(numbers[i], &action, NULL);
 }
 
-bool cnn_signals_stop_requested(void *unused) {
-    return stop_requested != 0;
-}
+bool cnn_signals_stop_requested(void *unused) { return stop_requested != 0; }

@@ -52,8 +52,8 @@ static void print_result(const struct cnn_config *config, const struct cnn_event
     printf("trained in %s, results in %s/%s\n", duration, config->run.dir, config->run.name);
 }
 
-static enum cnn_status train(struct cnn_config *config, const char *path, const struct cnn_strings *set, const char *resume,
-                             struct cnn_comm *comm) {
+static enum cnn_status train(struct cnn_config *config, const char *path, const struct cnn_strings *set,
+                             const char *resume, struct cnn_comm *comm) {
     struct cnn_event_end end = {.best_step = -1};
     CNN_TRY(cnn_comm_agree(comm, cnn_config_read(config, path, set->items, (size_t)set->n)));
     struct cnn_train_options options = {
@@ -75,14 +75,23 @@ enum cnn_status cnn_cmd_train(int argc, char **argv, struct cnn_comm *comm) {
     const char *resume = "auto";
     struct cnn_strings set = {0};
     const struct cnn_flag flags[] = {
-        {.name = "resume", .type = CNN_FLAG_STRING, .value = &resume, .argument = "auto|none|FILE",
+        {.name = "resume",
+         .type = CNN_FLAG_STRING,
+         .value = &resume,
+         .argument = "auto|none|FILE",
          .doc = "auto: go on where the run stopped; none: refuse a run that exists; FILE: go on from it"},
-        {.name = "set", .type = CNN_FLAG_LIST, .value = &set, .argument = "KEY=VALUE", .doc = "overrides the config: train.epochs=5"},
+        {.name = "set",
+         .type = CNN_FLAG_LIST,
+         .value = &set,
+         .argument = "KEY=VALUE",
+         .doc = "overrides the config: train.epochs=5"},
     };
     const struct cnn_args args = {
         .usage = "cnn_dist train CONFIG [--resume auto|none|FILE] [--set KEY=VALUE]...",
-        .summary = "Trains a network as the config says, with one worker per rank: `mpirun -np 8 cnn_dist train CONFIG`.\n"
-                   "Results go to the run folder, RUN.DIR/RUN.NAME of the config. SIGTERM, SIGINT and SIGUSR1 save a checkpoint\n"
+        .summary = "Trains a network as the config says, with one worker per rank: `mpirun -np 8 cnn_dist "
+                   "train CONFIG`.\n"
+                   "Results go to the run folder, RUN.DIR/RUN.NAME of the config. SIGTERM, SIGINT and "
+                   "SIGUSR1 save a checkpoint\n"
                    "and end with exit code 75; the same command then goes on from there.",
         .flags = flags,
         .n_flags = sizeof flags / sizeof *flags,

@@ -11,9 +11,12 @@
 
 enum cnn_status cnn_cmd_version(int argc, char **argv, struct cnn_comm *comm) {
     bool json = false;
-    const struct cnn_flag flags[] = {{.name = "json", .type = CNN_FLAG_BOOL, .value = &json, .doc = "print one JSON document"}};
-    const struct cnn_args args = {
-        .usage = "cnn_dist version [--json]", .summary = "Prints the version of the program and of what it runs on.", .flags = flags, .n_flags = 1};
+    const struct cnn_flag flags[] = {
+        {.name = "json", .type = CNN_FLAG_BOOL, .value = &json, .doc = "print one JSON document"}};
+    const struct cnn_args args = {.usage = "cnn_dist version [--json]",
+                                  .summary = "Prints the version of the program and of what it runs on.",
+                                  .flags = flags,
+                                  .n_flags = 1};
     struct cnn_args_given given;
     struct cnn_backend *backend = NULL;
     CNN_TRY(cnn_args_parse(&given, &args, argc, argv));
@@ -27,10 +30,11 @@ enum cnn_status cnn_cmd_version(int argc, char **argv, struct cnn_comm *comm) {
     CNN_TRY(cnn_backend_create(&backend, CNN_BACKEND_AUTO, &options));
     enum cnn_status status = CNN_OK;
     if (json)
-        status = cnn_json_print(json_pack("{s:s, s:s, s:s}", "version", cnn_dist_version(), "backend", cnn_backend_description(backend),
-                                          "comm", cnn_comm_library(comm)));
+        status = cnn_json_print(json_pack("{s:s, s:s, s:s}", "version", cnn_dist_version(), "backend",
+                                          cnn_backend_description(backend), "comm", cnn_comm_library(comm)));
     else
-        printf("cnn_dist %s\n%s\n%s\n", cnn_dist_version(), cnn_backend_description(backend), cnn_comm_library(comm));
+        printf("cnn_dist %s\n%s\n%s\n", cnn_dist_version(), cnn_backend_description(backend),
+               cnn_comm_library(comm));
     cnn_backend_destroy(backend);
     return status;
 }

@@ -9,16 +9,18 @@ static void announce_epoch(const struct cnn_event *event) {
     const struct cnn_event_epoch *epoch = &event->whole_epoch;
     char duration[32];
     cnn_format_duration(duration, sizeof duration, epoch->train_s);
-    cnn_log_info("epoch %" PRIu64 "    trained: loss %.4f, top1 %.2f %%, %.0f images/s, %s", event->epoch, epoch->loss, epoch->top1,
-                 epoch->images_per_s, duration);
+    cnn_log_info("epoch %" PRIu64 "    trained: loss %.4f, top1 %.2f %%, %.0f images/s, %s", event->epoch,
+                 epoch->loss, epoch->top1, epoch->images_per_s, duration);
 }
 
 static void announce_eval(const struct cnn_event *event) {
     const struct cnn_event_eval *eval = &event->eval;
     char duration[32];
     cnn_format_duration(duration, sizeof duration, eval->seconds);
-    cnn_log_info("epoch %" PRIu64 "    evaluated: top1 %.2f %%, top5 %.2f %%, loss %.4f, %" PRIu64 " records, %s%s", event->epoch,
-                 eval->top1, eval->top5, eval->loss, eval->n, duration, eval->best ? ", the best so far" : "");
+    cnn_log_info("epoch %" PRIu64 "    evaluated: top1 %.2f %%, top5 %.2f %%, loss %.4f, %" PRIu64
+                 " records, %s%s",
+                 event->epoch, eval->top1, eval->top5, eval->loss, eval->n, duration,
+                 eval->best ? ", the best so far" : "");
 }
 
 static void announce_checkpoint(const struct cnn_event *event) {
@@ -38,8 +40,8 @@ static void announce_end(const struct cnn_event *event) {
     const struct cnn_event_end *end = &event->end;
     char duration[32];
     cnn_format_duration(duration, sizeof duration, end->seconds);
-    cnn_log_info("%s after step %" PRIu64 ", %s%s%s", end->status, event->step, duration, end->message ? ": " : "",
-                 end->message ? end->message : "");
+    cnn_log_info("%s after step %" PRIu64 ", %s%s%s", end->status, event->step, duration,
+                 end->message ? ": " : "", end->message ? end->message : "");
 }
 
 void cnn_announce(const struct cnn_event *event) {

@@ -7,40 +7,43 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static const char *plural(int64_t n) {
-    return n == 1 ? "" : "s";
-}
+static const char *plural(int64_t n) { return n == 1 ? "" : "s"; }
 
 static void log_place(const struct cnn_run *run) {
     int size = run->place.size, hosts = cnn_comm_hosts(run->comm);
     const char *library = size == 1 ? "no exchange needed" : cnn_comm_library(run->comm);
-    cnn_log_info("cnn_dist %s: run %s in %s", cnn_dist_version(), run->config.run.name, run->outputs.folder.path);
-    cnn_log_info("ranks      %d on %d host%s (%s), each with %d compute and %d loader thread%s; processors: %d of %d here", size, hosts,
-                 plural(hosts), library, run->threads.compute, run->threads.loader, plural(run->threads.loader),
-                 run->threads.allowed, run->threads.online);
+    cnn_log_info("cnn_dist %s: run %s in %s", cnn_dist_version(), run->config.run.name,
+                 run->outputs.folder.path);
+    cnn_log_info("ranks      %d on %d host%s (%s), each with %d compute and %d loader thread%s; processors: "
+                 "%d of %d here",
+                 size, hosts, plural(hosts), library, run->threads.compute, run->threads.loader,
+                 plural(run->threads.loader), run->threads.allowed, run->threads.online);
     cnn_log_info("backend    %s", cnn_backend_description(run->backend));
 }
 
 static void log_model(const struct cnn_run *run) {
     const struct cnn_model *model = run->model;
-    cnn_log_info("model      %s: %.2f million parameters, %.1f MFLOP an image, input %d x %d x %d, %d classes", model->arch,
-                 (double)cnn_model_count(model) / 1e6, cnn_model_flops(model) / 1e6, model->input.h, model->input.w, model->input.c,
-                 model->n_classes);
+    cnn_log_info(
+        "model      %s: %.2f million parameters, %.1f MFLOP an image, input %d x %d x %d, %d classes",
+        model->arch, (double)cnn_model_count(model) / 1e6, cnn_model_flops(model) / 1e6, model->input.h,
+        model->input.w, model->input.c, model->n_classes);
 }
 
 static void log_data(const struct cnn_run *run) {
     const struct cnn_plan *plan = &run->plan;
     const struct cnn_run_facts *facts = &run->record.facts;
-    cnn_log_info("data       %" PRIu64 " records to train on (%s), %" PRIu64 " to evaluate on%s%s%s", plan->sampler.n_records,
-                 run->config.data.train, run->inputs.val ? cnn_dataset_count(run->inputs.val) : 0, run->inputs.val ? " (" : "",
+    cnn_log_info("data       %" PRIu64 " records to train on (%s), %" PRIu64 " to evaluate on%s%s%s",
+                 plan->sampler.n_records, run->config.data.train,
+                 run->inputs.val ? cnn_dataset_count(run->inputs.val) : 0, run->inputs.val ? " (" : "",
                  run->inputs.val ? run->config.data.val : "", run->inputs.val ? ")" : "");
     if (facts->channels == 1)
         cnn_log_info("pixels     mean %.4f, deviation %.4f", facts->mean[0], facts->std[0]);
     else
-        cnn_log_info("pixels     mean %.4f %.4f %.4f, deviation %.4f %.4f %.4f", facts->mean[0], facts->mean[1], facts->mean[2],
-                     facts->std[0], facts->std[1], facts->std[2]);
-    cnn_log_info("batch      %d a step = %d rank%s x %d micro-batch%s x %d", plan->sampler.global, run->place.size,
-                 plural(run->place.size), plan->micros, plan->micros == 1 ? "" : "es", plan->sampler.micro);
+        cnn_log_info("pixels     mean %.4f %.4f %.4f, deviation %.4f %.4f %.4f", facts->mean[0],
+                     facts->mean[1], facts->mean[2], facts->std[0], facts->std[1], facts->std[2]);
+    cnn_log_info("batch      %d a step = %d rank%s x %d micro-batch%s x %d", plan->sampler.global,
+                 run->place.size, plural(run->place.size), plan->micros, plan->micros == 1 ? "" : "es",
+                 plan->sampler.micro);
     cnn_log_info("length     %g epoch%s x %" PRId64 " steps = %" PRId64 " steps", run->config.train.epochs,
                  run->config.train.epochs == 1 ? "" : "s", plan->steps_per_epoch, plan->total_steps);
 }
@@ -55,7 +58,8 @@ static void log_memory(const struct cnn_run *run) {
     cnn_format_bytes(unshared, sizeof unshared, (double)memory.activations_unshared);
     cnn_format_bytes(scratch, sizeof scratch, (double)memory.scratch);
     cnn_format_bytes(loader, sizeof loader, (double)cnn_loader_bytes(run->loader));
-    cnn_log_info("memory     of a rank: parameters %s, gradients %s, momentum %s, activations %s (%s without reuse), scratch %s, "
+    cnn_log_info("memory     of a rank: parameters %s, gradients %s, momentum %s, activations %s (%s without "
+                 "reuse), scratch %s, "
                  "batches %s",
                  parameters, gradients, velocity, activations, unshared, scratch, loader);
 }

@@ -20,9 +20,11 @@ static enum cnn_status read_metadata(struct cnn_checkpoint *checkpoint) {
     if (!format || strncmp(format, "cnn_dist ", 9) != 0)
         return cnn_fail(CNN_ERR_INPUT, "not a checkpoint of cnn_dist (its metadata does not say so)");
     if (!version || strcmp(version, "1") != 0)
-        return cnn_fail(CNN_ERR_INPUT, "checkpoint format version %s, this program reads version 1", version ? version : "(none)");
+        return cnn_fail(CNN_ERR_INPUT, "checkpoint format version %s, this program reads version 1",
+                        version ? version : "(none)");
     for (int i = 0; i < cnn_record_n_fields(); i++)
-        CNN_TRY(cnn_record_read(&checkpoint->record, i, cnn_safetensors_metadata(checkpoint->file, cnn_record_key(i))));
+        CNN_TRY(cnn_record_read(&checkpoint->record, i,
+                                cnn_safetensors_metadata(checkpoint->file, cnn_record_key(i))));
     if (!cnn_checkpoint_config(checkpoint))
         return cnn_fail(CNN_ERR_INPUT, "its metadata has no `config`: not a checkpoint of cnn_dist");
     return CNN_OK;
@@ -51,9 +53,7 @@ void cnn_checkpoint_close(struct cnn_checkpoint *checkpoint) {
     free(checkpoint);
 }
 
-const char *cnn_checkpoint_path(const struct cnn_checkpoint *checkpoint) {
-    return checkpoint->path;
-}
+const char *cnn_checkpoint_path(const struct cnn_checkpoint *checkpoint) { return checkpoint->path; }
 
 const struct cnn_run_record *cnn_checkpoint_record(const struct cnn_checkpoint *checkpoint) {
     return &checkpoint->record;
@@ -68,7 +68,8 @@ const char *cnn_checkpoint_class_names(const struct cnn_checkpoint *checkpoint) 
     return names ? names : "[]";
 }
 
-static const struct cnn_tensor *find(const struct cnn_checkpoint *checkpoint, const char *prefix, const char *name) {
+static const struct cnn_tensor *find(const struct cnn_checkpoint *checkpoint, const char *prefix,
+                                     const char *name) {
     char full[160];
     snprintf(full, sizeof full, "%s%s", prefix, name);
     return cnn_safetensors_find(checkpoint->file, full);
@@ -91,12 +92,14 @@ static bool same_shape(const struct cnn_tensor *tensor, const struct cnn_param *
     return true;
 }
 
-static enum cnn_status check_tensor(const struct cnn_checkpoint *checkpoint, const struct cnn_model *model, const char *prefix,
-                                    const struct cnn_param *param) {
+static enum cnn_status check_tensor(const struct cnn_checkpoint *checkpoint, const struct cnn_model *model,
+                                    const char *prefix, const struct cnn_param *param) {
     const struct cnn_tensor *tensor = find(checkpoint, prefix, param->name);
     if (!tensor)
-        return cnn_fail(CNN_ERR_INPUT, "%s has no %s%s, which %s wants: %s", checkpoint->path, prefix, param->name, model->arch,
-                        *prefix ? "these are weights without an optimizer and cannot be trained on" : "look at model.arch");
+        return cnn_fail(CNN_ERR_INPUT, "%s has no %s%s, which %s wants: %s", checkpoint->path, prefix,
+                        param->name, model->arch,
+                        *prefix ? "these are weights without an optimizer and cannot be trained on"
+                                : "look at model.arch");
     if (same_shape(tensor, param))
         return CNN_OK;
     char has[128], wants[128];
@@ -106,14 +109,17 @@ static enum cnn_status check_tensor(const struct cnn_checkpoint *checkpoint, con
     format_dims(has, sizeof has, tensor->n_dims, tensor->dims);
     format_dims(wants, sizeof wants, param->n_dims, dims);
     bool classes = checkpoint->record.facts.classes != model->n_classes;
-    return cnn_fail(CNN_ERR_INPUT, "%s has %s%s %s%s, the model wants %s: look at %s", checkpoint->path, prefix, param->name, has,
-                    tensor->dtype == CNN_DTYPE_F32 ? "" : " (not fp32)", wants,
+    return cnn_fail(CNN_ERR_INPUT, "%s has %s%s %s%s, the model wants %s: look at %s", checkpoint->path,
+                    prefix, param->name, has, tensor->dtype == CNN_DTYPE_F32 ? "" : " (not fp32)", wants,
                     classes ? "model.classes and the dataset's classes" : "model.arch");
 }
 
-enum cnn_status cnn_checkpoint_check(const struct cnn_checkpoint *checkpoint, const struct cnn_model *model, bool velocity) {
+enum cnn_status cnn_checkpoint_check(const struct cnn_checkpoint *checkpoint, const struct cnn_model *model,
+                                     bool velocity) {
     if (strcmp(checkpoint->record.facts.arch, model->arch) != 0)
-        return cnn_fail(CNN_ERR_INPUT, "%s holds a %s, the config asks for a %s: set model.arch, or give the run another name (run.name)",
+        return cnn_fail(CNN_ERR_INPUT,
+                        "%s holds a %s, the config asks for a %s: set model.arch, or give the run another "
+                        "name (run.name)",
                         checkpoint->path, checkpoint->record.facts.arch, model->arch);
     for (int i = 0; i < model->n_params; i++) {
         CNN_TRY(check_tensor(checkpoint, model, "", &model->params[i]));
@@ -123,7 +129,8 @@ enum cnn_status cnn_checkpoint_check(const struct cnn_checkpoint *checkpoint, co
     return CNN_OK;
 }
 
-const float *cnn_checkpoint_parameter(const struct cnn_checkpoint *checkpoint, const struct cnn_param *param) {
+const float *cnn_checkpoint_parameter(const struct cnn_checkpoint *checkpoint,
+                                      const struct cnn_param *param) {
     return find(checkpoint, "", param->name)->data;
 }
 

@@ -20,17 +20,20 @@ struct cnn_classifier {
     struct cnn_replica *replica;
 };
 
-static enum cnn_status open_parts(struct cnn_classifier *classifier, const char *run_or_checkpoint, int threads, bool latest) {
+static enum cnn_status open_parts(struct cnn_classifier *classifier, const char *run_or_checkpoint,
+                                  int threads, bool latest) {
     char path[4096];
     CNN_TRY(cnn_store_find(path, sizeof path, run_or_checkpoint, latest));
     CNN_TRY(cnn_checkpoint_open(&classifier->checkpoint, path));
     const char *text = cnn_checkpoint_config(classifier->checkpoint);
     CNN_TRY(cnn_config_parse(&classifier->config, path, text, strlen(text), NULL, 0));
     classifier->class_names = json_loads(cnn_checkpoint_class_names(classifier->checkpoint), 0, NULL);
-    return cnn_network_backend(&classifier->backend, &classifier->config, threads > 0 ? threads : cnn_cpus_allowed(), 0);
+    return cnn_network_backend(&classifier->backend, &classifier->config,
+                               threads > 0 ? threads : cnn_cpus_allowed(), 0);
 }
 
-enum cnn_status cnn_classifier_open_latest(struct cnn_classifier **out, const char *run_or_checkpoint, int threads, bool latest) {
+enum cnn_status cnn_classifier_open_latest(struct cnn_classifier **out, const char *run_or_checkpoint,
+                                           int threads, bool latest) {
     struct cnn_classifier *classifier = NULL;
     CNN_TRY(cnn_calloc(&classifier, 1, sizeof *classifier));
     enum cnn_status status = open_parts(classifier, run_or_checkpoint, threads, latest);
@@ -79,7 +82,8 @@ const char *cnn_classifier_class_name(const struct cnn_classifier *classifier, i
     return label < 0 ? NULL : json_string_value(json_array_get(classifier->class_names, (size_t)label));
 }
 
-void cnn_classifier_input(const struct cnn_classifier *classifier, int *out_h, int *out_w, int *out_channels) {
+void cnn_classifier_input(const struct cnn_classifier *classifier, int *out_h, int *out_w,
+                          int *out_channels) {
     *out_h = (int)facts_of(classifier)->height;
     *out_w = (int)facts_of(classifier)->width;
     *out_channels = (int)facts_of(classifier)->channels;
@@ -116,7 +120,8 @@ static void softmax(float *values, int n) {
         values[i] = (float)(values[i] / sum);
 }
 
-enum cnn_status cnn_classifier_run(struct cnn_classifier *classifier, const uint8_t *pixels, int h, int w, float *probabilities) {
+enum cnn_status cnn_classifier_run(struct cnn_classifier *classifier, const uint8_t *pixels, int h, int w,
+                                   float *probabilities) {
     bool planned = classifier->replica && classifier->model->input.h == h && classifier->model->input.w == w;
     enum cnn_status status = planned ? CNN_OK : plan_for(classifier, h, w);
     if (status != CNN_OK) {

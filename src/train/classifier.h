@@ -6,7 +6,8 @@
 #include <stdbool.h>
 
 // As cnn_classifier_open; `latest`: the newest checkpoint of a run folder instead of the best.
-enum cnn_status cnn_classifier_open_latest(struct cnn_classifier **out, const char *run_or_checkpoint, int threads, bool latest) CNN_MUST_CHECK;
+enum cnn_status cnn_classifier_open_latest(struct cnn_classifier **out, const char *run_or_checkpoint,
+                                           int threads, bool latest) CNN_MUST_CHECK;
 // The config it was trained with.
 const struct cnn_config *cnn_classifier_config(const struct cnn_classifier *classifier);
 

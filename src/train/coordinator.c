@@ -6,8 +6,8 @@ enum cnn_status cnn_coordinator_fold(struct cnn_step_report *report, struct cnn_
     return cnn_comm_allreduce(comm, report, CNN_STEP_REPORT_FIELDS, CNN_COMM_F64, CNN_REDUCE_SUM);
 }
 
-void cnn_coordinator_init(struct cnn_coordinator *out, const struct cnn_config *config, int64_t steps_per_epoch, int64_t total_steps,
-                          bool has_val) {
+void cnn_coordinator_init(struct cnn_coordinator *out, const struct cnn_config *config,
+                          int64_t steps_per_epoch, int64_t total_steps, bool has_val) {
     *out = (struct cnn_coordinator){
         .steps_per_epoch = steps_per_epoch,
         .total_steps = total_steps,
@@ -27,14 +27,17 @@ struct cnn_directive cnn_coordinator_decide(const struct cnn_coordinator *coordi
     }
     int64_t per_epoch = coordinator->steps_per_epoch;
     bool last = steps_done >= coordinator->total_steps;
-    bool evaluate = coordinator->has_val && (last || cnn_schedule_due(coordinator->eval_every, per_epoch, steps_done));
+    bool evaluate =
+        coordinator->has_val && (last || cnn_schedule_due(coordinator->eval_every, per_epoch, steps_done));
     directive.log = last || steps_done == 1 || steps_done % coordinator->log_every == 0;
     directive.end_epoch = last || steps_done % per_epoch == 0;
-    // A request that comes with the very last step, when nothing is left to do, is no reason to say "not finished".
+    // A request that comes with the very last step, when nothing is left to do, is no reason to say "not
+    // finished".
     directive.stop = sums->stop_requests > 0 && (!last || evaluate);
     directive.evaluate = evaluate && !directive.stop;
     directive.evaluation_due = evaluate && directive.stop;
-    directive.checkpoint = last || directive.stop || cnn_schedule_due(coordinator->checkpoint_every, per_epoch, steps_done);
+    directive.checkpoint =
+        last || directive.stop || cnn_schedule_due(coordinator->checkpoint_every, per_epoch, steps_done);
     directive.done = last && !directive.stop;
     return directive;
 }

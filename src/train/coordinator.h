@@ -7,9 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// One rank's part of a step; after cnn_coordinator_fold the sums over ranks. Doubles only: it travels as an array.
+// One rank's part of a step; after cnn_coordinator_fold the sums over ranks. Doubles only: it travels as an
+// array.
 struct cnn_step_report {
-    double loss, top1, top5, n;         // sums over the samples of the step
+    double loss, top1, top5, n; // sums over the samples of the step
     double data_wait_s, comm_wait_s;
     double stop_requests, not_finite, errors, bad_records;
 };
@@ -25,11 +26,11 @@ struct cnn_coordinator {
     int log_every;
     bool has_val;
 };
-void cnn_coordinator_init(struct cnn_coordinator *out, const struct cnn_config *config, int64_t steps_per_epoch, int64_t total_steps,
-                          bool has_val);
+void cnn_coordinator_init(struct cnn_coordinator *out, const struct cnn_config *config,
+                          int64_t steps_per_epoch, int64_t total_steps, bool has_val);
 
-// What to do after a step, in this order. `fail`: nothing else is done. `stop` with an evaluation due puts that off
-// (evaluation_due), as a job that is told to leave may have little time.
+// What to do after a step, in this order. `fail`: nothing else is done. `stop` with an evaluation due puts
+// that off (evaluation_due), as a job that is told to leave may have little time.
 struct cnn_directive {
     bool fail;
     bool log, end_epoch, evaluate, evaluation_due, checkpoint;

@@ -18,7 +18,8 @@ struct cnn_evaluator {
     uint64_t rounds; // batches of the rank that has most of them
 };
 
-static enum cnn_status create_replica(struct cnn_evaluator *evaluator, const struct cnn_evaluator_options *options) {
+static enum cnn_status create_replica(struct cnn_evaluator *evaluator,
+                                      const struct cnn_evaluator_options *options) {
     struct cnn_replica_options replica = {
         .model = evaluator->model,
         .backend = options->backend,
@@ -32,20 +33,23 @@ static enum cnn_status create_replica(struct cnn_evaluator *evaluator, const str
     return cnn_replica_create(&evaluator->replica, &replica);
 }
 
-static enum cnn_status create_parts(struct cnn_evaluator *evaluator, const struct cnn_evaluator_options *options) {
+static enum cnn_status create_parts(struct cnn_evaluator *evaluator,
+                                    const struct cnn_evaluator_options *options) {
     struct cnn_shape input;
-    CNN_TRY(cnn_network_eval_loader(&evaluator->loader, options->config, options->backend, options->dataset, options->channels,
-                                    options->threads, options->batch, options->comm));
+    CNN_TRY(cnn_network_eval_loader(&evaluator->loader, options->config, options->backend, options->dataset,
+                                    options->channels, options->threads, options->batch, options->comm));
     cnn_loader_output(evaluator->loader, &input.h, &input.w, &input.c);
     CNN_TRY(cnn_network_model(&evaluator->model, options->config, input, options->classes));
     return create_replica(evaluator, options);
 }
 
-enum cnn_status cnn_evaluator_create(struct cnn_evaluator **out, const struct cnn_evaluator_options *options) {
+enum cnn_status cnn_evaluator_create(struct cnn_evaluator **out,
+                                     const struct cnn_evaluator_options *options) {
     struct cnn_evaluator *evaluator = NULL;
     enum cnn_status status = cnn_calloc(&evaluator, 1, sizeof *evaluator);
     if (status == CNN_OK) {
-        uint64_t batches = (cnn_dataset_count(options->dataset) + (uint64_t)options->batch - 1) / (uint64_t)options->batch;
+        uint64_t batches =
+            (cnn_dataset_count(options->dataset) + (uint64_t)options->batch - 1) / (uint64_t)options->batch;
         uint64_t size = (uint64_t)cnn_comm_size(options->comm);
         evaluator->comm = options->comm;
         evaluator->rounds = (batches + size - 1) / size;
@@ -90,10 +94,10 @@ static enum cnn_status run_batch(struct cnn_evaluator *evaluator) {
     return status;
 }
 
-// All ranks run the same rounds and look around together, so that a rank in trouble, or told to stop, takes the
-// others along. CNN_ERR_COMM alone leaves at once.
-static enum cnn_status run_rounds(struct cnn_evaluator *evaluator, bool (*stop)(void *), void *context, bool *interrupted,
-                                  enum cnn_status *mine) {
+// All ranks run the same rounds and look around together, so that a rank in trouble, or told to stop, takes
+// the others along. CNN_ERR_COMM alone leaves at once.
+static enum cnn_status run_rounds(struct cnn_evaluator *evaluator, bool (*stop)(void *), void *context,
+                                  bool *interrupted, enum cnn_status *mine) {
     for (uint64_t round = 0; round < evaluator->rounds; round++) {
         if (*mine == CNN_OK)
             *mine = run_batch(evaluator);

@@ -1,5 +1,5 @@
-// What a run tells while it goes: one struct per kind of event, handed to a callback on rank 0. metrics.jsonl and
-// log.txt are written from the same events, so a progress line and the files never disagree.
+// What a run tells while it goes: one struct per kind of event, handed to a callback on rank 0. metrics.jsonl
+// and log.txt are written from the same events, so a progress line and the files never disagree.
 #ifndef CNN_TRAIN_EVENTS_H
 #define CNN_TRAIN_EVENTS_H
 #include <stdbool.h>
@@ -26,20 +26,21 @@ struct cnn_event_start {
     int global_batch, micro_batch, classes;
 };
 struct cnn_event_step {
-    double loss;         // mean over the global batch of this step
+    double loss; // mean over the global batch of this step
     double top1, lr;
-    double images_per_s; // over all ranks, since the last logged step
+    double images_per_s;      // over all ranks, since the last logged step
     double images_per_s_mean; // since this process began training
-    double step_s;       // mean time of a step since the last logged one
-    double data_wait_s;  // of those step_s, spent waiting for the loader; mean over ranks
-    double comm_wait_s;  // of those step_s, spent waiting for the exchange to end; mean over ranks
+    double step_s;            // mean time of a step since the last logged one
+    double data_wait_s;       // of those step_s, spent waiting for the loader; mean over ranks
+    double comm_wait_s;       // of those step_s, spent waiting for the exchange to end; mean over ranks
     double eta_s;
     uint64_t total_steps, steps_per_epoch;
     double epochs;
     bool logged; // one of the steps that metrics.jsonl records; the others are for a progress line
 };
 struct cnn_event_epoch {
-    double loss, top1, top5, train_s, images_per_s; // over the training samples of the epoch, as they were met
+    double loss, top1, top5, train_s,
+        images_per_s; // over the training samples of the epoch, as they were met
 };
 struct cnn_event_eval {
     double loss, top1, top5, seconds;
@@ -53,7 +54,7 @@ struct cnn_event_checkpoint {
     bool best;
 };
 struct cnn_event_note {
-    const char *name;    // "resumed", "stopping", "checkpoint_failed", "bad_records"
+    const char *name; // "resumed", "stopping", "checkpoint_failed", "bad_records"
     const char *message;
     bool warning;
 };

@@ -22,13 +22,17 @@ static enum cnn_status check_labels(const struct cnn_dataset *dataset, const cha
     for (uint64_t i = 0; i < count; i++) {
         struct cnn_record record = cnn_dataset_record(dataset, i);
         if (record.label < 0 || record.label >= classes)
-            return cnn_fail(CNN_ERR_INPUT, "%s: record %llu of %s has label %d, but there are %d classes (0..%d): look at model.classes",
-                            option, (unsigned long long)record.id, cnn_dataset_path(dataset), record.label, classes, classes - 1);
+            return cnn_fail(
+                CNN_ERR_INPUT,
+                "%s: record %llu of %s has label %d, but there are %d classes (0..%d): look at model.classes",
+                option, (unsigned long long)record.id, cnn_dataset_path(dataset), record.label, classes,
+                classes - 1);
     }
     return CNN_OK;
 }
 
-enum cnn_status cnn_inputs_open_checked(struct cnn_dataset **out, const char *option, const char *path, int classes) {
+enum cnn_status cnn_inputs_open_checked(struct cnn_dataset **out, const char *option, const char *path,
+                                        int classes) {
     struct cnn_dataset *dataset = NULL;
     CNN_TRY(open_dataset(&dataset, option, path));
     enum cnn_status status = check_labels(dataset, option, classes);
@@ -40,11 +44,14 @@ enum cnn_status cnn_inputs_open_checked(struct cnn_dataset **out, const char *op
     return CNN_OK;
 }
 
-static enum cnn_status resolve_classes(int *out, const struct cnn_config *config, const struct cnn_dataset *dataset) {
+static enum cnn_status resolve_classes(int *out, const struct cnn_config *config,
+                                       const struct cnn_dataset *dataset) {
     int stored = cnn_dataset_header(dataset)->n_classes, wanted = config->model.classes;
     if (wanted == CNN_AUTO && stored < 2)
-        return cnn_fail(CNN_ERR_INPUT, "data.train: %s says it has %d class%s, and a network needs at least 2: set model.classes",
-                        config->data.train, stored, stored == 1 ? "" : "es");
+        return cnn_fail(
+            CNN_ERR_INPUT,
+            "data.train: %s says it has %d class%s, and a network needs at least 2: set model.classes",
+            config->data.train, stored, stored == 1 ? "" : "es");
     *out = wanted == CNN_AUTO ? stored : wanted;
     return CNN_OK;
 }
@@ -71,14 +78,17 @@ static enum cnn_status list_names(char **out, const struct cnn_dataset *dataset,
 
 static enum cnn_status open_all(struct cnn_inputs *inputs, const struct cnn_config *config) {
     if (config->data.train[0] == '\0')
-        return cnn_fail(CNN_ERR_INPUT, "%s: data.train: training needs the folder of a dataset (cnn_dist dataset --help makes one)",
-                        config->path);
+        return cnn_fail(
+            CNN_ERR_INPUT,
+            "%s: data.train: training needs the folder of a dataset (cnn_dist dataset --help makes one)",
+            config->path);
     CNN_TRY(open_dataset(&inputs->train, "data.train", config->data.train));
     CNN_TRY(resolve_classes(&inputs->classes, config, inputs->train));
     CNN_TRY(check_labels(inputs->train, "data.train", inputs->classes));
     if (config->data.val[0] != '\0')
         CNN_TRY(cnn_inputs_open_checked(&inputs->val, "data.val", config->data.val, inputs->classes));
-    inputs->channels = config->data.channels == CNN_AUTO ? cnn_dataset_channels(inputs->train) : config->data.channels;
+    inputs->channels =
+        config->data.channels == CNN_AUTO ? cnn_dataset_channels(inputs->train) : config->data.channels;
     return list_names(&inputs->class_names, inputs->train, inputs->classes);
 }
 

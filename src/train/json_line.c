@@ -56,7 +56,11 @@ void cnn_json_bool(struct cnn_json_line *line, const char *key, bool value) {
 
 // Bytes of the UTF-8 character at `at`, 0 where there is none.
 static size_t character(const unsigned char *at) {
-    size_t n = *at < 0x80 ? 1 : *at >= 0xc2 && *at < 0xe0 ? 2 : *at >= 0xe0 && *at < 0xf0 ? 3 : *at >= 0xf0 && *at < 0xf5 ? 4 : 0;
+    size_t n = *at < 0x80                  ? 1
+               : *at >= 0xc2 && *at < 0xe0 ? 2
+               : *at >= 0xe0 && *at < 0xf0 ? 3
+               : *at >= 0xf0 && *at < 0xf5 ? 4
+                                           : 0;
     for (size_t i = 1; i < n; i++)
         if ((at[i] & 0xc0) != 0x80)
             return 0;

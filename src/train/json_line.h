@@ -13,10 +13,12 @@ struct cnn_json_line {
 };
 void cnn_json_begin(struct cnn_json_line *line, const char *kind); // {"kind":"..."
 void cnn_json_int(struct cnn_json_line *line, const char *key, int64_t value);
-void cnn_json_exact(struct cnn_json_line *line, const char *key, double value);   // the shortest that reads back to the same bits
+void cnn_json_exact(struct cnn_json_line *line, const char *key,
+                    double value); // the shortest that reads back to the same bits
 void cnn_json_rounded(struct cnn_json_line *line, const char *key, double value); // six digits
 void cnn_json_bool(struct cnn_json_line *line, const char *key, bool value);
-void cnn_json_text(struct cnn_json_line *line, const char *key, const char *value); // cut short rather than torn
+void cnn_json_text(struct cnn_json_line *line, const char *key,
+                   const char *value);         // cut short rather than torn
 void cnn_json_end(struct cnn_json_line *line); // } and a newline
 
 #endif

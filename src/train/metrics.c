@@ -22,7 +22,8 @@ struct cnn_metrics_file {
 static bool keep_line(const char *line, size_t bytes, int64_t step) {
     json_t *object = json_loadb(line, bytes, 0, NULL);
     const char *kind = json_string_value(json_object_get(object, "kind"));
-    bool keep = kind && strcmp(kind, "end") != 0 && json_integer_value(json_object_get(object, "step")) <= step;
+    bool keep =
+        kind && strcmp(kind, "end") != 0 && json_integer_value(json_object_get(object, "step")) <= step;
     json_decref(object);
     return keep;
 }
@@ -64,7 +65,8 @@ enum cnn_status cnn_metrics_open(struct cnn_metrics_file **out, const char *path
     file->fd = -1;
     enum cnn_status status = cnn_path_format(file->path, sizeof file->path, "%s", path);
     if (status == CNN_OK) {
-        file->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (resumed_step < 0 ? O_TRUNC : 0), 0666);
+        file->fd =
+            open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (resumed_step < 0 ? O_TRUNC : 0), 0666);
         if (file->fd < 0)
             status = cnn_fail(CNN_ERR_INPUT, "cannot write %s: %s", path, strerror(errno));
     }
@@ -155,7 +157,8 @@ static void write_end(struct cnn_json_line *line, const struct cnn_event_end *en
 }
 
 static void write_event(struct cnn_json_line *line, const struct cnn_event *event) {
-    static const char *const kinds[CNN_N_EVENTS] = {"start", "step", "epoch", "eval", "checkpoint", "event", "end"};
+    static const char *const kinds[CNN_N_EVENTS] = {"start",      "step",  "epoch", "eval",
+                                                    "checkpoint", "event", "end"};
     cnn_json_begin(line, kinds[event->kind]);
     cnn_json_int(line, "epoch", (int64_t)event->epoch);
     cnn_json_int(line, "step", (int64_t)event->step);
@@ -199,5 +202,6 @@ enum cnn_status cnn_metrics_write(struct cnn_metrics_file *file, const struct cn
     while (written < 0 && errno == EINTR);
     if (written == (ssize_t)line.n)
         return CNN_OK;
-    return cnn_fail(CNN_ERR_IO, "cannot write %s: %s", file->path, written < 0 ? strerror(errno) : "the disk is full");
+    return cnn_fail(CNN_ERR_IO, "cannot write %s: %s", file->path,
+                    written < 0 ? strerror(errno) : "the disk is full");
 }

@@ -6,11 +6,14 @@
 #include <cnn_dist/status.h>
 
 struct cnn_metrics_file;
-// resumed_step < 0: a new file. Otherwise the file of the run so far, from which everything after that step, `end`
-// lines and a last line without its newline are taken away first, so that it tells one story. Not collective.
-enum cnn_status cnn_metrics_open(struct cnn_metrics_file **out, const char *path, int64_t resumed_step) CNN_MUST_CHECK;
+// resumed_step < 0: a new file. Otherwise the file of the run so far, from which everything after that step,
+// `end` lines and a last line without its newline are taken away first, so that it tells one story. Not
+// collective.
+enum cnn_status cnn_metrics_open(struct cnn_metrics_file **out, const char *path,
+                                 int64_t resumed_step) CNN_MUST_CHECK;
 void cnn_metrics_close(struct cnn_metrics_file *file);
 // One line, handed to the system at once. Steps that are not `logged` are left out.
-enum cnn_status cnn_metrics_write(struct cnn_metrics_file *file, const struct cnn_event *event) CNN_MUST_CHECK;
+enum cnn_status cnn_metrics_write(struct cnn_metrics_file *file,
+                                  const struct cnn_event *event) CNN_MUST_CHECK;
 
 #endif

@@ -1,6 +1,7 @@
 #include "train/network.h"
 
-enum cnn_status cnn_network_backend(struct cnn_backend **out, const struct cnn_config *config, int threads, int local_rank) {
+enum cnn_status cnn_network_backend(struct cnn_backend **out, const struct cnn_config *config, int threads,
+                                    int local_rank) {
     struct cnn_backend_options options = {
         .threads = threads,
         .local_rank = local_rank,
@@ -9,7 +10,8 @@ enum cnn_status cnn_network_backend(struct cnn_backend **out, const struct cnn_c
     return cnn_backend_create(out, config->backend, &options);
 }
 
-enum cnn_status cnn_network_model(struct cnn_model **out, const struct cnn_config *config, struct cnn_shape input, int classes) {
+enum cnn_status cnn_network_model(struct cnn_model **out, const struct cnn_config *config,
+                                  struct cnn_shape input, int classes) {
     struct cnn_model_options options = {
         .input = input,
         .n_classes = classes,
@@ -24,13 +26,11 @@ static void *host_alloc(void *context, size_t bytes) {
     return cnn_backend_alloc_host(context, &memory, bytes) == CNN_OK ? memory : NULL;
 }
 
-static void host_free(void *context, void *memory) {
-    cnn_backend_free_host(context, memory);
-}
+static void host_free(void *context, void *memory) { cnn_backend_free_host(context, memory); }
 
-enum cnn_status cnn_network_train_loader(struct cnn_loader **out, const struct cnn_config *config, struct cnn_backend *backend,
-                                         const struct cnn_dataset *dataset, int channels, int threads,
-                                         const struct cnn_sampler *sampler) {
+enum cnn_status cnn_network_train_loader(struct cnn_loader **out, const struct cnn_config *config,
+                                         struct cnn_backend *backend, const struct cnn_dataset *dataset,
+                                         int channels, int threads, const struct cnn_sampler *sampler) {
     struct cnn_loader_options options = {
         .dataset = dataset,
         .augment = &config->augment.train,
@@ -47,9 +47,9 @@ enum cnn_status cnn_network_train_loader(struct cnn_loader **out, const struct c
     return status == CNN_OK ? status : cnn_fail_in(status, "augment.train");
 }
 
-enum cnn_status cnn_network_eval_loader(struct cnn_loader **out, const struct cnn_config *config, struct cnn_backend *backend,
-                                        const struct cnn_dataset *dataset, int channels, int threads, int batch,
-                                        struct cnn_comm *comm) {
+enum cnn_status cnn_network_eval_loader(struct cnn_loader **out, const struct cnn_config *config,
+                                        struct cnn_backend *backend, const struct cnn_dataset *dataset,
+                                        int channels, int threads, int batch, struct cnn_comm *comm) {
     struct cnn_loader_options options = {
         .dataset = dataset,
         .augment = &config->augment.eval,

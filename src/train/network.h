@@ -1,5 +1,5 @@
-// What training, evaluation and prediction share: the device of this rank, loaders into its memory, and the graph
-// that fits their pictures.
+// What training, evaluation and prediction share: the device of this rank, loaders into its memory, and the
+// graph that fits their pictures.
 #ifndef CNN_TRAIN_NETWORK_H
 #define CNN_TRAIN_NETWORK_H
 #include "backend/backend.h"
@@ -9,17 +9,21 @@
 #include "model/model.h"
 
 // The backend the config asks for, with `threads` compute threads. Not collective.
-enum cnn_status cnn_network_backend(struct cnn_backend **out, const struct cnn_config *config, int threads, int local_rank) CNN_MUST_CHECK;
+enum cnn_status cnn_network_backend(struct cnn_backend **out, const struct cnn_config *config, int threads,
+                                    int local_rank) CNN_MUST_CHECK;
 
 // The config's architecture for pictures of this shape. Not collective.
-enum cnn_status cnn_network_model(struct cnn_model **out, const struct cnn_config *config, struct cnn_shape input, int classes) CNN_MUST_CHECK;
+enum cnn_status cnn_network_model(struct cnn_model **out, const struct cnn_config *config,
+                                  struct cnn_shape input, int classes) CNN_MUST_CHECK;
 
 // Loaders whose batches lie in memory the backend (borrowed) copies fast from. Not collective.
-enum cnn_status cnn_network_train_loader(struct cnn_loader **out, const struct cnn_config *config, struct cnn_backend *backend,
-                                         const struct cnn_dataset *dataset, int channels, int threads,
+enum cnn_status cnn_network_train_loader(struct cnn_loader **out, const struct cnn_config *config,
+                                         struct cnn_backend *backend, const struct cnn_dataset *dataset,
+                                         int channels, int threads,
                                          const struct cnn_sampler *sampler) CNN_MUST_CHECK;
-enum cnn_status cnn_network_eval_loader(struct cnn_loader **out, const struct cnn_config *config, struct cnn_backend *backend,
-                                        const struct cnn_dataset *dataset, int channels, int threads, int batch,
+enum cnn_status cnn_network_eval_loader(struct cnn_loader **out, const struct cnn_config *config,
+                                        struct cnn_backend *backend, const struct cnn_dataset *dataset,
+                                        int channels, int threads, int batch,
                                         struct cnn_comm *comm) CNN_MUST_CHECK;
 
 #endif

@@ -22,8 +22,8 @@ static void set_hyperparameters(struct cnn_sgd *sgd, const struct cnn_config *co
     sgd->first_step = true;
 }
 
-enum cnn_status cnn_optimizer_create(struct cnn_optimizer **out, const struct cnn_config *config, struct cnn_backend *backend,
-                                     struct cnn_replica *replica) {
+enum cnn_status cnn_optimizer_create(struct cnn_optimizer **out, const struct cnn_config *config,
+                                     struct cnn_backend *backend, struct cnn_replica *replica) {
     struct cnn_optimizer *optimizer = NULL;
     size_t bytes;
     void *velocity = NULL;
@@ -59,10 +59,6 @@ enum cnn_status cnn_optimizer_step(struct cnn_optimizer *optimizer, double rate,
     return CNN_OK;
 }
 
-float *cnn_optimizer_velocity(struct cnn_optimizer *optimizer) {
-    return optimizer->sgd.velocity;
-}
+float *cnn_optimizer_velocity(struct cnn_optimizer *optimizer) { return optimizer->sgd.velocity; }
 
-void cnn_optimizer_resumed(struct cnn_optimizer *optimizer) {
-    optimizer->sgd.first_step = false;
-}
+void cnn_optimizer_resumed(struct cnn_optimizer *optimizer) { optimizer->sgd.first_step = false; }

@@ -1,5 +1,5 @@
-// Stochastic gradient descent with momentum (Sutskever et al. 2013, PyTorch's velocity): owns the velocity, and makes
-// one fused pass over the arenas of a replica per step.
+// Stochastic gradient descent with momentum (Sutskever et al. 2013, PyTorch's velocity): owns the velocity,
+// and makes one fused pass over the arenas of a replica per step.
 #ifndef CNN_TRAIN_OPTIMIZER_H
 #define CNN_TRAIN_OPTIMIZER_H
 #include "config/config.h"
@@ -7,8 +7,8 @@
 
 struct cnn_optimizer;
 // Velocity starts at nothing. `backend` and `replica` (a training one) are borrowed. Not collective.
-enum cnn_status cnn_optimizer_create(struct cnn_optimizer **out, const struct cnn_config *config, struct cnn_backend *backend,
-                                     struct cnn_replica *replica) CNN_MUST_CHECK;
+enum cnn_status cnn_optimizer_create(struct cnn_optimizer **out, const struct cnn_config *config,
+                                     struct cnn_backend *backend, struct cnn_replica *replica) CNN_MUST_CHECK;
 void cnn_optimizer_destroy(struct cnn_optimizer *optimizer);
 
 // Updates the parameters from the summed gradients, and BN's running statistics from the sum of `micros`

@@ -16,8 +16,10 @@ static enum cnn_status choose_micro(int *out, const struct cnn_config *config, i
         micro = wanted;
     if (micro == CNN_AUTO) {
         if (global % size != 0)
-            return cnn_fail(CNN_ERR_INPUT, "train.batch.global: %d does not divide by %d ranks; use %d, or another number of ranks",
-                            global, size, nearest_multiple(global, size));
+            return cnn_fail(
+                CNN_ERR_INPUT,
+                "train.batch.global: %d does not divide by %d ranks; use %d, or another number of ranks",
+                global, size, nearest_multiple(global, size));
         micro = global / size;
     }
     *out = micro;
@@ -66,17 +68,20 @@ bool cnn_plan_report_threads(const struct cnn_thread_plan *threads, struct cnn_p
     if (place.local_rank != 0)
         return false;
     if (threads->share < fair) {
-        cnn_log_warn("rank %d may use %d of the host's %d processors (its part would be %d): an affinity mask or CPU quota holds "
+        cnn_log_warn("rank %d may use %d of the host's %d processors (its part would be %d): an affinity "
+                     "mask or CPU quota holds "
                      "it back; under mpirun try --bind-to none",
                      place.rank, threads->share, threads->online, fair);
         return true;
     }
     if (fair < 1) {
-        cnn_log_warn("%d ranks share %d processors: they take turns, fewer ranks would be faster", place.local_size, threads->online);
+        cnn_log_warn("%d ranks share %d processors: they take turns, fewer ranks would be faster",
+                     place.local_size, threads->online);
         return true;
     }
     if (threads->compute > threads->allowed) {
-        cnn_log_warn("train.threads: %d compute threads on %d processors get in each other's way", threads->compute, threads->allowed);
+        cnn_log_warn("train.threads: %d compute threads on %d processors get in each other's way",
+                     threads->compute, threads->allowed);
         return true;
     }
     return false;

@@ -1,5 +1,5 @@
-// The numbers a run follows from: how a step is cut into micro-batches and over ranks, how many steps there are, and
-// how many threads this rank may have.
+// The numbers a run follows from: how a step is cut into micro-batches and over ranks, how many steps there
+// are, and how many threads this rank may have.
 #ifndef CNN_TRAIN_PLAN_H
 #define CNN_TRAIN_PLAN_H
 #include "config/config.h"
@@ -19,8 +19,9 @@ struct cnn_plan {
     int64_t steps_per_epoch, total_steps;
 };
 
-// `wanted_micro`: what a checkpoint was made with, taken for micro `auto` where it can be cut over these ranks; 0: none.
-// A batch that does not divide and a dataset smaller than a step are CNN_ERR_INPUT with numbers that would do.
+// `wanted_micro`: what a checkpoint was made with, taken for micro `auto` where it can be cut over these
+// ranks; 0: none. A batch that does not divide and a dataset smaller than a step are CNN_ERR_INPUT with
+// numbers that would do.
 enum cnn_status cnn_plan_make(struct cnn_plan *out, const struct cnn_config *config, struct cnn_place place,
                               uint64_t n_records, int wanted_micro) CNN_MUST_CHECK;
 
@@ -30,7 +31,8 @@ struct cnn_thread_plan {
     int allowed, online, share; // processors in this rank's mask, of its host, and what is its part
 };
 struct cnn_thread_plan cnn_plan_threads(const struct cnn_config *config, int local_size);
-// Writes to the log, once per host, when a mask, a quota or the number of ranks starves the threads. True: it did.
+// Writes to the log, once per host, when a mask, a quota or the number of ranks starves the threads. True: it
+// did.
 bool cnn_plan_report_threads(const struct cnn_thread_plan *threads, struct cnn_place place);
 
 #endif

@@ -11,8 +11,13 @@ struct field {
     enum field_type type;
     size_t offset, bytes;
 };
-#define FACT(member, kind) {#member, kind, offsetof(struct cnn_run_record, facts.member), sizeof((struct cnn_run_facts *)0)->member}
-#define STATE(name, member, kind) {name, kind, offsetof(struct cnn_run_record, state.member), sizeof((struct cnn_run_state *)0)->member}
+#define FACT(member, kind)                                                                                   \
+    {                                                                                                        \
+#member, kind, offsetof(struct cnn_run_record, facts.member),                                        \
+            sizeof((struct cnn_run_facts *)0)->member                                                        \
+    }
+#define STATE(name, member, kind)                                                                            \
+    { name, kind, offsetof(struct cnn_run_record, state.member), sizeof((struct cnn_run_state *)0)->member }
 
 static const struct field fields[] = {
     FACT(arch, TEXT),
@@ -39,13 +44,9 @@ static const struct field fields[] = {
 };
 _Static_assert(sizeof fields / sizeof *fields <= CNN_RECORD_FIELDS, "raise CNN_RECORD_FIELDS");
 
-int cnn_record_n_fields(void) {
-    return (int)(sizeof fields / sizeof *fields);
-}
+int cnn_record_n_fields(void) { return (int)(sizeof fields / sizeof *fields); }
 
-const char *cnn_record_key(int field) {
-    return fields[field].key;
-}
+const char *cnn_record_key(int field) { return fields[field].key; }
 
 void cnn_record_write(const struct cnn_run_record *record, int field, char value[CNN_RECORD_VALUE_BYTES]) {
     const void *at = (const char *)record + fields[field].offset;
@@ -108,5 +109,7 @@ enum cnn_status cnn_record_read(struct cnn_run_record *record, int field, const 
         good = read_reals(at, 3, value);
         break;
     }
-    return good ? CNN_OK : cnn_fail(CNN_ERR_INPUT, "`%s` in its metadata is '%.60s', which makes no sense", f->key, value);
+    return good ? CNN_OK
+                : cnn_fail(CNN_ERR_INPUT, "`%s` in its metadata is '%.60s', which makes no sense", f->key,
+                           value);
 }

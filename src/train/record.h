@@ -1,4 +1,5 @@
-// What a run is and where it stands at a step boundary: plain data, equal on every rank, kept in every checkpoint.
+// What a run is and where it stands at a step boundary: plain data, equal on every rank, kept in every
+// checkpoint.
 #ifndef CNN_TRAIN_RECORD_H
 #define CNN_TRAIN_RECORD_H
 #include <cnn_dist/status.h>
@@ -14,16 +15,16 @@ struct cnn_run_facts {
     double mean[3], std[3];                   // of the input, pixels scaled to 0..1
 };
 
-// Sums over the samples of the running epoch, for its line in metrics.jsonl. No times: a resumed run's checkpoints
-// are those of the unbroken one, byte for byte.
+// Sums over the samples of the running epoch, for its line in metrics.jsonl. No times: a resumed run's
+// checkpoints are those of the unbroken one, byte for byte.
 struct cnn_epoch_sums {
     double loss, top1, top5, n;
 };
 
 struct cnn_run_state {
-    int64_t step;     // steps done
-    int64_t epoch;    // epoch of the next step, counted from 0
-    int64_t position; // records of that epoch already used
+    int64_t step;           // steps done
+    int64_t epoch;          // epoch of the next step, counted from 0
+    int64_t position;       // records of that epoch already used
     int64_t evaluation_due; // 1: the evaluation of this boundary was put off
     int64_t best_step;      // -1: nothing evaluated yet
     double best_top1;

@@ -15,7 +15,8 @@ static enum cnn_status refuse_existing(const char *folder) {
     free(steps);
     if (n > 0)
         return cnn_fail(CNN_ERR_INPUT,
-                        "%s holds %zu checkpoint%s of an earlier run: give this one another name (--set run.name=...), go on with "
+                        "%s holds %zu checkpoint%s of an earlier run: give this one another name (--set "
+                        "run.name=...), go on with "
                         "--resume auto, or delete the folder",
                         folder, n, n == 1 ? "" : "s");
     return CNN_OK;
@@ -30,7 +31,8 @@ static enum cnn_status choose(struct cnn_checkpoint **out, const char *mode, con
     return status == CNN_OK ? status : cnn_fail_in(status, "--resume");
 }
 
-enum cnn_status cnn_resume_choose(struct cnn_resume *out, const char *mode, const char *folder, struct cnn_comm *comm) {
+enum cnn_status cnn_resume_choose(struct cnn_resume *out, const char *mode, const char *folder,
+                                  struct cnn_comm *comm) {
     struct cnn_resume resume = {0};
     enum cnn_status status = cnn_comm_rank(comm) == 0 ? choose(&resume.checkpoint, mode, folder) : CNN_OK;
     if (resume.checkpoint) {
@@ -59,12 +61,14 @@ static enum cnn_status must_agree(const char *path, const char *option, int64_t 
     if (was == is)
         return CNN_OK;
     return cnn_fail(CNN_ERR_INPUT,
-                    "%s: %s was %" PRId64 " in %s and is %" PRId64 " now, so its place in the data means nothing: set it back, or "
+                    "%s: %s was %" PRId64 " in %s and is %" PRId64
+                    " now, so its place in the data means nothing: set it back, or "
                     "start another run (--set run.name=...)",
                     option, option, was, path, is);
 }
 
-enum cnn_status cnn_resume_check(const struct cnn_resume *resume, const struct cnn_model *model, const struct cnn_run_facts *facts) {
+enum cnn_status cnn_resume_check(const struct cnn_resume *resume, const struct cnn_model *model,
+                                 const struct cnn_run_facts *facts) {
     if (!resume->checkpoint)
         return CNN_OK;
     const struct cnn_run_facts *was = &resume->record.facts;
@@ -75,11 +79,12 @@ enum cnn_status cnn_resume_check(const struct cnn_resume *resume, const struct c
     CNN_TRY(must_agree(path, "run.seed", was->seed, facts->seed));
     CNN_TRY(must_agree(path, "data.channels", was->channels, facts->channels));
     if (was->micro != facts->micro)
-        cnn_log_warn("train.batch.micro was %" PRId64 " and is %" PRId64 " now: batch norm sees other batches than before", was->micro,
-                     facts->micro);
+        cnn_log_warn("train.batch.micro was %" PRId64 " and is %" PRId64
+                     " now: batch norm sees other batches than before",
+                     was->micro, facts->micro);
     if (was->height != facts->height || was->width != facts->width)
-        cnn_log_warn("training pictures were %" PRId64 " x %" PRId64 " and are %" PRId64 " x %" PRId64 " now", was->height, was->width,
-                     facts->height, facts->width);
+        cnn_log_warn("training pictures were %" PRId64 " x %" PRId64 " and are %" PRId64 " x %" PRId64 " now",
+                     was->height, was->width, facts->height, facts->width);
     return CNN_OK;
 }
 
@@ -91,10 +96,10 @@ static size_t largest_parameter(const struct cnn_model *model) {
     return largest;
 }
 
-// One parameter from rank 0's file (`values`, NULL elsewhere) into every rank's arena. *mine keeps this rank's own
-// error while the others are still to be served.
-static enum cnn_status share(struct cnn_comm *comm, struct cnn_replica *replica, float *arena, int param, size_t n,
-                             const float *values, float *buffer, enum cnn_status *mine) {
+// One parameter from rank 0's file (`values`, NULL elsewhere) into every rank's arena. *mine keeps this
+// rank's own error while the others are still to be served.
+static enum cnn_status share(struct cnn_comm *comm, struct cnn_replica *replica, float *arena, int param,
+                             size_t n, const float *values, float *buffer, enum cnn_status *mine) {
     if (values)
         memcpy(buffer, values, n * sizeof *buffer);
     CNN_TRY(cnn_comm_broadcast(comm, buffer, n * sizeof *buffer, 0));
@@ -103,9 +108,11 @@ static enum cnn_status share(struct cnn_comm *comm, struct cnn_replica *replica,
     return CNN_OK;
 }
 
-static enum cnn_status share_all(const struct cnn_checkpoint *checkpoint, struct cnn_comm *comm, const struct cnn_model *model,
-                                 struct cnn_worker *worker, float *buffer, enum cnn_status *mine) {
-    float *parameters = cnn_replica_parameters(worker->replica), *velocity = cnn_optimizer_velocity(worker->optimizer);
+static enum cnn_status share_all(const struct cnn_checkpoint *checkpoint, struct cnn_comm *comm,
+                                 const struct cnn_model *model, struct cnn_worker *worker, float *buffer,
+                                 enum cnn_status *mine) {
+    float *parameters = cnn_replica_parameters(worker->replica),
+          *velocity = cnn_optimizer_velocity(worker->optimizer);
     for (int i = 0; i < model->n_params; i++) {
         const struct cnn_param *param = &model->params[i];
         size_t n = cnn_param_count(param);
@@ -119,8 +126,8 @@ static enum cnn_status share_all(const struct cnn_checkpoint *checkpoint, struct
     return CNN_OK;
 }
 
-static enum cnn_status restore(const struct cnn_resume *resume, struct cnn_comm *comm, const struct cnn_model *model,
-                               struct cnn_worker *worker) {
+static enum cnn_status restore(const struct cnn_resume *resume, struct cnn_comm *comm,
+                               const struct cnn_model *model, struct cnn_worker *worker) {
     float *buffer = NULL;
     CNN_TRY(cnn_comm_agree(comm, cnn_malloc(&buffer, largest_parameter(model), sizeof *buffer)));
     enum cnn_status mine = CNN_OK;
@@ -131,8 +138,8 @@ static enum cnn_status restore(const struct cnn_resume *resume, struct cnn_comm 
     return status == CNN_OK ? cnn_comm_agree(comm, mine) : status;
 }
 
-enum cnn_status cnn_resume_restore(const struct cnn_resume *resume, struct cnn_comm *comm, const struct cnn_model *model,
-                                   uint64_t seed, struct cnn_worker *worker) {
+enum cnn_status cnn_resume_restore(const struct cnn_resume *resume, struct cnn_comm *comm,
+                                   const struct cnn_model *model, uint64_t seed, struct cnn_worker *worker) {
     if (resume->resumed)
         return restore(resume, comm, model, worker);
     // Every rank draws the same values: they are a function of the seed alone.
@@ -146,7 +153,8 @@ enum cnn_status cnn_resume_parameters(const struct cnn_checkpoint *checkpoint, c
     CNN_TRY(cnn_malloc(&buffer, largest_parameter(model), sizeof *buffer));
     enum cnn_status status = CNN_OK;
     for (int i = 0; status == CNN_OK && i < model->n_params; i++) {
-        memcpy(buffer, cnn_checkpoint_parameter(checkpoint, &model->params[i]), cnn_param_count(&model->params[i]) * sizeof *buffer);
+        memcpy(buffer, cnn_checkpoint_parameter(checkpoint, &model->params[i]),
+               cnn_param_count(&model->params[i]) * sizeof *buffer);
         status = cnn_replica_set(replica, arena, i, buffer);
     }
     free(buffer);

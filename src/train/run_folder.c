@@ -25,7 +25,9 @@ static enum cnn_status check_writable(const char *path) {
         if (cnn_folder_exists(at))
             break;
         if (cnn_file_exists(at))
-            return cnn_fail(CNN_ERR_INPUT, "cannot make the run folder %s: %s is a file; choose another run.dir or run.name", path, at);
+            return cnn_fail(CNN_ERR_INPUT,
+                            "cannot make the run folder %s: %s is a file; choose another run.dir or run.name",
+                            path, at);
         char *slash = strrchr(at, '/');
         if (!slash)
             strcpy(at, ".");
@@ -35,7 +37,8 @@ static enum cnn_status check_writable(const char *path) {
             *slash = '\0';
     }
     if (access(at, W_OK | X_OK) != 0)
-        return cnn_fail(CNN_ERR_INPUT, "cannot write the run folder %s: %s: %s; choose another run.dir", path, at, strerror(errno));
+        return cnn_fail(CNN_ERR_INPUT, "cannot write the run folder %s: %s: %s; choose another run.dir", path,
+                        at, strerror(errno));
     return CNN_OK;
 }
 

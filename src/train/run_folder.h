@@ -10,7 +10,8 @@ struct cnn_run_folder {
     FILE *log_file; // NULL: not open
 };
 // Fills in the paths; touches nothing.
-enum cnn_status cnn_run_folder_init(struct cnn_run_folder *out, const struct cnn_config *config) CNN_MUST_CHECK;
+enum cnn_status cnn_run_folder_init(struct cnn_run_folder *out,
+                                    const struct cnn_config *config) CNN_MUST_CHECK;
 // Whether it exists or could be made: CNN_ERR_INPUT names what is in the way. Changes nothing.
 enum cnn_status cnn_run_folder_check(const struct cnn_run_folder *folder) CNN_MUST_CHECK;
 enum cnn_status cnn_run_folder_create(const struct cnn_run_folder *folder) CNN_MUST_CHECK;

@@ -9,7 +9,9 @@
 #endif
 
 static double period_steps(struct cnn_duration duration, int64_t steps_per_epoch) {
-    return duration.unit == CNN_NEVER ? 0 : duration.unit == CNN_STEPS ? duration.count : duration.count * (double)steps_per_epoch;
+    return duration.unit == CNN_NEVER   ? 0
+           : duration.unit == CNN_STEPS ? duration.count
+                                        : duration.count * (double)steps_per_epoch;
 }
 
 int64_t cnn_schedule_total_steps(double epochs, int64_t steps_per_epoch) {
@@ -27,8 +29,8 @@ bool cnn_schedule_due(struct cnn_duration every, int64_t steps_per_epoch, int64_
     return k >= 1 && llround((double)k * period) == steps_done;
 }
 
-enum cnn_status cnn_schedule_init(struct cnn_schedule *out, const struct cnn_config *config, int64_t steps_per_epoch,
-                                  int64_t total_steps) {
+enum cnn_status cnn_schedule_init(struct cnn_schedule *out, const struct cnn_config *config,
+                                  int64_t steps_per_epoch, int64_t total_steps) {
     const __typeof__(config->train.schedule) *from = &config->train.schedule;
     struct cnn_schedule schedule = {
         .kind = from->name,
@@ -51,14 +53,18 @@ enum cnn_status cnn_schedule_init(struct cnn_schedule *out, const struct cnn_con
     for (int i = 0; i < from->n_milestones; i++)
         schedule.milestones[i] = cnn_duration_steps(from->milestones[i], steps_per_epoch);
     if (schedule.warmup > 0 && schedule.warmup >= total_steps)
-        return cnn_fail(CNN_ERR_INPUT,
-                        "train.schedule.warmup: %lld steps of warm-up leave nothing of a run of %lld steps; shorten the "
-                        "warm-up or train longer (train.epochs)",
-                        (long long)schedule.warmup, (long long)total_steps);
+        return cnn_fail(
+            CNN_ERR_INPUT,
+            "train.schedule.warmup: %lld steps of warm-up leave nothing of a run of %lld steps; shorten the "
+            "warm-up or train longer (train.epochs)",
+            (long long)schedule.warmup, (long long)total_steps);
     if (schedule.kind == CNN_SCHEDULE_STEP && schedule.every <= 0)
-        return cnn_fail(CNN_ERR_INPUT, "train.schedule.every: the step schedule needs a time between two drops, such as '30 epochs'");
+        return cnn_fail(
+            CNN_ERR_INPUT,
+            "train.schedule.every: the step schedule needs a time between two drops, such as '30 epochs'");
     if (schedule.kind == CNN_SCHEDULE_MULTISTEP && schedule.n_milestones == 0)
-        return cnn_fail(CNN_ERR_INPUT, "train.schedule.milestones: the multistep schedule needs at least one, such as [30 epochs, 60 epochs]");
+        return cnn_fail(CNN_ERR_INPUT, "train.schedule.milestones: the multistep schedule needs at least "
+                                       "one, such as [30 epochs, 60 epochs]");
     *out = schedule;
     return CNN_OK;
 }
@@ -123,15 +129,17 @@ static void describe_curve(const struct cnn_schedule *schedule, char *out, size_
         snprintf(out, out_bytes, "x %g every %g steps", schedule->factor, schedule->every);
         return;
     case CNN_SCHEDULE_MULTISTEP:
-        snprintf(out, out_bytes, "x %g at %d milestone%s, the first at step %lld", schedule->factor, schedule->n_milestones,
-                 schedule->n_milestones == 1 ? "" : "s", (long long)schedule->milestones[0]);
+        snprintf(out, out_bytes, "x %g at %d milestone%s, the first at step %lld", schedule->factor,
+                 schedule->n_milestones, schedule->n_milestones == 1 ? "" : "s",
+                 (long long)schedule->milestones[0]);
         return;
     case CNN_SCHEDULE_COSINE:
-        snprintf(out, out_bytes, "cosine to %g at step %lld", schedule->final_rate, (long long)schedule->total);
+        snprintf(out, out_bytes, "cosine to %g at step %lld", schedule->final_rate,
+                 (long long)schedule->total);
         return;
     case CNN_SCHEDULE_POLYNOMIAL:
-        snprintf(out, out_bytes, "polynomial of power %g to %g at step %lld", schedule->power, schedule->final_rate,
-                 (long long)schedule->total);
+        snprintf(out, out_bytes, "polynomial of power %g to %g at step %lld", schedule->power,
+                 schedule->final_rate, (long long)schedule->total);
         return;
     }
 }
@@ -140,14 +148,15 @@ void cnn_schedule_describe(const struct cnn_schedule *schedule, char *out, size_
     char curve[128] = "", derivation[160], warmup[160] = "";
     describe_curve(schedule, curve, sizeof curve);
     if (schedule->per_batch)
-        snprintf(derivation, sizeof derivation, "%g = rate %g x global batch %d / per_batch %d", schedule->rate,
-                 schedule->written, schedule->global, schedule->per_batch);
+        snprintf(derivation, sizeof derivation, "%g = rate %g x global batch %d / per_batch %d",
+                 schedule->rate, schedule->written, schedule->global, schedule->per_batch);
     else
-        snprintf(derivation, sizeof derivation, "%g as written (per_batch 0: not scaled with the global batch %d)",
-                 schedule->rate, schedule->global);
+        snprintf(derivation, sizeof derivation,
+                 "%g as written (per_batch 0: not scaled with the global batch %d)", schedule->rate,
+                 schedule->global);
     if (schedule->warmup)
-        snprintf(warmup, sizeof warmup, ", linear warm-up from %g over %lld steps", schedule->rate * schedule->warmup_from,
-                 (long long)schedule->warmup);
+        snprintf(warmup, sizeof warmup, ", linear warm-up from %g over %lld steps",
+                 schedule->rate * schedule->warmup_from, (long long)schedule->warmup);
     snprintf(out, out_bytes, "learning rate %s%s, then %s%s", derivation, warmup, curve,
              schedule->by_epoch ? ", changing between epochs only" : "");
 }

@@ -16,15 +16,15 @@ struct cnn_schedule {
     int64_t steps_per_epoch, total; // total: steps of the whole run
     int64_t warmup;                 // steps
     bool warmup_by_epoch, by_epoch;
-    double every;                   // steps between drops, may be fractional
+    double every; // steps between drops, may be fractional
     int64_t milestones[CNN_MAX_MILESTONES];
     int n_milestones;
 };
 
-// `total_steps`: of the whole run, steps_per_epoch >= 1. Fails where the schedule cannot be meant so: a warm-up longer
-// than the run, or steps of no length. Not collective.
-enum cnn_status cnn_schedule_init(struct cnn_schedule *out, const struct cnn_config *config, int64_t steps_per_epoch,
-                                  int64_t total_steps) CNN_MUST_CHECK;
+// `total_steps`: of the whole run, steps_per_epoch >= 1. Fails where the schedule cannot be meant so: a
+// warm-up longer than the run, or steps of no length. Not collective.
+enum cnn_status cnn_schedule_init(struct cnn_schedule *out, const struct cnn_config *config,
+                                  int64_t steps_per_epoch, int64_t total_steps) CNN_MUST_CHECK;
 
 // The rate of step `step`, w warm-up steps, T steps in all, u = (step - w) / (T - w):
 //   constant    rate
@@ -32,8 +32,9 @@ enum cnn_status cnn_schedule_init(struct cnn_schedule *out, const struct cnn_con
 //   multistep   rate * factor ^ (milestones at or before step)
 //   cosine      final + (rate - final) * (1 + cos(pi u)) / 2     (Loshchilov and Hutter 2017, one cycle)
 //   polynomial  final + (rate - final) * (1 - u) ^ power
-// times warmup_from + (1 - warmup_from) * step / w during warm-up (Goyal et al. 2017). Drops count from the start of
-// the run. by_epoch: `step` is first taken back to the start of its epoch, except in a warm-up stated in steps.
+// times warmup_from + (1 - warmup_from) * step / w during warm-up (Goyal et al. 2017). Drops count from the
+// start of the run. by_epoch: `step` is first taken back to the start of its epoch, except in a warm-up
+// stated in steps.
 double cnn_schedule_rate(const struct cnn_schedule *schedule, int64_t step);
 
 // One sentence for the log: how the rate was derived and how it goes on.
@@ -42,8 +43,9 @@ void cnn_schedule_describe(const struct cnn_schedule *schedule, char *out, size_
 // Steps of a run of `epochs` epochs: rounded, at least 1.
 int64_t cnn_schedule_total_steps(double epochs, int64_t steps_per_epoch);
 
-// Whether something that happens every `every` is due when `steps_done` steps (>= 1) are done: at the k-th multiple,
-// rounded to a whole step, so that fractions of an epoch do not drift. Never due for CNN_NEVER and 0.
+// Whether something that happens every `every` is due when `steps_done` steps (>= 1) are done: at the k-th
+// multiple, rounded to a whole step, so that fractions of an epoch do not drift. Never due for CNN_NEVER and
+// 0.
 bool cnn_schedule_due(struct cnn_duration every, int64_t steps_per_epoch, int64_t steps_done);
 
 #endif

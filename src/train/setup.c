@@ -10,9 +10,7 @@
 
 #define STATS_RECORDS 10000 // enough for three digits of mean and deviation
 
-static bool is_rank_0(const struct cnn_run *run) {
-    return run->place.rank == 0;
-}
+static bool is_rank_0(const struct cnn_run *run) { return run->place.rank == 0; }
 
 static enum cnn_status look_at_folder(struct cnn_run *run) {
     struct cnn_run_folder *folder = &run->outputs.folder;
@@ -25,9 +23,12 @@ static enum cnn_status look_at_folder(struct cnn_run *run) {
 
 static enum cnn_status make_plan(struct cnn_run *run, int wanted_micro) {
     CNN_TRY(cnn_inputs_open(&run->inputs, &run->config));
-    CNN_TRY(cnn_plan_make(&run->plan, &run->config, run->place, cnn_dataset_count(run->inputs.train), wanted_micro));
-    CNN_TRY(cnn_schedule_init(&run->schedule, &run->config, run->plan.steps_per_epoch, run->plan.total_steps));
-    cnn_coordinator_init(&run->coordinator, &run->config, run->plan.steps_per_epoch, run->plan.total_steps, run->inputs.val != NULL);
+    CNN_TRY(cnn_plan_make(&run->plan, &run->config, run->place, cnn_dataset_count(run->inputs.train),
+                          wanted_micro));
+    CNN_TRY(
+        cnn_schedule_init(&run->schedule, &run->config, run->plan.steps_per_epoch, run->plan.total_steps));
+    cnn_coordinator_init(&run->coordinator, &run->config, run->plan.steps_per_epoch, run->plan.total_steps,
+                         run->inputs.val != NULL);
     run->threads = cnn_plan_threads(&run->config, run->place.local_size);
     cnn_plan_report_threads(&run->threads, run->place);
     run->config.train.batch.micro = run->plan.sampler.micro;
@@ -38,8 +39,8 @@ static enum cnn_status make_plan(struct cnn_run *run, int wanted_micro) {
 static enum cnn_status make_network(struct cnn_run *run) {
     struct cnn_shape input;
     CNN_TRY(cnn_network_backend(&run->backend, &run->config, run->threads.compute, run->place.local_rank));
-    CNN_TRY(cnn_network_train_loader(&run->loader, &run->config, run->backend, run->inputs.train, run->inputs.channels,
-                                     run->threads.loader, &run->plan.sampler));
+    CNN_TRY(cnn_network_train_loader(&run->loader, &run->config, run->backend, run->inputs.train,
+                                     run->inputs.channels, run->threads.loader, &run->plan.sampler));
     cnn_loader_output(run->loader, &input.h, &input.w, &input.c);
     return cnn_network_model(&run->model, &run->config, input, run->inputs.classes);
 }
@@ -69,7 +70,8 @@ static enum cnn_status find_statistics(struct cnn_run *run, const struct cnn_res
         memcpy(data->std, resume->record.facts.std, sizeof data->std);
     } else if (!data->has_stats) {
         if (is_rank_0(run))
-            status = cnn_dataset_stats(run->inputs.train, run->inputs.channels, STATS_RECORDS, data->mean, data->std);
+            status = cnn_dataset_stats(run->inputs.train, run->inputs.channels, STATS_RECORDS, data->mean,
+                                       data->std);
         CNN_TRY(cnn_comm_agree(run->comm, status));
         CNN_TRY(cnn_comm_broadcast(run->comm, data->mean, sizeof data->mean, 0));
         CNN_TRY(cnn_comm_broadcast(run->comm, data->std, sizeof data->std, 0));
@@ -120,7 +122,9 @@ static enum cnn_status make_saver(struct cnn_run *run, const char *config_text) 
         .folder = run->outputs.folder.checkpoints,
         .model = run->model,
         .keep = run->config.checkpoint.keep,
-        .texts = {.config = config_text, .class_names = run->inputs.class_names, .version = cnn_dist_version()},
+        .texts = {.config = config_text,
+                  .class_names = run->inputs.class_names,
+                  .version = cnn_dist_version()},
     };
     return cnn_saver_create(&run->outputs.saver, &options);
 }
@@ -134,7 +138,8 @@ static enum cnn_status open_outputs(struct cnn_run *run) {
     CNN_TRY(cnn_run_folder_create(&outputs->folder));
     CNN_TRY(cnn_run_folder_open_log(&outputs->folder));
     CNN_TRY(cnn_store_rewind(outputs->folder.checkpoints, run->resumed ? run->record.state.step : -1));
-    CNN_TRY(cnn_metrics_open(&outputs->metrics, outputs->folder.metrics, run->resumed ? run->record.state.step : -1));
+    CNN_TRY(cnn_metrics_open(&outputs->metrics, outputs->folder.metrics,
+                             run->resumed ? run->record.state.step : -1));
     CNN_TRY(cnn_config_format(&text, &run->config));
     enum cnn_status status = cnn_file_replace(outputs->folder.config, text, strlen(text));
     if (status == CNN_OK)
@@ -161,7 +166,8 @@ static enum cnn_status create_from(struct cnn_run *run, const struct cnn_resume 
     CNN_TRY(cnn_resume_restore(resume, run->comm, run->model, run->config.run.seed, run->worker));
     CNN_TRY(cnn_comm_agree(run->comm, open_outputs(run)));
     uint64_t epoch_step = (uint64_t)(run->record.state.position / run->record.facts.global);
-    return cnn_comm_agree(run->comm, cnn_loader_start(run->loader, (uint64_t)run->record.state.epoch, epoch_step));
+    return cnn_comm_agree(run->comm,
+                          cnn_loader_start(run->loader, (uint64_t)run->record.state.epoch, epoch_step));
 }
 
 static enum cnn_status create_all(struct cnn_run *run) {

@@ -1,5 +1,5 @@
-// Everything slow and everything that can be wrong, before step 0: what a run needs, created in the order in which
-// mistakes of the user are cheapest to find, and destroyed in reverse.
+// Everything slow and everything that can be wrong, before step 0: what a run needs, created in the order in
+// which mistakes of the user are cheapest to find, and destroyed in reverse.
 #ifndef CNN_TRAIN_SETUP_H
 #define CNN_TRAIN_SETUP_H
 #include "train/coordinator.h"
@@ -42,7 +42,8 @@ struct cnn_run {
     bool resumed;
 };
 
-// The loader has started at the run's place in the data when this returns. All ranks succeed or fail together. Collective.
+// The loader has started at the run's place in the data when this returns. All ranks succeed or fail
+// together. Collective.
 enum cnn_status cnn_run_create(struct cnn_run **out, const struct cnn_train_options *options) CNN_MUST_CHECK;
 void cnn_run_destroy(struct cnn_run *run); // Collective unless the exchange is broken
 

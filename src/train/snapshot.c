@@ -20,7 +20,8 @@ static bool has_velocity(const struct cnn_snapshot *snapshot, int param) {
     return snapshot->velocity && !cnn_param_is_statistic(&snapshot->model->params[param]);
 }
 
-static void describe(struct cnn_tensor *tensor, const struct cnn_param *param, const char *prefix, float *values) {
+static void describe(struct cnn_tensor *tensor, const struct cnn_param *param, const char *prefix,
+                     float *values) {
     snprintf(tensor->name, sizeof tensor->name, "%s%s", prefix, param->name);
     tensor->dtype = CNN_DTYPE_F32;
     tensor->n_dims = param->n_dims;
@@ -53,7 +54,8 @@ enum cnn_status cnn_snapshot_create(struct cnn_snapshot **out, const struct cnn_
     snapshot->velocity = velocity;
     for (int i = 0; i < model->n_params; i++)
         n_floats += cnn_param_count(&model->params[i]) * (has_velocity(snapshot, i) ? 2 : 1);
-    enum cnn_status status = cnn_calloc(&snapshot->tensors, (size_t)model->n_params * 2, sizeof *snapshot->tensors);
+    enum cnn_status status =
+        cnn_calloc(&snapshot->tensors, (size_t)model->n_params * 2, sizeof *snapshot->tensors);
     if (status == CNN_OK)
         status = cnn_calloc(&snapshot->velocity_of, (size_t)model->n_params, sizeof *snapshot->velocity_of);
     if (status == CNN_OK)
@@ -85,7 +87,8 @@ float *cnn_snapshot_velocity(struct cnn_snapshot *snapshot, int param) {
     return tensor < 0 ? NULL : (float *)snapshot->tensors[tensor].data;
 }
 
-enum cnn_status cnn_snapshot_take(struct cnn_snapshot *snapshot, struct cnn_replica *replica, const float *velocity) {
+enum cnn_status cnn_snapshot_take(struct cnn_snapshot *snapshot, struct cnn_replica *replica,
+                                  const float *velocity) {
     const float *parameters = cnn_replica_parameters(replica);
     for (int i = 0; i < snapshot->model->n_params; i++) {
         CNN_TRY(cnn_replica_get(replica, parameters, i, cnn_snapshot_parameter(snapshot, i)));
@@ -95,7 +98,8 @@ enum cnn_status cnn_snapshot_take(struct cnn_snapshot *snapshot, struct cnn_repl
     return CNN_OK;
 }
 
-// One pass without a branch: doubles do not overflow from sums of floats, so the sum is finite if all terms are.
+// One pass without a branch: doubles do not overflow from sums of floats, so the sum is finite if all terms
+// are.
 static bool all_finite(const float *values, size_t n) {
     double sum = 0;
     for (size_t i = 0; i < n; i++)
@@ -125,7 +129,8 @@ static bool counter_name(char *out, size_t out_bytes, const struct cnn_param *pa
 }
 
 // The snapshot's tensors and, beside BN statistics, PyTorch's counters. *out is freed by the caller.
-static enum cnn_status with_counters(struct cnn_tensor **out, size_t *out_n, const struct cnn_snapshot *snapshot, const int64_t *steps) {
+static enum cnn_status with_counters(struct cnn_tensor **out, size_t *out_n,
+                                     const struct cnn_snapshot *snapshot, const int64_t *steps) {
     const struct cnn_model *model = snapshot->model;
     struct cnn_tensor *tensors = NULL;
     size_t n = snapshot->n_tensors;
@@ -141,7 +146,8 @@ static enum cnn_status with_counters(struct cnn_tensor **out, size_t *out_n, con
     return CNN_OK;
 }
 
-enum cnn_status cnn_checkpoint_write(const char *path, const struct cnn_snapshot *snapshot, const struct cnn_run_record *record,
+enum cnn_status cnn_checkpoint_write(const char *path, const struct cnn_snapshot *snapshot,
+                                     const struct cnn_run_record *record,
                                      const struct cnn_checkpoint_texts *texts) {
     char values[CNN_RECORD_FIELDS][CNN_RECORD_VALUE_BYTES];
     struct cnn_metadata metadata[CNN_RECORD_FIELDS + 5] = {

@@ -124,7 +124,8 @@ enum cnn_status cnn_store_open_newest(struct cnn_checkpoint **out, const char *f
         return status;
     if (!found && n > 0)
         return cnn_fail(CNN_ERR_INPUT,
-                        "none of the %zu checkpoints in %s can be read (the log names each fault): start anew under another "
+                        "none of the %zu checkpoints in %s can be read (the log names each fault): start "
+                        "anew under another "
                         "run.name, or delete the run folder",
                         n, folder);
     *out = found;

@@ -11,8 +11,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-// Times and counts since the last logged step, of the running epoch and since the start of this process. Nothing
-// here outlives the process.
+// Times and counts since the last logged step, of the running epoch and since the start of this process.
+// Nothing here outlives the process.
 struct tally {
     double seconds, images, data_wait_s, comm_wait_s;
     int64_t steps;
@@ -22,12 +22,11 @@ struct trainer {
     struct cnn_run *run;
     double start_s;
     struct tally window, epoch, whole;
-    struct cnn_error trouble; // rank 0: what went wrong besides the step itself; told to all at the next boundary
+    struct cnn_error
+        trouble; // rank 0: what went wrong besides the step itself; told to all at the next boundary
 };
 
-static struct cnn_run_state *state_of(struct trainer *trainer) {
-    return &trainer->run->record.state;
-}
+static struct cnn_run_state *state_of(struct trainer *trainer) { return &trainer->run->record.state; }
 
 // The epoch, counted from 1, that the last step belonged to.
 static uint64_t current_epoch(const struct cnn_run *run) {
@@ -54,7 +53,8 @@ static void emit(struct trainer *trainer, struct cnn_event event) {
 }
 
 static void emit_note(struct trainer *trainer, const char *name, const char *message, bool warning) {
-    emit(trainer, (struct cnn_event){.kind = CNN_EVENT_NOTE, .note = {.name = name, .message = message, .warning = warning}});
+    emit(trainer, (struct cnn_event){.kind = CNN_EVENT_NOTE,
+                                     .note = {.name = name, .message = message, .warning = warning}});
 }
 
 static struct cnn_event_start describe_start(const struct cnn_run *run) {
@@ -86,8 +86,8 @@ static void emit_start(struct trainer *trainer) {
         emit(trainer, (struct cnn_event){.kind = CNN_EVENT_START, .start = describe_start(run)});
         return;
     }
-    snprintf(message, sizeof message, "going on after step %" PRId64 " of %" PRId64 " with %d rank%s", run->record.state.step,
-             run->plan.total_steps, run->place.size, run->place.size == 1 ? "" : "s");
+    snprintf(message, sizeof message, "going on after step %" PRId64 " of %" PRId64 " with %d rank%s",
+             run->record.state.step, run->plan.total_steps, run->place.size, run->place.size == 1 ? "" : "s");
     emit_note(trainer, "resumed", message, false);
 }
 
@@ -166,7 +166,8 @@ static enum cnn_status evaluate(struct trainer *trainer, bool *interrupted) {
     struct cnn_run *run = trainer->run;
     struct cnn_run_state *state = state_of(trainer);
     struct cnn_evaluation result;
-    CNN_TRY(cnn_evaluator_run(run->evaluator, run->options->stop_requested, run->options->stop_context, &result));
+    CNN_TRY(
+        cnn_evaluator_run(run->evaluator, run->options->stop_requested, run->options->stop_context, &result));
     state->evaluation_due = *interrupted = result.interrupted;
     if (result.interrupted)
         return CNN_OK;
@@ -192,8 +193,9 @@ static void collect_save(struct trainer *trainer, bool wait) {
         return;
     if (result.error.status != CNN_OK) {
         emit_note(trainer, "checkpoint_failed", result.error.message, true);
-        note_trouble(trainer, cnn_fail(result.error.status, "the checkpoint of step %" PRId64 " was not saved: %s", result.step,
-                                       result.error.message));
+        note_trouble(trainer,
+                     cnn_fail(result.error.status, "the checkpoint of step %" PRId64 " was not saved: %s",
+                              result.step, result.error.message));
         return;
     }
     emit(trainer, (struct cnn_event){.kind = CNN_EVENT_CHECKPOINT,
@@ -207,7 +209,8 @@ static void collect_save(struct trainer *trainer, bool wait) {
 
 static enum cnn_status take_snapshot(struct cnn_run *run) {
     struct cnn_snapshot *snapshot = cnn_saver_snapshot(run->outputs.saver);
-    CNN_TRY(cnn_snapshot_take(snapshot, run->worker->replica, cnn_optimizer_velocity(run->worker->optimizer)));
+    CNN_TRY(
+        cnn_snapshot_take(snapshot, run->worker->replica, cnn_optimizer_velocity(run->worker->optimizer)));
     return cnn_snapshot_check_finite(snapshot);
 }
 
@@ -221,13 +224,15 @@ static void start_save(struct trainer *trainer) {
     if (status == CNN_OK)
         cnn_saver_start(run->outputs.saver, &run->record);
     else
-        note_trouble(trainer, cnn_fail_in(status, "no checkpoint was made of step %" PRId64, run->record.state.step));
+        note_trouble(trainer,
+                     cnn_fail_in(status, "no checkpoint was made of step %" PRId64, run->record.state.step));
 }
 
 // Ends a run for good: the last save is on disk, or all ranks learn that it is not. Collective.
 static enum cnn_status finish_saves(struct trainer *trainer) {
     collect_save(trainer, true);
-    return cnn_comm_agree(trainer->run->comm, trainer->trouble.status == CNN_OK ? CNN_OK : cnn_error_give(&trainer->trouble));
+    return cnn_comm_agree(trainer->run->comm,
+                          trainer->trouble.status == CNN_OK ? CNN_OK : cnn_error_give(&trainer->trouble));
 }
 
 static enum cnn_status stop(struct trainer *trainer) {
@@ -235,16 +240,20 @@ static enum cnn_status stop(struct trainer *trainer) {
     emit_note(trainer, "stopping", "a signal asked to stop", false);
     start_save(trainer);
     CNN_TRY(finish_saves(trainer));
-    return cnn_fail(CNN_STOPPED, "stopped on request after step %" PRId64 "; the same command goes on from there", step);
+    return cnn_fail(CNN_STOPPED,
+                    "stopped on request after step %" PRId64 "; the same command goes on from there", step);
 }
 
-static enum cnn_status fail_step(struct trainer *trainer, const struct cnn_step_report *sums, enum cnn_status mine) {
+static enum cnn_status fail_step(struct trainer *trainer, const struct cnn_step_report *sums,
+                                 enum cnn_status mine) {
     if (sums->errors > 0)
         return cnn_comm_agree(trainer->run->comm, mine);
     return cnn_fail(CNN_ERR_FAILED,
-                    "step %" PRId64 " (epoch %" PRIu64 "): the loss is not finite; the last checkpoint is from before it. Lower "
+                    "step %" PRId64 " (epoch %" PRIu64
+                    "): the loss is not finite; the last checkpoint is from before it. Lower "
                     "train.schedule.rate or lengthen train.schedule.warmup",
-                    state_of(trainer)->step + 1, (uint64_t)(state_of(trainer)->step / trainer->run->plan.steps_per_epoch) + 1);
+                    state_of(trainer)->step + 1,
+                    (uint64_t)(state_of(trainer)->step / trainer->run->plan.steps_per_epoch) + 1);
 }
 
 static void report_bad_records(struct trainer *trainer, const struct cnn_step_report *sums) {
@@ -284,10 +293,12 @@ static enum cnn_status step_once(struct trainer *trainer) {
         mine = cnn_error_give(&trainer->trouble);
     report.errors = mine != CNN_OK;
     report.bad_records = (double)(cnn_loader_stats(run->loader).bad_records - bad_before);
-    report.stop_requests = run->options->stop_requested && run->options->stop_requested(run->options->stop_context);
+    report.stop_requests =
+        run->options->stop_requested && run->options->stop_requested(run->options->stop_context);
     CNN_TRY(cnn_coordinator_fold(&report, run->comm));
 
-    struct cnn_directive directive = cnn_coordinator_decide(&run->coordinator, run->record.state.step + 1, &report);
+    struct cnn_directive directive =
+        cnn_coordinator_decide(&run->coordinator, run->record.state.step + 1, &report);
     if (directive.fail)
         return fail_step(trainer, &report, mine);
     count_step(trainer, &report, cnn_clock_s() - start_s);
@@ -313,7 +324,8 @@ static enum cnn_status train(struct trainer *trainer) {
     const struct cnn_run *run = trainer->run;
     CNN_TRY(catch_up(trainer));
     if (run->record.state.step >= run->plan.total_steps)
-        cnn_log_info("nothing left to train: all %" PRId64 " steps are done (raise train.epochs to go on)", run->plan.total_steps);
+        cnn_log_info("nothing left to train: all %" PRId64 " steps are done (raise train.epochs to go on)",
+                     run->plan.total_steps);
     while (run->record.state.step < run->plan.total_steps)
         CNN_TRY(step_once(trainer));
     return finish_saves(trainer);
@@ -326,7 +338,9 @@ static void emit_end(struct trainer *trainer, enum cnn_status status) {
         cnn_error_take(&error, status);
     collect_save(trainer, true);
     emit(trainer, (struct cnn_event){.kind = CNN_EVENT_END,
-                                     .end = {.status = status == CNN_OK ? "done" : status == CNN_STOPPED ? "stopped" : "failed",
+                                     .end = {.status = status == CNN_OK        ? "done"
+                                                       : status == CNN_STOPPED ? "stopped"
+                                                                               : "failed",
                                              .message = status == CNN_OK ? NULL : error.message,
                                              .best_top1 = state->best_top1,
                                              .best_step = state->best_step,

@@ -13,14 +13,15 @@ struct cnn_train_options {
     const char *resume;              // "auto", "none", or the path of a checkpoint
     cnn_event_call on_event;         // rank 0; may be NULL
     void *event_context;
-    // Asked at every step boundary and now and then in evaluation; may be NULL. Once it says so on any rank, all ranks
-    // save a checkpoint and leave.
+    // Asked at every step boundary and now and then in evaluation; may be NULL. Once it says so on any rank,
+    // all ranks save a checkpoint and leave.
     bool (*stop_requested)(void *context);
     void *stop_context;
 };
 
-// Trains. CNN_STOPPED: left on request with a checkpoint saved. All ranks return the same kind of status; after
-// CNN_ERR_COMM the job is broken and its processes should end without another collective call. Collective.
+// Trains. CNN_STOPPED: left on request with a checkpoint saved. All ranks return the same kind of status;
+// after CNN_ERR_COMM the job is broken and its processes should end without another collective call.
+// Collective.
 enum cnn_status cnn_train(const struct cnn_train_options *options) CNN_MUST_CHECK;
 
 #endif

@@ -1,5 +1,3 @@
 #include <cnn_dist/version.h>
 
-const char *cnn_dist_version(void) {
-    return CNN_DIST_VERSION;
-}
+const char *cnn_dist_version(void) { return CNN_DIST_VERSION; }

@@ -11,9 +11,7 @@ static enum cnn_status loader_next(void *context, struct cnn_batch **out, double
     return cnn_loader_next(context, out, waited_s);
 }
 
-static void loader_release(void *context, struct cnn_batch *batch) {
-    cnn_loader_release(context, batch);
-}
+static void loader_release(void *context, struct cnn_batch *batch) { cnn_loader_release(context, batch); }
 
 struct cnn_batch_source cnn_batch_source_of_loader(struct cnn_loader *loader) {
     return (struct cnn_batch_source){.context = loader, .next = loader_next, .release = loader_release};
@@ -75,11 +73,10 @@ void cnn_worker_destroy(struct cnn_worker *worker) {
     free(worker);
 }
 
-static void gradients_ready(void *context, size_t n_ready) {
-    cnn_reducer_ready(context, n_ready);
-}
+static void gradients_ready(void *context, size_t n_ready) { cnn_reducer_ready(context, n_ready); }
 
-static enum cnn_status compute(struct cnn_worker *worker, const struct cnn_batch *batch, uint64_t step, int micro) {
+static enum cnn_status compute(struct cnn_worker *worker, const struct cnn_batch *batch, uint64_t step,
+                               int micro) {
     struct cnn_micro_key key = {.step = step, .position = batch->position};
     bool last = micro == worker->micros - 1;
     CNN_TRY(cnn_replica_forward(worker->replica, batch->pixels, batch->n, key));
@@ -95,8 +92,8 @@ static enum cnn_status run_micro(struct cnn_worker *worker, uint64_t step, int m
     return status;
 }
 
-// Every rank must come here whatever happened to it before; what it could not compute does not matter any more, as
-// all ranks stop at this step's boundary.
+// Every rank must come here whatever happened to it before; what it could not compute does not matter any
+// more, as all ranks stop at this step's boundary.
 static enum cnn_status finish_exchange(struct cnn_worker *worker, struct cnn_step_report *report) {
     cnn_reducer_ready(worker->reducer, cnn_replica_count(worker->replica));
     enum cnn_status status = cnn_reducer_finish(worker->reducer);
@@ -116,7 +113,8 @@ static enum cnn_status record_metrics(struct cnn_worker *worker, struct cnn_step
     return CNN_OK;
 }
 
-enum cnn_status cnn_worker_step(struct cnn_worker *worker, uint64_t step, double rate, struct cnn_step_report *report) {
+enum cnn_status cnn_worker_step(struct cnn_worker *worker, uint64_t step, double rate,
+                                struct cnn_step_report *report) {
     enum cnn_status status = CNN_OK;
     struct cnn_error error = {0};
     cnn_reducer_begin(worker->reducer);

@@ -39,13 +39,16 @@ struct cnn_worker {
 };
 
 // Parameters are not set yet. All ranks succeed or fail together. Collective.
-enum cnn_status cnn_worker_create(struct cnn_worker **out, const struct cnn_worker_options *options) CNN_MUST_CHECK;
+enum cnn_status cnn_worker_create(struct cnn_worker **out,
+                                  const struct cnn_worker_options *options) CNN_MUST_CHECK;
 // Collective, unless the exchange is broken: then its end is left as it is, for the process to take along.
 void cnn_worker_destroy(struct cnn_worker *worker);
 
-// One step: number `step` (from 0) of the run, with this learning rate. Adds this rank's part to *report. An error of
-// this rank is returned after the exchange, in which the rank still takes part so that the others do not wait for
-// it; CNN_ERR_COMM means that the exchange itself failed and no collective call may follow. Collective.
-enum cnn_status cnn_worker_step(struct cnn_worker *worker, uint64_t step, double rate, struct cnn_step_report *report) CNN_MUST_CHECK;
+// One step: number `step` (from 0) of the run, with this learning rate. Adds this rank's part to *report. An
+// error of this rank is returned after the exchange, in which the rank still takes part so that the others do
+// not wait for it; CNN_ERR_COMM means that the exchange itself failed and no collective call may follow.
+// Collective.
+enum cnn_status cnn_worker_step(struct cnn_worker *worker, uint64_t step, double rate,
+                                struct cnn_step_report *report) CNN_MUST_CHECK;
 
 #endif
