@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define COPY_BYTES ((size_t)1 << 20)
@@ -264,7 +265,14 @@ static hid_t create_hdf5(const char *path) {
     return file;
 }
 
-static enum cnn_status reserve(int fd, const char *path, uint64_t bytes) {
+// Takes the blocks of `bytes` bytes without making the file longer. Where the file system cannot, having seen them must do.
+static enum cnn_status take_blocks(int fd, const char *path, uint64_t bytes) {
+    if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)bytes) == 0 || errno == EOPNOTSUPP || errno == ENOSYS)
+        return CNN_OK;
+    return fail_write(path);
+}
+
+static enum cnn_status see_blocks(int fd, const char *path, uint64_t bytes) {
     int error = posix_fallocate(fd, 0, (off_t)bytes);
     if (error == 0 || error == EOPNOTSUPP || error == EINVAL)
         return CNN_OK;
@@ -272,31 +280,34 @@ static enum cnn_status reserve(int fd, const char *path, uint64_t bytes) {
     return fail_write(path);
 }
 
-// HDF5 1.10 crashes when the disk is full while it closes a file, so every block is taken before HDF5 writes: once to see
-// whether they are there, and again because H5Fcreate gives them back. Should they be gone by then, the spool's go first.
+static enum cnn_status give_back_blocks(int fd, const char *path) {
+    struct stat info;
+    if (fstat(fd, &info) != 0 || ftruncate(fd, info.st_size) != 0)
+        return fail_write(path);
+    return CNN_OK;
+}
+
+// HDF5 1.10 crashes when the disk is full while it closes a file, so every block is there before HDF5 writes: seen first,
+// and taken after H5Fcreate, which gives all back. Should they be gone by then, the spool's make room for HDF5's last words.
 static enum cnn_status lay_out(struct cnn_shard_writer *writer, struct cnn_file_writer *file_writer, haddr_t *out_images) {
     const struct cnn_shard_index *index = &writer->index;
     uint64_t names = index->names ? 2 * (uint64_t)writer->header.n_classes * index->name_bytes : 0;
     uint64_t bytes = writer->spooled + 24 * (index->n + 1) + names + HEADER_ROOM;
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    CNN_TRY(reserve(file_writer->fd, writer->path, bytes));
+    CNN_TRY(see_blocks(file_writer->fd, writer->path, bytes));
     hid_t file = create_hdf5(file_writer->temporary);
     if (file < 0)
         return cnn_fail(CNN_ERR_IO, "cannot write %s: HDF5 cannot create it", writer->path);
-    enum cnn_status status = reserve(file_writer->fd, writer->path, bytes);
-    hsize_t size = 0;
+    enum cnn_status status = take_blocks(file_writer->fd, writer->path, bytes);
     if (status != CNN_OK) {
         close(writer->spool);
         writer->spool = -1;
-    } else if (!write_header(writer, file) || !write_index(writer, file, out_images) || H5Fflush(file, H5F_SCOPE_GLOBAL) < 0 ||
-               H5Fget_filesize(file, &size) < 0) {
+    } else if (!write_header(writer, file) || !write_index(writer, file, out_images)) {
         status = cnn_fail(CNN_ERR_IO, "cannot write %s: HDF5 fails", writer->path);
     }
     if (H5Fclose(file) < 0 && status == CNN_OK)
         status = cnn_fail(CNN_ERR_IO, "cannot write %s: HDF5 cannot close it", writer->path);
-    if (status == CNN_OK && ftruncate(file_writer->fd, (off_t)size) != 0)
-        return fail_write(writer->path);
-    return status;
+    return status == CNN_OK ? give_back_blocks(file_writer->fd, writer->path) : status;
 }
 
 static enum cnn_status copy_spool(struct cnn_shard_writer *writer, int fd, uint64_t at) {
