@@ -29,7 +29,6 @@ int cnn_build_adaptive_avg_pool(struct cnn_builder *builder, const char *name, i
 int cnn_build_linear(struct cnn_builder *builder, const char *name, int input, struct cnn_linear linear);
 // 0 <= p < 1; p = 0 adds no node and returns `input`.
 int cnn_build_dropout(struct cnn_builder *builder, const char *name, int input, double p);
-int cnn_build_pad_shortcut(struct cnn_builder *builder, const char *name, int input, int channels);
 // Initialisation of a node's parameter other than the default (He normal fan-out for convolutions,
 // PyTorch's uniform for linear layers, 1/0/0/1 for batch norm).
 void cnn_build_init(struct cnn_builder *builder, int node, enum cnn_param_role role, struct cnn_init init);

@@ -13,7 +13,6 @@ static const char *const op_names[CNN_N_OPS] = {
     [CNN_OP_ADAPTIVE_AVG_POOL] = "adaptive_avg_pool",
     [CNN_OP_LINEAR] = "linear",
     [CNN_OP_DROPOUT] = "dropout",
-    [CNN_OP_PAD_SHORTCUT] = "pad_shortcut",
 };
 
 const char *cnn_op_name(enum cnn_op op) { return (unsigned)op < CNN_N_OPS ? op_names[op] : "unknown"; }

@@ -22,7 +22,6 @@ enum cnn_op {
     CNN_OP_ADAPTIVE_AVG_POOL, // to a fixed output size; 1x1 is global average pooling
     CNN_OP_LINEAR,          // takes any H x W x C; its weight counts inputs in C, H, W order as PyTorch's flatten does
     CNN_OP_DROPOUT,
-    CNN_OP_PAD_SHORTCUT,    // the parameter-free shortcut of He et al. 2015 (option A): subsample by 2, zero-pad channels
     CNN_N_OPS
 };
 const char *cnn_op_name(enum cnn_op op); // "conv", "batch_norm", ...

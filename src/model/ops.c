@@ -208,13 +208,3 @@ int cnn_build_dropout(struct cnn_builder *builder, const char *name, int input, 
     node.dropout = (struct cnn_dropout){.p = p};
     return cnn_node_append(builder, &node);
 }
-
-int cnn_build_pad_shortcut(struct cnn_builder *builder, const char *name, int input, int channels) {
-    struct cnn_node node;
-    if (!cnn_node_begin(builder, &node, CNN_OP_PAD_SHORTCUT, name, input, CNN_NO_INPUT))
-        return -1;
-    if (channels < node.shape.c)
-        return CNN_NODE_FAIL(builder, &node, "cannot pad %d channels to %d", node.shape.c, channels);
-    node.shape = (struct cnn_shape){(node.shape.h + 1) / 2, (node.shape.w + 1) / 2, channels};
-    return cnn_node_append(builder, &node);
-}
