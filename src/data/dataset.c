@@ -45,8 +45,6 @@ static enum cnn_status check_names(const char *path, char *const *names, size_t 
         if (prefix != first_prefix || strncmp(names[i], names[0], prefix) != 0 || shards != first_shards)
             return cnn_fail(CNN_ERR_INPUT, "%s holds shards of more than one dataset: %s and %s; keep each in a folder of its own", path,
                             names[0], names[i]);
-        if ((size_t)shard != i)
-            break;
     }
     for (size_t i = 0; i < (size_t)first_shards; i++)
         if (i >= n || !parse_name(names[i], &prefix, &shard, &shards) || (size_t)shard != i)

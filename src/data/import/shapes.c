@@ -8,7 +8,7 @@
 
 #define TAU 6.28318530717958647692f
 #define SAMPLES 3 // per pixel and direction, for smooth edges
-#define MAX_CLUTTER 4
+#define MAX_CLUTTER 3
 
 const char *const cnn_shape_names[CNN_N_SHAPES] = {"circle", "square", "triangle", "star",  "cross",
                                                    "ring",   "heart",  "crescent", "arrow", "hourglass"};
@@ -240,10 +240,10 @@ static void add_noise(const struct canvas *canvas, uint64_t seed, uint64_t id, f
 void cnn_shape_draw(uint8_t *pixels, int side, uint64_t seed, uint64_t id) {
     struct cnn_draws draws = cnn_draws_of(seed, CNN_PURPOSE_SYNTH, 0, id);
     struct canvas canvas = {pixels, side};
-    struct colour behind = random_colour(&draws), front = other_colour(&draws, behind, 0.45f);
-    struct texture background = random_texture(&draws, behind, 0.15f), foreground = random_texture(&draws, front, 0.12f);
-    float size = between(&draws, 0.24, 0.42), stretch = between(&draws, 0.88, 1.14), angle = between(&draws, 0, TAU);
-    float x = between(&draws, size, 1 - size), y = between(&draws, size, 1 - size), noise = between(&draws, 0, 0.08);
+    struct colour behind = random_colour(&draws), front = other_colour(&draws, behind, 0.6f);
+    struct texture background = random_texture(&draws, behind, 0.12f), foreground = random_texture(&draws, front, 0.1f);
+    float size = between(&draws, 0.27, 0.45), stretch = between(&draws, 0.9, 1.11), angle = between(&draws, -0.6, 0.6);
+    float x = between(&draws, size, 1 - size), y = between(&draws, size, 1 - size), noise = between(&draws, 0, 0.06);
     struct placed shape = place(inside[id % CNN_N_SHAPES], x, y, size * stretch, size / stretch, angle);
 
     fill(&canvas, &background);
