@@ -88,6 +88,12 @@ static int passed_milestones(const struct cnn_schedule *schedule, int64_t step) 
     return n;
 }
 
+// Drops stated in fractions of an epoch fall on the nearest step.
+static int64_t passed_drops(const struct cnn_schedule *schedule, int64_t step) {
+    int64_t k = (int64_t)(((double)step + 0.5) / schedule->every);
+    return k > 0 && llround((double)k * schedule->every) > step ? k - 1 : k;
+}
+
 // How far the part after warm-up has come, 0..1.
 static double progress(const struct cnn_schedule *schedule, int64_t step) {
     if (step <= schedule->warmup)
@@ -104,8 +110,7 @@ double cnn_schedule_rate(const struct cnn_schedule *schedule, int64_t step) {
     case CNN_SCHEDULE_CONSTANT:
         break;
     case CNN_SCHEDULE_STEP:
-        // Half a step of slack: drops stated in fractions of an epoch fall on the nearest step.
-        rate *= pow(schedule->factor, floor(((double)step + 0.5) / schedule->every));
+        rate *= pow(schedule->factor, (double)passed_drops(schedule, step));
         break;
     case CNN_SCHEDULE_MULTISTEP:
         rate *= pow(schedule->factor, passed_milestones(schedule, step));

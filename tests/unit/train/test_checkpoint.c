@@ -1,0 +1,205 @@
+// Checkpoints: what goes in comes out, bit for bit, and what does not fit is refused in words one can act on.
+#include "train_fixture.h"
+
+#include <math.h>
+
+static void write_file(const char *path, const struct cnn_model *model, int64_t step, bool velocity) {
+    struct cnn_snapshot *snapshot = NULL;
+    struct cnn_run_record record = make_record(model, step);
+    assert_int_equal(cnn_snapshot_create(&snapshot, model, velocity), CNN_OK);
+    fill(snapshot, model, (float)step);
+    assert_int_equal(cnn_checkpoint_write(path, snapshot, &record, &fixture_texts), CNN_OK);
+    cnn_snapshot_destroy(snapshot);
+}
+
+static void comes_back_bit_for_bit(void **state) {
+    struct cnn_model *model = make_model("resnet20", N_CLASSES);
+    struct cnn_snapshot *snapshot = NULL;
+    struct cnn_checkpoint *checkpoint = NULL;
+    struct cnn_run_record record = make_record(model, 77);
+    char *path = in_folder(*state, "a.safetensors");
+    write_file(path, model, 77, true);
+    assert_int_equal(cnn_checkpoint_open(&checkpoint, path), CNN_OK);
+    assert_memory_equal(cnn_checkpoint_record(checkpoint), &record, sizeof record);
+    assert_string_equal(cnn_checkpoint_config(checkpoint), fixture_texts.config);
+    assert_string_equal(cnn_checkpoint_class_names(checkpoint), fixture_texts.class_names);
+    assert_int_equal(cnn_checkpoint_check(checkpoint, model, true), CNN_OK);
+
+    assert_int_equal(cnn_snapshot_create(&snapshot, model, true), CNN_OK);
+    fill(snapshot, model, 77);
+    for (int i = 0; i < model->n_params; i++) {
+        size_t bytes = cnn_param_count(&model->params[i]) * sizeof(float);
+        assert_memory_equal(cnn_checkpoint_parameter(checkpoint, &model->params[i]),
+                            cnn_snapshot_parameter(snapshot, i), bytes);
+        if (cnn_param_is_statistic(&model->params[i]))
+            assert_null(cnn_snapshot_velocity(snapshot, i));
+        else
+            assert_memory_equal(cnn_checkpoint_velocity(checkpoint, &model->params[i]),
+                                cnn_snapshot_velocity(snapshot, i), bytes);
+    }
+    cnn_snapshot_destroy(snapshot);
+    cnn_checkpoint_close(checkpoint);
+    cnn_model_destroy(model);
+}
+
+static void the_same_state_gives_the_same_file(void **state) {
+    struct cnn_model *model = make_model("resnet20", N_CLASSES);
+    char *text[2];
+    size_t bytes[2];
+    for (int i = 0; i < 2; i++) {
+        char *path = in_folder(*state, i ? "b" : "a");
+        write_file(path, model, 5, true);
+        assert_int_equal(cnn_file_read(&text[i], &bytes[i], path, 1 << 30), CNN_OK);
+    }
+    assert_int_equal(bytes[0], bytes[1]);
+    assert_memory_equal(text[0], text[1], bytes[0]);
+    free(text[0]);
+    free(text[1]);
+    cnn_model_destroy(model);
+}
+
+static void another_number_of_classes_is_refused(void **state) {
+    struct cnn_model *model = make_model("resnet20", N_CLASSES), *other = make_model("resnet20", 7);
+    struct cnn_checkpoint *checkpoint = NULL;
+    char *path = in_folder(*state, "a");
+    write_file(path, model, 5, true);
+    assert_int_equal(cnn_checkpoint_open(&checkpoint, path), CNN_OK);
+    assert_int_equal(cnn_checkpoint_check(checkpoint, other, true), CNN_ERR_INPUT);
+    assert_says("fc.weight [10,64], the model wants [7,64]");
+    assert_says("model.classes");
+    cnn_checkpoint_close(checkpoint);
+    cnn_model_destroy(other);
+    cnn_model_destroy(model);
+}
+
+static void another_architecture_is_refused(void **state) {
+    struct cnn_model *model = make_model("resnet20", N_CLASSES), *other = make_model("resnet32", N_CLASSES);
+    struct cnn_checkpoint *checkpoint = NULL;
+    char *path = in_folder(*state, "a");
+    write_file(path, model, 5, true);
+    assert_int_equal(cnn_checkpoint_open(&checkpoint, path), CNN_OK);
+    assert_int_equal(cnn_checkpoint_check(checkpoint, other, true), CNN_ERR_INPUT);
+    assert_says("holds a resnet20, the config asks for a resnet32");
+    cnn_checkpoint_close(checkpoint);
+    cnn_model_destroy(other);
+    cnn_model_destroy(model);
+}
+
+static void weights_alone_cannot_be_trained_on(void **state) {
+    struct cnn_model *model = make_model("resnet20", N_CLASSES);
+    struct cnn_checkpoint *checkpoint = NULL;
+    struct cnn_safetensors *file = NULL;
+    char *path = in_folder(*state, "a");
+    write_file(path, model, 5, false);
+    assert_int_equal(cnn_checkpoint_open(&checkpoint, path), CNN_OK);
+    assert_int_equal(cnn_checkpoint_check(checkpoint, model, false), CNN_OK);
+    assert_int_equal(cnn_checkpoint_check(checkpoint, model, true), CNN_ERR_INPUT);
+    assert_says("without an optimizer");
+    cnn_checkpoint_close(checkpoint);
+    assert_int_equal(cnn_safetensors_open(&file, path), CNN_OK);
+    const struct cnn_tensor *counter = cnn_safetensors_find(file, "bn1.num_batches_tracked");
+    assert_non_null(counter);
+    assert_int_equal(*(const int64_t *)counter->data, 5);
+    assert_int_equal(counter->n_dims, 0);
+    cnn_safetensors_close(file);
+    cnn_model_destroy(model);
+}
+
+// Every byte of the header and a sample of the data: none may go unnoticed.
+static void a_flipped_bit_is_found(void **state) {
+    struct cnn_model *model = make_model("resnet20", N_CLASSES);
+    struct cnn_checkpoint *checkpoint = NULL;
+    char *path = in_folder(*state, "a");
+    long places[] = {0, 3, 8, 9, 40, 1000, 5000, 100000, 999999, -1, -4, -100000};
+    write_file(path, model, 5, true);
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        flip_byte(path, places[i]);
+        if (cnn_checkpoint_open(&checkpoint, path) == CNN_OK)
+            fail_msg("a flipped bit at %ld was not found", places[i]);
+        assert_says(path);
+        flip_byte(path, places[i]);
+    }
+    assert_int_equal(cnn_checkpoint_open(&checkpoint, path), CNN_OK);
+    cnn_checkpoint_close(checkpoint);
+    cnn_model_destroy(model);
+}
+
+static void a_cut_file_is_found(void **state) {
+    struct cnn_model *model = make_model("resnet20", N_CLASSES);
+    struct cnn_checkpoint *checkpoint = NULL;
+    char *path = in_folder(*state, "a");
+    off_t lengths[] = {2000000, 100000, 5000, 100, 8, 7, 0};
+    write_file(path, model, 5, true);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        assert_int_equal(truncate(path, lengths[i]), 0);
+        assert_int_equal(cnn_checkpoint_open(&checkpoint, path), CNN_ERR_INPUT);
+        assert_says(path);
+    }
+    cnn_model_destroy(model);
+}
+
+static void other_programs_files_are_not_taken_for_checkpoints(void **state) {
+    float values[2] = {1, 2};
+    struct cnn_tensor tensor = {
+        .name = "fc.bias", .dtype = CNN_DTYPE_F32, .n_dims = 1, .dims = {2}, .data = values};
+    struct cnn_metadata metadata = {"format", "pt"};
+    struct cnn_checkpoint *checkpoint = NULL;
+    char *path = in_folder(*state, "a");
+    assert_int_equal(cnn_safetensors_write(path, &tensor, 1, &metadata, 1), CNN_OK);
+    assert_int_equal(cnn_checkpoint_open(&checkpoint, path), CNN_ERR_INPUT);
+    assert_says("not a checkpoint of cnn_dist");
+    assert_int_equal(cnn_checkpoint_open(&checkpoint, in_folder(*state, "absent")), CNN_ERR_INPUT);
+    assert_says("absent");
+}
+
+static void values_that_are_not_finite_are_named(void **state) {
+    struct cnn_model *model = make_model("resnet20", N_CLASSES);
+    struct cnn_snapshot *snapshot = NULL;
+    assert_int_equal(cnn_snapshot_create(&snapshot, model, true), CNN_OK);
+    fill(snapshot, model, 1);
+    assert_int_equal(cnn_snapshot_check_finite(snapshot), CNN_OK);
+    float huge = 3e38f; // sums of floats may overflow, these are no fault
+    for (int j = 0; j < 16; j++)
+        cnn_snapshot_parameter(snapshot, 0)[j] = huge;
+    assert_int_equal(cnn_snapshot_check_finite(snapshot), CNN_OK);
+    cnn_snapshot_velocity(snapshot, 2)[1] = NAN;
+    assert_int_equal(cnn_snapshot_check_finite(snapshot), CNN_ERR_FAILED);
+    assert_says(model->params[2].name);
+    cnn_snapshot_destroy(snapshot);
+    cnn_model_destroy(model);
+}
+
+static void records_read_back_exactly(void **state) {
+    struct cnn_model *model = make_model("resnet20", N_CLASSES);
+    struct cnn_run_record record = make_record(model, 123), back = {0};
+    char value[CNN_RECORD_VALUE_BYTES];
+    record.facts.seed = INT64_MAX;
+    record.state.best_top1 = 100.0 / 3;
+    for (int i = 0; i < cnn_record_n_fields(); i++) {
+        cnn_record_write(&record, i, value);
+        assert_int_equal(cnn_record_read(&back, i, value), CNN_OK);
+        assert_int_equal(cnn_record_read(&back, i, NULL), CNN_ERR_INPUT);
+        assert_says(cnn_record_key(i));
+    }
+    assert_memory_equal(&back, &record, sizeof back);
+    assert_int_equal(cnn_record_read(&back, 1, "12x"), CNN_ERR_INPUT);
+    assert_int_equal(cnn_record_read(&back, 1, ""), CNN_ERR_INPUT);
+    cnn_model_destroy(model);
+}
+
+int main(void) {
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(comes_back_bit_for_bit),
+        IN_FOLDER(the_same_state_gives_the_same_file),
+        IN_FOLDER(another_number_of_classes_is_refused),
+        IN_FOLDER(another_architecture_is_refused),
+        IN_FOLDER(weights_alone_cannot_be_trained_on),
+        IN_FOLDER(a_flipped_bit_is_found),
+        IN_FOLDER(a_cut_file_is_found),
+        IN_FOLDER(other_programs_files_are_not_taken_for_checkpoints),
+        cmocka_unit_test(values_that_are_not_finite_are_named),
+        cmocka_unit_test(records_read_back_exactly),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
