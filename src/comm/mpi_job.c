@@ -140,15 +140,15 @@ static enum cnn_status check_launcher(const struct cnn_comm *base) {
                     launcher.name, launcher.size, base->library);
 }
 
+_Static_assert(MPI_MAX_PROCESSOR_NAME <= sizeof ((struct cnn_comm *)0)->host, "room for a host name");
+
 static enum cnn_status describe(struct cnn_mpi_job *job) {
     struct cnn_comm *base = &job->base;
     int length = 0;
-    char host[MPI_MAX_PROCESSOR_NAME + 1] = "";
     CNN_MPI_TRY(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
     CNN_MPI_TRY(MPI_Comm_rank(MPI_COMM_WORLD, &base->rank), "MPI_Comm_rank");
     CNN_MPI_TRY(MPI_Comm_size(MPI_COMM_WORLD, &base->size), "MPI_Comm_size");
-    CNN_MPI_TRY(MPI_Get_processor_name(host, &length), "MPI_Get_processor_name");
-    snprintf(base->host, sizeof base->host, "%s", host);
+    CNN_MPI_TRY(MPI_Get_processor_name(base->host, &length), "MPI_Get_processor_name");
     name_library(base->library, sizeof base->library);
     CNN_TRY(check_launcher(base));
     CNN_MPI_TRY(MPI_Comm_dup(MPI_COMM_WORLD, &job->control), "MPI_Comm_dup");

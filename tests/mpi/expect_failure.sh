@@ -1,6 +1,6 @@
 #!/bin/sh
 # expect_failure.sh LIMIT_S PATTERN COMMAND...: passes when COMMAND ends with an error within LIMIT_S seconds and its
-# output has a line that matches the extended regular expression PATTERN.
+# output, to which "exit status: N" is added, has a line that matches the extended regular expression PATTERN.
 set -u
 limit=$1
 pattern=$2
@@ -11,6 +11,7 @@ start=$(date +%s)
 "$@" >"$output" 2>&1
 status=$?
 took=$(($(date +%s) - start))
+echo "exit status: $status" >>"$output"
 cat "$output"
 if [ "$status" -eq 0 ]; then
     echo "expected a failure, got exit status 0"
