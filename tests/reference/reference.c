@@ -3,9 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-size_t ref_count(struct ref_shape s) {
-    return (size_t)s.n * (size_t)s.c * (size_t)s.h * (size_t)s.w;
-}
+size_t ref_count(struct ref_shape s) { return (size_t)s.n * (size_t)s.c * (size_t)s.h * (size_t)s.w; }
 
 static size_t at(struct ref_shape s, int n, int c, int y, int x) {
     return (((size_t)n * (size_t)s.c + (size_t)c) * (size_t)s.h + (size_t)y) * (size_t)s.w + (size_t)x;
@@ -17,9 +15,10 @@ static void clear(double *values, size_t n) {
 }
 
 struct ref_shape ref_conv_shape(struct ref_shape in, const struct cnn_conv *k) {
-    return (struct ref_shape){in.n, k->out_channels,
-                              cnn_conv_extent(in.h, k->kernel[0], k->stride[0], k->padding[0], k->dilation[0]),
-                              cnn_conv_extent(in.w, k->kernel[1], k->stride[1], k->padding[1], k->dilation[1])};
+    return (struct ref_shape){
+        in.n, k->out_channels,
+        cnn_conv_extent(in.h, k->kernel[0], k->stride[0], k->padding[0], k->dilation[0]),
+        cnn_conv_extent(in.w, k->kernel[1], k->stride[1], k->padding[1], k->dilation[1])};
 }
 
 // One product of a convolution: in[from] * weight[by] goes into out[to].
@@ -45,9 +44,9 @@ static void walk_window(const struct conv_walk *walk, int n, int o, int oy, int 
                 const int x = ox * k->stride[1] - k->padding[1] + kx * k->dilation[1];
                 const struct ref_shape weight = {k->out_channels, per_group, k->kernel[0], k->kernel[1]};
                 if (y >= 0 && y < walk->in.h && x >= 0 && x < walk->in.w)
-                    walk->visit(walk->context,
-                                (struct term){at(walk->out, n, o, oy, ox), at(walk->in, n, group * per_group + i, y, x),
-                                              at(weight, o, i, ky, kx)});
+                    walk->visit(walk->context, (struct term){at(walk->out, n, o, oy, ox),
+                                                             at(walk->in, n, group * per_group + i, y, x),
+                                                             at(weight, o, i, ky, kx)});
             }
 }
 
@@ -77,8 +76,8 @@ static void add_gradients(void *context, struct term t) {
         v->d_weight[t.by] += v->d_out[t.to] * v->in[t.from];
 }
 
-void ref_conv(double *out, const double *in, struct ref_shape shape, const struct cnn_conv *conv, const double *weight,
-              const double *bias) {
+void ref_conv(double *out, const double *in, struct ref_shape shape, const struct cnn_conv *conv,
+              const double *weight, const double *bias) {
     const struct ref_shape o = ref_conv_shape(shape, conv);
     const size_t area = (size_t)o.h * (size_t)o.w;
     for (size_t i = 0; i < ref_count(o); i++)
@@ -94,13 +93,15 @@ void ref_conv_grad(double *d_in, double *d_weight, double *d_bias, const double 
     clear(d_in, ref_count(shape));
     clear(d_weight, (size_t)o.c * (size_t)(shape.c / conv->groups * conv->kernel[0] * conv->kernel[1]));
     clear(d_bias, (size_t)o.c);
-    struct conv_values values = {.d_in = d_in, .d_weight = d_weight, .in = in, .weight = weight, .d_out = d_out};
+    struct conv_values values = {
+        .d_in = d_in, .d_weight = d_weight, .in = in, .weight = weight, .d_out = d_out};
     walk_conv(&(struct conv_walk){shape, o, conv, add_gradients, &values});
     for (size_t i = 0; d_bias && i < ref_count(o); i++)
         d_bias[i / area % (size_t)o.c] += d_out[i];
 }
 
-void ref_linear(double *out, const double *in, struct ref_linear size, const double *weight, const double *bias) {
+void ref_linear(double *out, const double *in, struct ref_linear size, const double *weight,
+                const double *bias) {
     const size_t inputs = (size_t)size.inputs, outputs = (size_t)size.outputs;
     for (size_t n = 0; n < (size_t)size.n; n++)
         for (size_t o = 0; o < outputs; o++) {
@@ -157,7 +158,8 @@ void ref_norm(double *out, const double *in, struct ref_shape s, const double *m
     }
 }
 
-// With x^ = (x - mean) / std:  d_beta = sum g,  d_gamma = sum g x^,  d_x = gamma / std (g - d_beta / M - x^ d_gamma / M).
+// With x^ = (x - mean) / std:  d_beta = sum g,  d_gamma = sum g x^,  d_x = gamma / std (g - d_beta / M - x^
+// d_gamma / M).
 void ref_norm_grad(double *d_in, double *d_gamma, double *d_beta, const double *d_out, const double *in,
                    struct ref_shape s, const double *gamma, double eps) {
     const double count = (double)s.n * s.h * s.w;

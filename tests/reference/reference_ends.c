@@ -2,7 +2,8 @@
 #include "reference.h"
 #include <math.h>
 
-void ref_normalize(double *out, const uint8_t *pixels, struct ref_shape s, const double *mean, const double *std) {
+void ref_normalize(double *out, const uint8_t *pixels, struct ref_shape s, const double *mean,
+                   const double *std) {
     const size_t area = (size_t)s.h * (size_t)s.w, channels = (size_t)s.c;
     for (size_t n = 0; n < (size_t)s.n; n++)
         for (size_t c = 0; c < channels; c++)
@@ -20,8 +21,8 @@ static double log_sum_exp(const double *logits, int classes) {
     return most + log(sum);
 }
 
-double ref_loss(double *d_logits, const double *logits, int n, int classes, const int32_t *labels, double smoothing,
-                double scale) {
+double ref_loss(double *d_logits, const double *logits, int n, int classes, const int32_t *labels,
+                double smoothing, double scale) {
     double loss = 0;
     for (int i = 0; i < n; i++, logits += classes) {
         const double total = log_sum_exp(logits, classes);

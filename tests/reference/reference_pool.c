@@ -10,13 +10,9 @@ struct ref_shape ref_pool_shape(struct ref_shape in, const struct cnn_pool *k) {
                               cnn_pool_extent(in.w, k->kernel[1], k->stride[1], k->padding[1], k->ceil_mode)};
 }
 
-static int larger(int a, int b) {
-    return a > b ? a : b;
-}
+static int larger(int a, int b) { return a > b ? a : b; }
 
-static int smaller(int a, int b) {
-    return a < b ? a : b;
-}
+static int smaller(int a, int b) { return a < b ? a : b; }
 
 // A window cut to the input, and the elements its average is divided by.
 struct window {
@@ -25,7 +21,8 @@ struct window {
 
 static struct window window_at(struct ref_shape in, const struct cnn_pool *k, int oy, int ox) {
     const int y = oy * k->stride[0] - k->padding[0], x = ox * k->stride[1] - k->padding[1];
-    struct window w = {larger(y, 0), smaller(y + k->kernel[0], in.h), larger(x, 0), smaller(x + k->kernel[1], in.w), 0};
+    struct window w = {larger(y, 0), smaller(y + k->kernel[0], in.h), larger(x, 0),
+                       smaller(x + k->kernel[1], in.w), 0};
     const int padded_h = smaller(y + k->kernel[0], in.h + k->padding[0]) - y;
     const int padded_w = smaller(x + k->kernel[1], in.w + k->padding[1]) - x;
     w.divisor = k->count_include_pad ? padded_h * padded_w : (w.y1 - w.y0) * (w.x1 - w.x0);
@@ -34,7 +31,8 @@ static struct window window_at(struct ref_shape in, const struct cnn_pool *k, in
 
 static struct window adaptive_at(struct ref_shape in, const int out[2], int oy, int ox) {
     struct window w = {(int)floor((double)oy * in.h / out[0]), (int)ceil((double)(oy + 1) * in.h / out[0]),
-                       (int)floor((double)ox * in.w / out[1]), (int)ceil((double)(ox + 1) * in.w / out[1]), 0};
+                       (int)floor((double)ox * in.w / out[1]), (int)ceil((double)(ox + 1) * in.w / out[1]),
+                       0};
     w.divisor = (w.y1 - w.y0) * (w.x1 - w.x0);
     return w;
 }
@@ -52,7 +50,8 @@ static void max_of(double *out, int *argmax, const double *plane, int width, str
         }
 }
 
-void ref_max_pool(double *out, int *argmax, const double *in, struct ref_shape s, const struct cnn_pool *pool) {
+void ref_max_pool(double *out, int *argmax, const double *in, struct ref_shape s,
+                  const struct cnn_pool *pool) {
     const struct ref_shape o = ref_pool_shape(s, pool);
     for (int plane = 0; plane < s.n * s.c; plane++)
         for (int i = 0; i < o.h * o.w; i++) {
@@ -91,7 +90,8 @@ static struct window average_at(struct ref_shape s, struct ref_shape o, const st
     return pool ? window_at(s, pool, i / o.w, i % o.w) : adaptive_at(s, size, i / o.w, i % o.w);
 }
 
-static void average(double *out, const double *in, struct ref_shape s, struct ref_shape o, const struct cnn_pool *pool) {
+static void average(double *out, const double *in, struct ref_shape s, struct ref_shape o,
+                    const struct cnn_pool *pool) {
     for (int plane = 0; plane < s.n * s.c; plane++)
         for (int i = 0; i < o.h * o.w; i++)
             out[plane * o.h * o.w + i] = mean_of(in + plane * s.h * s.w, s.w, average_at(s, o, pool, i));

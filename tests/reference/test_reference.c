@@ -13,7 +13,8 @@
 
 enum { MOST = 2048 };
 
-// An op at one point: `forward` fills out from x and the parameters; the scalar is the sum of out times d_out.
+// An op at one point: `forward` fills out from x and the parameters; the scalar is the sum of out times
+// d_out.
 struct point {
     struct ref_shape in, out;
     const void *attributes;
@@ -30,7 +31,8 @@ static void draw(double *out, size_t n, uint64_t what) {
         out[i] = cnn_draw_normal(&draws);
 }
 
-static struct point *point_at(struct ref_shape in, struct ref_shape out, const void *attributes, size_t n_a, size_t n_b) {
+static struct point *point_at(struct ref_shape in, struct ref_shape out, const void *attributes, size_t n_a,
+                              size_t n_b) {
     assert_true(ref_count(in) <= MOST && ref_count(out) <= MOST && n_a <= MOST && n_b <= MOST);
     point = (struct point){.in = in, .out = out, .attributes = attributes, .n_a = n_a, .n_b = n_b};
     draw(point.x, ref_count(in), 1);
@@ -69,16 +71,29 @@ static void check(struct point *p) {
     check_slope(p, p->b, p->d_b, p->n_b);
 }
 
-static void conv_forward(struct point *p) {
-    ref_conv(p->values, p->x, p->in, p->attributes, p->a, p->b);
-}
+static void conv_forward(struct point *p) { ref_conv(p->values, p->x, p->in, p->attributes, p->a, p->b); }
 
 static void convolution(void **state) {
     (void)state;
     static const struct cnn_conv convs[] = {
-        {.out_channels = 3, .kernel = {3, 3}, .stride = {1, 1}, .padding = {1, 1}, .dilation = {1, 1}, .groups = 1},
-        {.out_channels = 4, .kernel = {2, 3}, .stride = {2, 1}, .padding = {0, 2}, .dilation = {1, 2}, .groups = 2},
-        {.out_channels = 2, .kernel = {1, 1}, .stride = {2, 3}, .padding = {0, 0}, .dilation = {1, 1}, .groups = 1},
+        {.out_channels = 3,
+         .kernel = {3, 3},
+         .stride = {1, 1},
+         .padding = {1, 1},
+         .dilation = {1, 1},
+         .groups = 1},
+        {.out_channels = 4,
+         .kernel = {2, 3},
+         .stride = {2, 1},
+         .padding = {0, 2},
+         .dilation = {1, 2},
+         .groups = 2},
+        {.out_channels = 2,
+         .kernel = {1, 1},
+         .stride = {2, 3},
+         .padding = {0, 0},
+         .dilation = {1, 1},
+         .groups = 1},
     };
     for (size_t i = 0; i < sizeof convs / sizeof convs[0]; i++) {
         const struct ref_shape in = {2, 4, 5, 6}, out = ref_conv_shape(in, &convs[i]);
@@ -132,9 +147,7 @@ static void max_pool_forward(struct point *p) {
     ref_max_pool(p->values, argmax, p->x, p->in, p->attributes);
 }
 
-static void avg_pool_forward(struct point *p) {
-    ref_avg_pool(p->values, p->x, p->in, p->attributes);
-}
+static void avg_pool_forward(struct point *p) { ref_avg_pool(p->values, p->x, p->in, p->attributes); }
 
 static void pooling(void **state) {
     (void)state;
@@ -152,9 +165,7 @@ static void pooling(void **state) {
     }
 }
 
-static void adaptive_forward(struct point *p) {
-    ref_adaptive_pool(p->values, p->x, p->in, p->attributes);
-}
+static void adaptive_forward(struct point *p) { ref_adaptive_pool(p->values, p->x, p->in, p->attributes); }
 
 static void adaptive_pooling(void **state) {
     (void)state;
@@ -194,7 +205,8 @@ static void loss(void **state) {
     (void)state;
     static const double smoothings[] = {0, 0.1};
     for (size_t i = 0; i < 2; i++) {
-        struct point *p = point_at((struct ref_shape){3, 7, 1, 1}, (struct ref_shape){1, 1, 1, 1}, &smoothings[i], 0, 0);
+        struct point *p =
+            point_at((struct ref_shape){3, 7, 1, 1}, (struct ref_shape){1, 1, 1, 1}, &smoothings[i], 0, 0);
         p->forward = loss_forward;
         (void)ref_loss(p->d_x, p->x, 3, 7, labels, smoothings[i], p->d_out[0]);
         check(p);
@@ -203,8 +215,9 @@ static void loss(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(convolution),      cmocka_unit_test(linear),        cmocka_unit_test(batch_norm), cmocka_unit_test(pooling),
-        cmocka_unit_test(adaptive_pooling), cmocka_unit_test(relu_of_a_sum), cmocka_unit_test(loss),
+        cmocka_unit_test(convolution), cmocka_unit_test(linear),           cmocka_unit_test(batch_norm),
+        cmocka_unit_test(pooling),     cmocka_unit_test(adaptive_pooling), cmocka_unit_test(relu_of_a_sum),
+        cmocka_unit_test(loss),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
