@@ -1,5 +1,6 @@
 // What stands at the two ends of a network: pixels in, softmax cross-entropy out.
 #include "backend/cpu/cpu.h"
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -33,7 +34,7 @@ enum cnn_status cnn_cpu_normalize(struct cnn_backend *backend, float *out, const
 static int rank_of(const float *logits, int classes, int label) {
     int rank = 0;
     if (isnan(logits[label]))
-        return classes;
+        return INT_MAX;
     for (int j = 0; j < classes; j++)
         rank += logits[j] > logits[label] || (j < label && logits[j] == logits[label]);
     return rank;

@@ -38,13 +38,25 @@ INLINE void flush_sum(double lanes[CNN_LANES], vec a, vec b) {
 // Floats between flushes of single-precision sums into double ones.
 #define FLUSH 8192
 
-// Shifted one-pass sums: the shift is the first pixel, so squares stay near the variance.
+// The mean of a few pixels, the same for both halves of a block of 8.
+INLINE vec rough_mean(const float *x, size_t pixels, int block) {
+    half low = {0}, high = {0};
+    for (size_t i = 0; i < 4; i++) {
+        const float *pixel = x + i * pixels / 4 * (size_t)block;
+        low += *(const half *)pixel;
+        high += *(const half *)(block == 16 ? pixel + 8 : pixel);
+    }
+    vec mean;
+    memcpy(&mean, &low, sizeof low);
+    memcpy((float *)&mean + 8, &high, sizeof high);
+    return mean * 0.25f;
+}
+
+// Shifted one-pass sums: the shift is near the mean, so squares stay near the variance.
 static void moments(const float *x, size_t pixels, int block, double *mean, double *m2) {
     const size_t n = pixels * (size_t)block, whole = n / CNN_LANES * CNN_LANES;
     double s1[CNN_LANES] = {0}, s2[CNN_LANES] = {0}, f1[CNN_LANES], f2[CNN_LANES];
-    vec shift;
-    memcpy(&shift, x, 8 * sizeof(float));
-    memcpy((float *)&shift + 8, block == 16 ? x + 8 : x, 8 * sizeof(float));
+    const vec shift = rough_mean(x, pixels, block);
     for (size_t begin = 0; begin < whole; begin += FLUSH) {
         const size_t end = whole - begin < FLUSH ? whole : begin + FLUSH;
         vec a = {0}, b = {0}, c = {0}, d = {0};
