@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# A run that is told to stop at any step, saves, and goes on, ends as the unbroken run does: byte for byte.
+. "$(dirname "$0")/e2e.sh"
+make_data
+
+# One rank is told; which one, and when, is drawn anew each time.
+stop_and_go_on() {
+    local n=$1 whole=$2 broken=$3 at pids
+    at=$((RANDOM % 14 + 2))
+    start "$n" "$broken"
+    wait_for_step "$broken" "$at"
+    mapfile -t pids < <(programs_below "$job")
+    [ "${#pids[@]}" = "$n" ] || fail "${#pids[@]} ranks found instead of $n"
+    kill -TERM "${pids[RANDOM % n]}"
+    expect 75 wait "$job"
+    say "$n rank(s): stopped after step $(steps_logged "$broken")"
+    grep -q '"kind":"end".*"status":"stopped"' "$(metrics "$broken")" || fail "the end is not in metrics.jsonl"
+    expect 0 train "$n" "$broken"
+    same_end "$whole" "$broken"
+}
+
+for n in 1 2; do
+    expect 0 train $n whole$n
+    stop_and_go_on $n whole$n broken$n
+done
+
+say "a stop at the end of an epoch puts the evaluation off, and it is made up for"
+start 1 boundary --set eval.every="1 steps"
+wait_for_step boundary 4
+kill -TERM "$(programs_below "$job")"
+expect 75 wait "$job"
+expect 0 train 1 boundary --set eval.every="1 steps"
+expect 0 train 1 often --set eval.every="1 steps"
+same_end often boundary
+
+say "a finished run has nothing left to do"
+before=$(last_checkpoint whole1 | xargs md5sum)
+expect 0 train 1 whole1
+[ "$before" = "$(last_checkpoint whole1 | xargs md5sum)" ] || fail "a finished run was changed"
+
+say "--resume none refuses a run that exists, FILE goes on from it"
+expect 2 train 1 whole1 --resume none
+grep -q "run.name" whole1/err || fail "no way out was named"
+expect 0 train 1 fromfile --resume "$work/whole1/runs/tiny/checkpoints/step-00000015.safetensors"
+cmp "$(last_checkpoint whole1)" "$(last_checkpoint fromfile)" || fail "going on from a file ends elsewhere"
+
+say "a changed batch is refused, a changed length is not"
+expect 2 train 1 whole1 --set train.batch.global=64 --set train.epochs=4
+grep -q "train.batch.global was 32" whole1/err || fail "the changed batch was not named"
+expect 0 train 1 whole1 --set train.epochs=4
+[ "$(cat whole1/runs/tiny/checkpoints/latest)" = step-00000032.safetensors ] || fail "the longer run did not go on"
