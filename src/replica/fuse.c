@@ -99,12 +99,19 @@ static bool is_alias(const struct fusion *f, int node) {
 
 static int by_out(const void *a, const void *b) { return ((const struct cnn_step *)a)->out - ((const struct cnn_step *)b)->out; }
 
+static int readers(const struct cnn_graph *graph, int value) {
+    int n = value == graph->output;
+    for (int i = 0; i < graph->n_steps; i++)
+        for (int j = 0; j < graph->steps[i].desc.n_in; j++)
+            n += graph->steps[i].in[j] == value;
+    return n;
+}
+
 // relu and max pool commute, so the pool can mask the smaller gradient, and the convolution's output need not be kept.
-static void mask_in_pools(struct fusion *f) {
-    struct cnn_graph *graph = f->graph;
+static void mask_in_pools(struct cnn_graph *graph) {
     for (int i = 0; i < graph->n_steps; i++) {
         struct cnn_step *pool = &graph->steps[i];
-        if (pool->desc.kernel != CNN_KERNEL_MAX_POOL || f->uses[pool->in[0]] != 1)
+        if (pool->desc.kernel != CNN_KERNEL_MAX_POOL || readers(graph, pool->in[0]) != 1)
             continue;
         for (int j = 0; j < i; j++)
             if (graph->steps[j].out == pool->in[0] && graph->steps[j].desc.kernel == CNN_KERNEL_CONV && graph->steps[j].desc.relu) {
@@ -114,7 +121,7 @@ static void mask_in_pools(struct fusion *f) {
     }
 }
 
-static void fuse_all(struct fusion *f) {
+static void count_uses(struct fusion *f) {
     const struct cnn_model *model = f->model;
     for (int i = 0; i < model->n_nodes; i++) {
         f->source[i] = i;
@@ -123,6 +130,10 @@ static void fuse_all(struct fusion *f) {
             f->user[model->nodes[i].inputs[j]] = i;
         }
     }
+}
+
+static void fuse_all(struct fusion *f) {
+    const struct cnn_model *model = f->model;
     for (int i = 0; i < model->n_nodes; i++) {
         if (model->nodes[i].op == CNN_OP_INPUT || f->taken[i])
             continue;
@@ -142,6 +153,14 @@ static void resolve_inputs(struct fusion *f) {
             f->graph->steps[i].in[j] = f->source[f->graph->steps[i].in[j]];
 }
 
+// A layer that leads nowhere would be trained by no gradient.
+static enum cnn_status check_uses(const struct fusion *f) {
+    for (int i = 1; i < f->model->n_nodes; i++)
+        if (!f->uses[i] && i != f->model->output)
+            return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: nothing uses the output of layer %s", f->model->arch, f->model->nodes[i].name);
+    return CNN_OK;
+}
+
 enum cnn_status cnn_graph_fuse(struct cnn_graph *graph, const struct cnn_model *model, bool training) {
     const size_t n = (size_t)model->n_nodes;
     struct fusion f = {.model = model, .graph = graph};
@@ -158,10 +177,14 @@ enum cnn_status cnn_graph_fuse(struct cnn_graph *graph, const struct cnn_model *
     if (status == CNN_OK)
         status = cnn_calloc(&f.taken, n, sizeof *f.taken);
     if (status == CNN_OK) {
+        count_uses(&f);
+        status = check_uses(&f);
+    }
+    if (status == CNN_OK) {
         fuse_all(&f);
         resolve_inputs(&f);
         if (training)
-            mask_in_pools(&f);
+            mask_in_pools(graph);
     }
     free(f.uses);
     free(f.user);
