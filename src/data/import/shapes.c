@@ -31,13 +31,14 @@ static bool in_triangle(float x, float y) {
     return y <= 0.5f && 0.5f * y + 0.5f >= 0.8660254f * fabsf(x);
 }
 
-// Five-pointed: fold into one half of a point, then one line decides.
+// Five lines, each from tip to tip and across from the tip it cuts off: outside one of them lies that tip, outside two nothing.
 static bool in_star(float x, float y) {
-    const float outer = 1.0f, inner = 0.42f, half = TAU / 10;
-    float angle = fabsf(fmodf(atan2f(x, -y) + 2 * TAU + half, 2 * half) - half), radius = sqrtf(x * x + y * y);
-    float u = radius * cosf(angle), v = radius * sinf(angle);
-    float tip_u = inner * cosf(half), tip_v = inner * sinf(half);
-    return (u - outer) * tip_v <= v * (tip_u - outer);
+    static const float tips[5][2] = {{0, -1}, {0.95105652f, -0.30901699f}, {0.58778525f, 0.80901699f}, {-0.58778525f, 0.80901699f},
+                                     {-0.95105652f, -0.30901699f}};
+    int outside = 0;
+    for (int i = 0; i < 5; i++)
+        outside += tips[i][0] * x + tips[i][1] * y > 0.30901699f;
+    return outside <= 1 && x * x + y * y <= 1;
 }
 
 static bool in_cross(float x, float y) {
@@ -178,13 +179,13 @@ static void fill(const struct canvas *canvas, const struct texture *texture) {
 struct placed {
     bool (*inside)(float, float);
     float x, y, ax, ay, bx, by; // own coordinates = (ax * dx + ay * dy, bx * dx + by * dy)
-    float reach;                // nothing of it farther from (x, y) than this
+    float reach; // nothing of it farther from (x, y) than this
 };
 
 static struct placed place(bool (*figure)(float, float), float x, float y, float half_w, float half_h, float angle) {
     float c = cosf(angle), s = sinf(angle);
     return (struct placed){.inside = figure, .x = x, .y = y, .ax = c / half_w, .ay = s / half_w, .bx = -s / half_h, .by = c / half_h,
-                           .reach = fmaxf(half_w, half_h) * 1.5f};
+                           .reach = fmaxf(half_w, half_h) * 1.42f};
 }
 
 static float cover_of(const struct placed *placed, float x, float y, float pixel) {
