@@ -13,7 +13,8 @@ static enum cnn_status first_failing(struct cnn_comm *comm, enum cnn_status mine
 }
 
 // *first: as above; *error: that rank's error.
-static enum cnn_status share(struct cnn_comm *comm, enum cnn_status mine, int *first, struct cnn_error *error) {
+static enum cnn_status share(struct cnn_comm *comm, enum cnn_status mine, int *first,
+                             struct cnn_error *error) {
     CNN_TRY(first_failing(comm, mine, first));
     if (*first == cnn_comm_size(comm))
         return CNN_OK;

@@ -25,8 +25,8 @@ static enum cnn_status check(const float *data, size_t n, int ranks) {
     float expected = (float)ranks * (float)(ranks + 1) / 2;
     for (size_t i = 0; i < n; i++)
         if (data[i] != expected)
-            return cnn_fail(CNN_ERR_COMM, "all-reduce over %d ranks: element %zu is %g instead of %g", ranks, i,
-                            (double)data[i], (double)expected);
+            return cnn_fail(CNN_ERR_COMM, "all-reduce over %d ranks: element %zu is %g instead of %g", ranks,
+                            i, (double)data[i], (double)expected);
     return CNN_OK;
 }
 
@@ -74,11 +74,15 @@ static enum cnn_status measure(struct cnn_comm *comm, float *data, size_t n, dou
     return CNN_OK;
 }
 
-enum cnn_status cnn_comm_bench(struct cnn_comm *comm, size_t bytes, int rounds, struct cnn_comm_bench_result *out) {
+enum cnn_status cnn_comm_bench(struct cnn_comm *comm, size_t bytes, int rounds,
+                               struct cnn_comm_bench_result *out) {
     size_t n = bytes / sizeof(float);
     if (n == 0 || rounds < 1)
-        return cnn_fail(CNN_ERR_INPUT, "all-reduce of %zu bytes, %d rounds: expected at least 4 bytes and 1 round", bytes, rounds);
-    struct cnn_comm_bench_result result = {.bytes = n * sizeof(float), .ranks = cnn_comm_size(comm), .rounds = rounds};
+        return cnn_fail(CNN_ERR_INPUT,
+                        "all-reduce of %zu bytes, %d rounds: expected at least 4 bytes and 1 round", bytes,
+                        rounds);
+    struct cnn_comm_bench_result result = {
+        .bytes = n * sizeof(float), .ranks = cnn_comm_size(comm), .rounds = rounds};
     float *data = NULL;
     double *seconds = NULL;
     enum cnn_status status = cnn_malloc(&data, n, sizeof *data);

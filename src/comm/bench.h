@@ -12,8 +12,9 @@ struct cnn_comm_bench_result {
     double processor_s;               // processor time of a round, mean over ranks
 };
 
-// Sums `bytes` (rounded down to floats, at least 4) over all ranks `rounds` times (at least 1) after one round to warm
-// up. A sum that is wrong is CNN_ERR_COMM. The result is the same on all ranks. Collective.
-enum cnn_status cnn_comm_bench(struct cnn_comm *comm, size_t bytes, int rounds, struct cnn_comm_bench_result *out) CNN_MUST_CHECK;
+// Sums `bytes` (rounded down to floats, at least 4) over all ranks `rounds` times (at least 1) after one
+// round to warm up. A sum that is wrong is CNN_ERR_COMM. The result is the same on all ranks. Collective.
+enum cnn_status cnn_comm_bench(struct cnn_comm *comm, size_t bytes, int rounds,
+                               struct cnn_comm_bench_result *out) CNN_MUST_CHECK;
 
 #endif

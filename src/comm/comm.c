@@ -13,8 +13,8 @@
 #define GATHERED_BYTES ((size_t)256 * 1024)
 
 static bool is_complete(const struct cnn_comm_ops *ops) {
-    return ops->name && ops->allgather && ops->broadcast && ops->gather && ops->barrier && ops->exchange_create &&
-           ops->finish && ops->abort;
+    return ops->name && ops->allgather && ops->broadcast && ops->gather && ops->barrier &&
+           ops->exchange_create && ops->finish && ops->abort;
 }
 
 enum cnn_status cnn_comm_start(struct cnn_comm **out) {
@@ -45,30 +45,14 @@ _Noreturn void cnn_comm_abort(struct cnn_comm *comm, int exit_code) {
     _exit(exit_code);
 }
 
-int cnn_comm_rank(const struct cnn_comm *comm) {
-    return comm->rank;
-}
-int cnn_comm_size(const struct cnn_comm *comm) {
-    return comm->size;
-}
-int cnn_comm_local_rank(const struct cnn_comm *comm) {
-    return comm->local_rank;
-}
-int cnn_comm_local_size(const struct cnn_comm *comm) {
-    return comm->local_size;
-}
-int cnn_comm_hosts(const struct cnn_comm *comm) {
-    return comm->hosts;
-}
-const char *cnn_comm_host(const struct cnn_comm *comm) {
-    return comm->host;
-}
-const char *cnn_comm_name(const struct cnn_comm *comm) {
-    return comm->ops->name;
-}
-const char *cnn_comm_library(const struct cnn_comm *comm) {
-    return comm->library;
-}
+int cnn_comm_rank(const struct cnn_comm *comm) { return comm->rank; }
+int cnn_comm_size(const struct cnn_comm *comm) { return comm->size; }
+int cnn_comm_local_rank(const struct cnn_comm *comm) { return comm->local_rank; }
+int cnn_comm_local_size(const struct cnn_comm *comm) { return comm->local_size; }
+int cnn_comm_hosts(const struct cnn_comm *comm) { return comm->hosts; }
+const char *cnn_comm_host(const struct cnn_comm *comm) { return comm->host; }
+const char *cnn_comm_name(const struct cnn_comm *comm) { return comm->ops->name; }
+const char *cnn_comm_library(const struct cnn_comm *comm) { return comm->library; }
 
 static enum cnn_status check_usable(const struct cnn_comm *comm) {
     if (!atomic_load(&comm->broken))

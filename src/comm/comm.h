@@ -11,32 +11,36 @@ enum cnn_comm_type { CNN_COMM_F32, CNN_COMM_F64, CNN_COMM_I64, CNN_COMM_BYTE };
 
 struct cnn_comm;
 
-// Joins the job this process was started in: MPI where a launcher (mpirun, srun) started it, otherwise one rank
-// alone without MPI. Collective over the job. Call once, before threads are made.
+// Joins the job this process was started in: MPI where a launcher (mpirun, srun) started it, otherwise one
+// rank alone without MPI. Collective over the job. Call once, before threads are made.
 enum cnn_status cnn_comm_start(struct cnn_comm **out) CNN_MUST_CHECK;
 // Leaves the job. Collective; accepts NULL.
 void cnn_comm_finish(struct cnn_comm *comm);
-// Ends every rank of the job at once with this exit code, after an error only this rank has seen. Does not return.
+// Ends every rank of the job at once with this exit code, after an error only this rank has seen. Does not
+// return.
 _Noreturn void cnn_comm_abort(struct cnn_comm *comm, int exit_code);
 
 int cnn_comm_rank(const struct cnn_comm *comm);
 int cnn_comm_size(const struct cnn_comm *comm);
 int cnn_comm_local_rank(const struct cnn_comm *comm); // among the ranks of this host
 int cnn_comm_local_size(const struct cnn_comm *comm);
-int cnn_comm_hosts(const struct cnn_comm *comm);      // number of hosts
+int cnn_comm_hosts(const struct cnn_comm *comm); // number of hosts
 const char *cnn_comm_host(const struct cnn_comm *comm);
-const char *cnn_comm_name(const struct cnn_comm *comm); // "self", "mpi"
+const char *cnn_comm_name(const struct cnn_comm *comm);    // "self", "mpi"
 const char *cnn_comm_library(const struct cnn_comm *comm); // "Open MPI 4.1.4"
 
-// Control traffic: small, blocking, collective over all ranks, in the same order on all. Sums have the same bits on every rank.
-// While waiting they sleep instead of spinning, so that compute threads of other ranks on the host keep their processors.
-enum cnn_status cnn_comm_allreduce(struct cnn_comm *comm, void *data, size_t n, enum cnn_comm_type type, enum cnn_reduce op) CNN_MUST_CHECK;
+// Control traffic: small, blocking, collective over all ranks, in the same order on all. Sums have the same
+// bits on every rank. While waiting they sleep instead of spinning, so that compute threads of other ranks on
+// the host keep their processors.
+enum cnn_status cnn_comm_allreduce(struct cnn_comm *comm, void *data, size_t n, enum cnn_comm_type type,
+                                   enum cnn_reduce op) CNN_MUST_CHECK;
 enum cnn_status cnn_comm_broadcast(struct cnn_comm *comm, void *data, size_t bytes, int root) CNN_MUST_CHECK;
-enum cnn_status cnn_comm_gather(struct cnn_comm *comm, const void *data, size_t bytes, void *out, int root) CNN_MUST_CHECK; // out: size * bytes on root
+enum cnn_status cnn_comm_gather(struct cnn_comm *comm, const void *data, size_t bytes, void *out,
+                                int root) CNN_MUST_CHECK; // out: size * bytes on root
 enum cnn_status cnn_comm_barrier(struct cnn_comm *comm) CNN_MUST_CHECK;
 
-// Makes all ranks agree on a status: if any rank passes an error, every rank returns an error: the failing rank its
-// own, the others the first failing rank's message behind "rank R: ". Collective.
+// Makes all ranks agree on a status: if any rank passes an error, every rank returns an error: the failing
+// rank its own, the others the first failing rank's message behind "rank R: ". Collective.
 enum cnn_status cnn_comm_agree(struct cnn_comm *comm, enum cnn_status mine) CNN_MUST_CHECK;
 
 #endif

@@ -13,7 +13,8 @@ bool cnn_patience_is_over(const struct cnn_patience *patience) {
     return cnn_clock_s() > patience->deadline_s || (patience->cancelled && atomic_load(patience->cancelled));
 }
 
-enum cnn_status cnn_exchange_sum(struct cnn_exchange *exchange, float *data, size_t n, const struct cnn_patience *patience) {
+enum cnn_status cnn_exchange_sum(struct cnn_exchange *exchange, float *data, size_t n,
+                                 const struct cnn_patience *patience) {
     return n == 0 ? CNN_OK : exchange->ops->sum(exchange, data, n, patience);
 }
 
@@ -24,7 +25,8 @@ void cnn_exchange_destroy(struct cnn_exchange *exchange) {
 
 enum cnn_status cnn_exchange_late(int rank, int late, const struct cnn_patience *patience) {
     if (patience->cancelled && atomic_load(patience->cancelled))
-        return cnn_fail(CNN_ERR_COMM, "rank %d gave up waiting for rank %d: the step was abandoned", rank, late);
+        return cnn_fail(CNN_ERR_COMM, "rank %d gave up waiting for rank %d: the step was abandoned", rank,
+                        late);
     return cnn_fail(CNN_ERR_COMM,
                     "rank %d waited %.4g s for rank %d, which is slow or gone; "
                     "if it is only slow, raise comm.timeout_s",

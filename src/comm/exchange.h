@@ -16,9 +16,10 @@ bool cnn_patience_is_over(const struct cnn_patience *patience);
 
 struct cnn_exchange;
 struct cnn_exchange_ops {
-    // data[i] = the sum of data[i] over ranks, the same bits on every rank and in every run; n >= 1, the same on all.
-    // Collective. Waits without spinning; CNN_ERR_COMM names the rank that did not come in time.
-    enum cnn_status (*sum)(struct cnn_exchange *exchange, float *data, size_t n, const struct cnn_patience *patience);
+    // data[i] = the sum of data[i] over ranks, the same bits on every rank and in every run; n >= 1, the same
+    // on all. Collective. Waits without spinning; CNN_ERR_COMM names the rank that did not come in time.
+    enum cnn_status (*sum)(struct cnn_exchange *exchange, float *data, size_t n,
+                           const struct cnn_patience *patience);
     // Collective, unless a sum failed: then nothing is said to the other ranks.
     void (*destroy)(struct cnn_exchange *exchange);
 };
@@ -31,13 +32,14 @@ struct cnn_exchange {
 };
 
 enum cnn_status cnn_exchange_sum(struct cnn_exchange *exchange, float *data, size_t n,
-                                  const struct cnn_patience *patience) CNN_MUST_CHECK;
+                                 const struct cnn_patience *patience) CNN_MUST_CHECK;
 void cnn_exchange_destroy(struct cnn_exchange *exchange); // accepts NULL
 
 // The error of rank `rank` that gave up waiting for rank `late`.
 enum cnn_status cnn_exchange_late(int rank, int late, const struct cnn_patience *patience);
 
-// Part `part` of n elements cut into `parts` nearly equal runs that start on cache lines (where the data does).
+// Part `part` of n elements cut into `parts` nearly equal runs that start on cache lines (where the data
+// does).
 struct cnn_run {
     size_t first, n;
 };

@@ -13,12 +13,12 @@ typedef void (*fold_row)(void *out, const void *row, size_t n);
 // A NaN on either side stays: no comparison with one is true, so a NaN b is taken without asking.
 #define FMAX(a, b) (isnan(a) || (a) > (b) ? (a) : (b))
 #define FMIN(a, b) (isnan(a) || (a) < (b) ? (a) : (b))
-#define FOLD(name, type, op)                                              \
-    static void name(void *out_, const void *row_, size_t n) {            \
-        type *out = out_;                                                 \
-        const type *row = row_;                                           \
-        for (size_t i = 0; i < n; i++)                                    \
-            out[i] = (type)op(out[i], row[i]);                            \
+#define FOLD(name, type, op)                                                                                 \
+    static void name(void *out_, const void *row_, size_t n) {                                               \
+        type *out = out_;                                                                                    \
+        const type *row = row_;                                                                              \
+        for (size_t i = 0; i < n; i++)                                                                       \
+            out[i] = (type)op(out[i], row[i]);                                                               \
     }
 FOLD(sum_f32, float, SUM)
 FOLD(max_f32, float, FMAX)
@@ -37,10 +37,14 @@ static const struct {
     size_t bytes;
     fold_row by_op[3];
 } types[] = {
-    [CNN_COMM_F32] = {4, {[CNN_REDUCE_SUM] = sum_f32, [CNN_REDUCE_MAX] = max_f32, [CNN_REDUCE_MIN] = min_f32}},
-    [CNN_COMM_F64] = {8, {[CNN_REDUCE_SUM] = sum_f64, [CNN_REDUCE_MAX] = max_f64, [CNN_REDUCE_MIN] = min_f64}},
-    [CNN_COMM_I64] = {8, {[CNN_REDUCE_SUM] = sum_i64, [CNN_REDUCE_MAX] = max_i64, [CNN_REDUCE_MIN] = min_i64}},
-    [CNN_COMM_BYTE] = {1, {[CNN_REDUCE_SUM] = sum_byte, [CNN_REDUCE_MAX] = max_byte, [CNN_REDUCE_MIN] = min_byte}},
+    [CNN_COMM_F32] = {4,
+                      {[CNN_REDUCE_SUM] = sum_f32, [CNN_REDUCE_MAX] = max_f32, [CNN_REDUCE_MIN] = min_f32}},
+    [CNN_COMM_F64] = {8,
+                      {[CNN_REDUCE_SUM] = sum_f64, [CNN_REDUCE_MAX] = max_f64, [CNN_REDUCE_MIN] = min_f64}},
+    [CNN_COMM_I64] = {8,
+                      {[CNN_REDUCE_SUM] = sum_i64, [CNN_REDUCE_MAX] = max_i64, [CNN_REDUCE_MIN] = min_i64}},
+    [CNN_COMM_BYTE] =
+        {1, {[CNN_REDUCE_SUM] = sum_byte, [CNN_REDUCE_MAX] = max_byte, [CNN_REDUCE_MIN] = min_byte}},
 };
 
 bool cnn_fold_supports(enum cnn_comm_type type, enum cnn_reduce op) {
@@ -59,7 +63,8 @@ void cnn_fold(void *out, const void *all, int size, size_t n, enum cnn_comm_type
         types[type].by_op[op](out, (const char *)all + (size_t)rank * row_bytes, n);
 }
 
-// Sums stand in a small array of their own, so that the compiler may use vectors although `out` is one of the rows.
+// Sums stand in a small array of their own, so that the compiler may use vectors although `out` is one of the
+// rows.
 #define SUM_BLOCK 1024
 
 void cnn_fold_sum_rows(float *out, float *also, const float *const *rows, int size, size_t n) {

@@ -6,12 +6,12 @@
 // Of one element; 0 for a type or operation that does not exist.
 size_t cnn_comm_type_bytes(enum cnn_comm_type type);
 bool cnn_fold_supports(enum cnn_comm_type type, enum cnn_reduce op);
-// out[i] = all[0][i] op all[1][i] op ... op all[size-1][i], left to right; all: size rows of n elements. Integer sums
-// wrap; a NaN in any row makes the MAX or MIN a NaN.
+// out[i] = all[0][i] op all[1][i] op ... op all[size-1][i], left to right; all: size rows of n elements.
+// Integer sums wrap; a NaN in any row makes the MAX or MIN a NaN.
 void cnn_fold(void *out, const void *all, int size, size_t n, enum cnn_comm_type type, enum cnn_reduce op);
 
-// out[i] = rows[0][i] + rows[1][i] + ... left to right; size >= 2. `out` may be one of the rows. The same sums also go
-// to `also` (NULL: nowhere), which is none of the rows.
+// out[i] = rows[0][i] + rows[1][i] + ... left to right; size >= 2. `out` may be one of the rows. The same
+// sums also go to `also` (NULL: nowhere), which is none of the rows.
 void cnn_fold_sum_rows(float *out, float *also, const float *const *rows, int size, size_t n);
 
 #endif

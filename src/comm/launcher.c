@@ -4,9 +4,9 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-// Each launcher leaves these; the first row that applies names it. Open MPI's mpirun under SLURM leaves srun's too,
-// so srun comes last. Only a step's own variables count for srun: SLURM_NTASKS is also set in a batch script, where
-// one process runs.
+// Each launcher leaves these; the first row that applies names it. Open MPI's mpirun under SLURM leaves
+// srun's too, so srun comes last. Only a step's own variables count for srun: SLURM_NTASKS is also set in a
+// batch script, where one process runs.
 struct row {
     const char *name, *mark, *size;
     bool can_join;

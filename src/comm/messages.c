@@ -49,7 +49,8 @@ enum cnn_status cnn_messages_create(struct cnn_messages **out, MPI_Comm comm, in
     MPI_Comm_size(comm, &messages->size);
     enum cnn_status status = allocate(messages);
     if (status == CNN_OK)
-        status = cnn_mpi_check(MPI_Allgather(&job_rank, 1, MPI_INT, messages->job_ranks, 1, MPI_INT, comm), "MPI_Allgather");
+        status = cnn_mpi_check(MPI_Allgather(&job_rank, 1, MPI_INT, messages->job_ranks, 1, MPI_INT, comm),
+                               "MPI_Allgather");
     if (status != CNN_OK) {
         release(messages);
         return status;
@@ -65,7 +66,8 @@ void cnn_messages_destroy(struct cnn_messages *messages) {
     release(messages);
 }
 
-// The k-th partner to send to and to receive from, k = 1 .. size - 1: at any moment each rank has another one.
+// The k-th partner to send to and to receive from, k = 1 .. size - 1: at any moment each rank has another
+// one.
 static int sends_to(const struct cnn_messages *messages, int k) {
     return (messages->rank + k) % messages->size;
 }
@@ -76,17 +78,19 @@ static int receives_from(const struct cnn_messages *messages, int k) {
 // requests[k - 1] receives from the k-th partner, requests[size - 1 + k - 1] sends.
 static enum cnn_status wait_all(struct cnn_messages *messages, const struct cnn_patience *patience) {
     int others = messages->size - 1, late;
-    enum cnn_status status = cnn_mpi_wait(messages->requests, 2 * others, "gradient messages", patience, &late);
+    enum cnn_status status =
+        cnn_mpi_wait(messages->requests, 2 * others, "gradient messages", patience, &late);
     if (late < 0)
         return status;
     int partner = late < others ? receives_from(messages, late + 1) : sends_to(messages, late - others + 1);
     return cnn_exchange_late(messages->job_rank, messages->job_ranks[partner], patience);
 }
 
-static enum cnn_status start(struct cnn_messages *messages, int k, float *in, struct cnn_run in_run, const float *out,
-                             struct cnn_run out_run, int tag) {
+static enum cnn_status start(struct cnn_messages *messages, int k, float *in, struct cnn_run in_run,
+                             const float *out, struct cnn_run out_run, int tag) {
     MPI_Request *requests = messages->requests;
-    CNN_MPI_TRY(MPI_Irecv(in, (int)in_run.n, MPI_FLOAT, receives_from(messages, k), tag, messages->comm, &requests[k - 1]),
+    CNN_MPI_TRY(MPI_Irecv(in, (int)in_run.n, MPI_FLOAT, receives_from(messages, k), tag, messages->comm,
+                          &requests[k - 1]),
                 "MPI_Irecv");
     CNN_MPI_TRY(MPI_Isend(out, (int)out_run.n, MPI_FLOAT, sends_to(messages, k), tag, messages->comm,
                           &requests[messages->size - 1 + k - 1]),

@@ -1,7 +1,8 @@
 // Private to comm/: sums floats over the ranks of one MPI communicator with point-to-point messages.
-// Each rank owns a run of the data: it receives that run from all others, adds in rank order, and sends the sums back.
-// What a rank sends and receives is the volume of a ring all-reduce, in two steps instead of 2 (size - 1), and the order
-// of addition depends on nothing but the ranks (reduce-scatter and all-gather of Thakur, Rabenseifner and Gropp 2005).
+// Each rank owns a run of the data: it receives that run from all others, adds in rank order, and sends the
+// sums back. What a rank sends and receives is the volume of a ring all-reduce, in two steps instead of 2
+// (size - 1), and the order of addition depends on nothing but the ranks (reduce-scatter and all-gather of
+// Thakur, Rabenseifner and Gropp 2005).
 #ifndef CNN_COMM_MESSAGES_H
 #define CNN_COMM_MESSAGES_H
 #include "comm/exchange.h"
@@ -12,7 +13,8 @@ struct cnn_messages;
 
 // Takes over `comm` on success. job_rank: what errors call this rank. Collective over comm.
 enum cnn_status cnn_messages_create(struct cnn_messages **out, MPI_Comm comm, int job_rank) CNN_MUST_CHECK;
-// Collective, unless a sum failed: then communicator and buffers are left alone, messages may still arrive in them.
+// Collective, unless a sum failed: then communicator and buffers are left alone, messages may still arrive in
+// them.
 void cnn_messages_destroy(struct cnn_messages *messages); // accepts NULL
 // Collective over the communicator. Fails with cnn_exchange_late's error when patience is over.
 enum cnn_status cnn_messages_sum(struct cnn_messages *messages, float *data, size_t n,

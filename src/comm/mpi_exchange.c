@@ -1,11 +1,12 @@
-// How ranks of an MPI job sum gradients. The ranks of one host add in shared memory; across hosts each host's owners
-// of a run exchange it by messages. Chunks are small enough that the shared copies stay in the processor's cache.
+// How ranks of an MPI job sum gradients. The ranks of one host add in shared memory; across hosts each host's
+// owners of a run exchange it by messages. Chunks are small enough that the shared copies stay in the
+// processor's cache.
 //
-// One chunk on one host: every rank copies the runs it does not own into its shared buffer and posts `copied`; owner r
-// adds run r of all ranks in rank order, leaves the sums in its own buffer, where slot r is free, and posts `summed`; all
-// copy the other runs' sums out. Two buffers a rank, used in turn: a rank reuses one for chunk c + 2 after every owner
-// has posted `summed` for c, and an owner overwrites the sums of c after every rank has posted `copied` for c + 2, which
-// each does when it has copied the sums of c out.
+// One chunk on one host: every rank copies the runs it does not own into its shared buffer and posts
+// `copied`; owner r adds run r of all ranks in rank order, leaves the sums in its own buffer, where slot r is
+// free, and posts `summed`; all copy the other runs' sums out. Two buffers a rank, used in turn: a rank
+// reuses one for chunk c + 2 after every owner has posted `summed` for c, and an owner overwrites the sums of
+// c after every rank has posted `copied` for c + 2, which each does when it has copied the sums of c out.
 #include "base/log.h"
 #include "base/memory.h"
 #include "comm/fold.h"
@@ -17,8 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_ONE_HOST ((size_t)256 << 10)   // floats
-#define CHUNK_MANY_HOSTS ((size_t)1 << 20)   // floats; runs travel as messages, larger ones do better
+#define CHUNK_ONE_HOST ((size_t)256 << 10)     // floats
+#define CHUNK_MANY_HOSTS ((size_t)1 << 20)     // floats; runs travel as messages, larger ones do better
 #define SEGMENT_LIMIT_BYTES ((size_t)32 << 20) // containers often have only 64 MB of /dev/shm
 
 struct neighbour { // a rank of this host
@@ -30,14 +31,15 @@ struct neighbour { // a rank of this host
 struct mpi_exchange {
     struct cnn_exchange base; // first
     struct cnn_comm *comm;
-    struct cnn_messages *across; // the owners of the same run on all hosts, or all ranks where nothing is shared; or NULL
+    struct cnn_messages
+        *across; // the owners of the same run on all hosts, or all ranks where nothing is shared; or NULL
     struct cnn_segment_map segment;
     struct neighbour *neighbours; // local_size of them
     const float **rows;
-    int owners;     // ranks 0 .. owners - 1 of every host own a run
-    size_t chunk;   // floats
-    size_t slot;    // floats: where run r lies in a buffer is r * slot, whatever the size of the chunk at hand
-    uint32_t count; // chunks done, the same on all ranks
+    int owners;   // ranks 0 .. owners - 1 of every host own a run
+    size_t chunk; // floats
+    size_t slot;  // floats: where run r lies in a buffer is r * slot, whatever the size of the chunk at hand
+    uint32_t count;                      // chunks done, the same on all ranks
     const struct cnn_patience *patience; // of the sum under way
 };
 
@@ -47,8 +49,10 @@ static bool owns_a_run(const struct mpi_exchange *exchange) {
     return exchange->comm->local_rank < exchange->owners;
 }
 
-// `rank` posts this counter. Where it does not, it may itself be waiting for a rank that has not shared its chunk.
-static enum cnn_status wait_for(struct mpi_exchange *exchange, struct cnn_counter *counter, uint32_t value, int rank) {
+// `rank` posts this counter. Where it does not, it may itself be waiting for a rank that has not shared its
+// chunk.
+static enum cnn_status wait_for(struct mpi_exchange *exchange, struct cnn_counter *counter, uint32_t value,
+                                int rank) {
     if (cnn_counter_wait(counter, value, exchange->patience))
         return CNN_OK;
     const struct cnn_patience now = {0};
@@ -91,7 +95,8 @@ static enum cnn_status sum_own(struct mpi_exchange *exchange, float *data, size_
     }
     float *shared = self->buffers[number & 1] + slot;
     if (comm->local_size > 1)
-        cnn_fold_sum_rows(data + run.first, exchange->across ? NULL : shared, exchange->rows, comm->local_size, run.n);
+        cnn_fold_sum_rows(data + run.first, exchange->across ? NULL : shared, exchange->rows,
+                          comm->local_size, run.n);
     if (exchange->across)
         CNN_TRY(sum_across(exchange, data + run.first, shared, run.n));
     cnn_counter_post(self->summed, number + 1);
@@ -105,7 +110,8 @@ static enum cnn_status copy_out(struct mpi_exchange *exchange, float *data, size
             continue;
         CNN_TRY(wait_for(exchange, owner->summed, number + 1, owner->rank));
         struct cnn_run run = cnn_run_of(n, exchange->owners, local);
-        memcpy(data + run.first, owner->buffers[number & 1] + (size_t)local * exchange->slot, run.n * sizeof *data);
+        memcpy(data + run.first, owner->buffers[number & 1] + (size_t)local * exchange->slot,
+               run.n * sizeof *data);
     }
     return CNN_OK;
 }
@@ -171,8 +177,10 @@ static void lay_out(struct mpi_exchange *exchange) {
     }
 }
 
-// The lowest rank of the host makes the segment, the others open it. Collective over the host, whatever fails.
-static enum cnn_status share_segment(struct mpi_exchange *exchange, MPI_Comm host, char name[CNN_SEGMENT_NAME_BYTES]) {
+// The lowest rank of the host makes the segment, the others open it. Collective over the host, whatever
+// fails.
+static enum cnn_status share_segment(struct mpi_exchange *exchange, MPI_Comm host,
+                                     char name[CNN_SEGMENT_NAME_BYTES]) {
     size_t bytes = segment_bytes(exchange);
     bool makes = exchange->comm->local_rank == 0;
     enum cnn_status status = CNN_OK;
@@ -186,7 +194,8 @@ static enum cnn_status share_segment(struct mpi_exchange *exchange, MPI_Comm hos
     if (!makes && name[0])
         status = cnn_segment_open(&exchange->segment, name, bytes);
     if (!makes && !name[0])
-        status = cnn_fail(CNN_ERR_IO, "shared memory: rank %d could not make it", exchange->neighbours[0].rank);
+        status =
+            cnn_fail(CNN_ERR_IO, "shared memory: rank %d could not make it", exchange->neighbours[0].rank);
     return status;
 }
 
@@ -196,7 +205,8 @@ static enum cnn_status try_shared(struct mpi_exchange *exchange, bool *shared) {
     char name[CNN_SEGMENT_NAME_BYTES];
     enum cnn_status status = share_segment(exchange, cnn_mpi_job(comm)->host, name);
     if (status != CNN_OK)
-        cnn_log_warn("%s; gradients go by MPI messages instead, which takes more processor time", cnn_error_message());
+        cnn_log_warn("%s; gradients go by MPI messages instead, which takes more processor time",
+                     cnn_error_message());
     int64_t works = status == CNN_OK;
     status = cnn_comm_allreduce(comm, &works, 1, CNN_COMM_I64, CNN_REDUCE_MIN);
     if (comm->local_rank == 0 && name[0])
@@ -239,7 +249,8 @@ static enum cnn_status plan(struct mpi_exchange *exchange, bool *worth_sharing) 
     return CNN_OK;
 }
 
-// For tests, and where shared memory misbehaves: CNN_COMM_EXCHANGE=messages. The ranks need not all have it set.
+// For tests, and where shared memory misbehaves: CNN_COMM_EXCHANGE=messages. The ranks need not all have it
+// set.
 static bool messages_are_asked_for(void) {
     const char *text = getenv("CNN_COMM_EXCHANGE");
     return text && !strcmp(text, "messages");
@@ -252,7 +263,8 @@ static enum cnn_status connect(struct mpi_exchange *exchange, bool shared) {
     if (shared && comm->hosts == 1)
         return CNN_OK;
     int color = !shared ? 0 : owns_a_run(exchange) ? comm->local_rank : MPI_UNDEFINED;
-    CNN_MPI_TRY(MPI_Comm_split(job->control, color, shared ? job->host_index : comm->rank, &across), "MPI_Comm_split");
+    CNN_MPI_TRY(MPI_Comm_split(job->control, color, shared ? job->host_index : comm->rank, &across),
+                "MPI_Comm_split");
     if (across == MPI_COMM_NULL)
         return CNN_OK;
     enum cnn_status status = cnn_messages_create(&exchange->across, across, comm->rank);
@@ -271,8 +283,11 @@ static enum cnn_status build(struct mpi_exchange *exchange) {
     if (wanted)
         CNN_TRY(try_shared(exchange, &shared));
     CNN_TRY(connect(exchange, shared));
-    exchange->base.any_thread = comm->threads || (shared && comm->hosts == 1); // shared memory alone makes no MPI calls
-    exchange->base.name = !shared ? "messages" : comm->hosts == 1 ? "shared memory" : "shared memory and messages";
+    exchange->base.any_thread =
+        comm->threads || (shared && comm->hosts == 1); // shared memory alone makes no MPI calls
+    exchange->base.name = !shared            ? "messages"
+                          : comm->hosts == 1 ? "shared memory"
+                                             : "shared memory and messages";
     return CNN_OK;
 }
 

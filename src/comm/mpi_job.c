@@ -26,7 +26,8 @@ static enum cnn_status mpi_allgather(struct cnn_comm *comm, const void *mine, si
     CNN_TRY(check_count(bytes, "allgather"));
     int n = (int)bytes;
     MPI_Request request;
-    CNN_MPI_TRY(MPI_Iallgather(mine, n, MPI_BYTE, all, n, MPI_BYTE, cnn_mpi_job(comm)->control, &request), "allgather");
+    CNN_MPI_TRY(MPI_Iallgather(mine, n, MPI_BYTE, all, n, MPI_BYTE, cnn_mpi_job(comm)->control, &request),
+                "allgather");
     return cnn_mpi_wait_one(&request, "allgather");
 }
 
@@ -34,17 +35,20 @@ static enum cnn_status mpi_broadcast(struct cnn_comm *comm, void *data, size_t b
     for (size_t first = 0; first < bytes; first += BROADCAST_BLOCK) {
         int n = (int)(bytes - first < BROADCAST_BLOCK ? bytes - first : BROADCAST_BLOCK);
         MPI_Request request;
-        CNN_MPI_TRY(MPI_Ibcast((char *)data + first, n, MPI_BYTE, root, cnn_mpi_job(comm)->control, &request), "broadcast");
+        CNN_MPI_TRY(MPI_Ibcast((char *)data + first, n, MPI_BYTE, root, cnn_mpi_job(comm)->control, &request),
+                    "broadcast");
         CNN_TRY(cnn_mpi_wait_one(&request, "broadcast"));
     }
     return CNN_OK;
 }
 
-static enum cnn_status mpi_gather(struct cnn_comm *comm, const void *data, size_t bytes, void *out, int root) {
+static enum cnn_status mpi_gather(struct cnn_comm *comm, const void *data, size_t bytes, void *out,
+                                  int root) {
     CNN_TRY(check_count(bytes, "gather"));
     int n = (int)bytes;
     MPI_Request request;
-    CNN_MPI_TRY(MPI_Igather(data, n, MPI_BYTE, out, n, MPI_BYTE, root, cnn_mpi_job(comm)->control, &request), "gather");
+    CNN_MPI_TRY(MPI_Igather(data, n, MPI_BYTE, out, n, MPI_BYTE, root, cnn_mpi_job(comm)->control, &request),
+                "gather");
     return cnn_mpi_wait_one(&request, "gather");
 }
 
@@ -58,7 +62,8 @@ static enum cnn_status mpi_barrier(struct cnn_comm *comm) {
 
 static void mpi_finish(struct cnn_comm *comm) {
     struct cnn_mpi_job *job = cnn_mpi_job(comm);
-    // MPI_Finalize waits for all ranks. One that is out of step leaves without it; the launcher then ends the job.
+    // MPI_Finalize waits for all ranks. One that is out of step leaves without it; the launcher then ends the
+    // job.
     if (!atomic_load(&comm->broken)) {
         MPI_Comm_free(&job->host);
         MPI_Comm_free(&job->control);
@@ -67,9 +72,7 @@ static void mpi_finish(struct cnn_comm *comm) {
     free(job);
 }
 
-static void mpi_abort(struct cnn_comm *comm, int exit_code) {
-    MPI_Abort(MPI_COMM_WORLD, exit_code);
-}
+static void mpi_abort(struct cnn_comm *comm, int exit_code) { MPI_Abort(MPI_COMM_WORLD, exit_code); }
 
 static const struct cnn_comm_ops mpi_ops = {
     .name = "mpi",
@@ -104,10 +107,12 @@ static enum cnn_status split_by_host(struct cnn_mpi_job *job) {
     struct cnn_comm *base = &job->base;
     int per_host = pretended_ranks_per_host();
     if (per_host > 0)
-        CNN_MPI_TRY(MPI_Comm_split(job->control, base->rank / per_host, base->rank, &job->host), "MPI_Comm_split");
+        CNN_MPI_TRY(MPI_Comm_split(job->control, base->rank / per_host, base->rank, &job->host),
+                    "MPI_Comm_split");
     else
-        CNN_MPI_TRY(MPI_Comm_split_type(job->control, MPI_COMM_TYPE_SHARED, base->rank, MPI_INFO_NULL, &job->host),
-                    "MPI_Comm_split_type");
+        CNN_MPI_TRY(
+            MPI_Comm_split_type(job->control, MPI_COMM_TYPE_SHARED, base->rank, MPI_INFO_NULL, &job->host),
+            "MPI_Comm_split_type");
     CNN_MPI_TRY(MPI_Comm_rank(job->host, &base->local_rank), "MPI_Comm_rank");
     CNN_MPI_TRY(MPI_Comm_size(job->host, &base->local_size), "MPI_Comm_size");
     return CNN_OK;
@@ -140,7 +145,7 @@ static enum cnn_status check_launcher(const struct cnn_comm *base) {
                     launcher.name, launcher.size, base->library);
 }
 
-_Static_assert(MPI_MAX_PROCESSOR_NAME <= sizeof ((struct cnn_comm *)0)->host, "room for a host name");
+_Static_assert(MPI_MAX_PROCESSOR_NAME <= sizeof((struct cnn_comm *)0)->host, "room for a host name");
 
 static enum cnn_status describe(struct cnn_mpi_job *job) {
     struct cnn_comm *base = &job->base;
@@ -160,7 +165,8 @@ enum cnn_status cnn_mpi_start(struct cnn_comm **out) {
     struct cnn_mpi_job *job;
     CNN_TRY(cnn_calloc(&job, 1, sizeof *job));
     int provided = MPI_THREAD_SINGLE;
-    enum cnn_status status = cnn_mpi_check(MPI_Init_thread(NULL, NULL, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread");
+    enum cnn_status status =
+        cnn_mpi_check(MPI_Init_thread(NULL, NULL, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread");
     if (status == CNN_OK) {
         job->base.ops = &mpi_ops;
         job->base.threads = provided >= MPI_THREAD_MULTIPLE;

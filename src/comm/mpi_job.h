@@ -12,9 +12,7 @@ struct cnn_mpi_job {
     int host_index;       // 0.. in the order of the hosts' lowest ranks
 };
 
-static inline struct cnn_mpi_job *cnn_mpi_job(struct cnn_comm *comm) {
-    return (struct cnn_mpi_job *)comm;
-}
+static inline struct cnn_mpi_job *cnn_mpi_job(struct cnn_comm *comm) { return (struct cnn_mpi_job *)comm; }
 
 // Collective.
 enum cnn_status cnn_mpi_exchange_create(struct cnn_exchange **out, struct cnn_comm *comm) CNN_MUST_CHECK;

@@ -40,8 +40,8 @@ static size_t bucket_end(const struct cnn_reducer *reducer, size_t bucket) {
 static enum cnn_status sum_bucket(struct cnn_reducer *reducer, size_t bucket) {
     struct cnn_patience patience = cnn_patience_of(reducer->timeout_s, &reducer->cancelled);
     size_t first = bucket * reducer->bucket;
-    enum cnn_status status =
-        cnn_exchange_sum(reducer->exchange, reducer->gradients + first, bucket_end(reducer, bucket) - first, &patience);
+    enum cnn_status status = cnn_exchange_sum(reducer->exchange, reducer->gradients + first,
+                                              bucket_end(reducer, bucket) - first, &patience);
     if (status == CNN_OK)
         return CNN_OK;
     atomic_store(&reducer->comm->broken, true);
@@ -103,8 +103,8 @@ static enum cnn_status start_thread(struct cnn_reducer *reducer) {
     return CNN_OK;
 }
 
-// Buckets small enough that what is left after backward's last layers is little, large enough that their starts do not
-// count: a bucket on one host costs some wake-ups, between hosts some round trips.
+// Buckets small enough that what is left after backward's last layers is little, large enough that their
+// starts do not count: a bucket on one host costs some wake-ups, between hosts some round trips.
 static size_t choose_bucket(size_t n, int hosts) {
     size_t least = (size_t)(hosts == 1 ? 64 : 256) << 10, most = (size_t)(hosts == 1 ? 1 : 4) << 20;
     size_t sixteenth = n / 16;
@@ -134,19 +134,20 @@ static enum cnn_status connect(struct cnn_reducer *reducer) {
     CNN_TRY(check_equal(comm, reducer->n, reducer->bucket));
     CNN_TRY(comm->ops->exchange_create(&reducer->exchange, comm));
     if (comm->rank == 0)
-        cnn_log(CNN_LOG_DEBUG, "gradients: %zu buckets of %zu floats by %s", reducer->n_buckets, reducer->bucket,
-                reducer->exchange->name);
+        cnn_log(CNN_LOG_DEBUG, "gradients: %zu buckets of %zu floats by %s", reducer->n_buckets,
+                reducer->bucket, reducer->exchange->name);
     if (!reducer->exchange->any_thread && comm->rank == 0)
-        cnn_log_warn("%s allows one thread at a time: gradients are exchanged after backward instead of during it",
-                     comm->library);
+        cnn_log_warn(
+            "%s allows one thread at a time: gradients are exchanged after backward instead of during it",
+            comm->library);
     enum cnn_status status = CNN_OK;
     if (reducer->exchange->any_thread && overlap_is_wanted())
         status = start_thread(reducer);
     return cnn_comm_agree(comm, status);
 }
 
-enum cnn_status cnn_reducer_create(struct cnn_reducer **out, struct cnn_comm *comm, float *gradients, size_t n,
-                                   size_t bucket_bytes, double timeout_s) {
+enum cnn_status cnn_reducer_create(struct cnn_reducer **out, struct cnn_comm *comm, float *gradients,
+                                   size_t n, size_t bucket_bytes, double timeout_s) {
     struct cnn_reducer *reducer;
     CNN_TRY(cnn_calloc(&reducer, 1, sizeof *reducer));
     reducer->comm = comm;

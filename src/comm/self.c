@@ -17,22 +17,19 @@ static enum cnn_status self_broadcast(struct cnn_comm *comm, void *data, size_t 
     return CNN_OK;
 }
 
-static enum cnn_status self_gather(struct cnn_comm *comm, const void *data, size_t bytes, void *out, int root) {
+static enum cnn_status self_gather(struct cnn_comm *comm, const void *data, size_t bytes, void *out,
+                                   int root) {
     return self_allgather(comm, data, bytes, out);
 }
 
-static enum cnn_status self_barrier(struct cnn_comm *comm) {
-    return CNN_OK;
-}
+static enum cnn_status self_barrier(struct cnn_comm *comm) { return CNN_OK; }
 
 static enum cnn_status self_sum(struct cnn_exchange *exchange, float *data, size_t n,
                                 const struct cnn_patience *patience) {
     return CNN_OK;
 }
 
-static void self_exchange_destroy(struct cnn_exchange *exchange) {
-    free(exchange);
-}
+static void self_exchange_destroy(struct cnn_exchange *exchange) { free(exchange); }
 
 static const struct cnn_exchange_ops self_exchange_ops = {.sum = self_sum, .destroy = self_exchange_destroy};
 
@@ -44,13 +41,9 @@ static enum cnn_status self_exchange_create(struct cnn_exchange **out, struct cn
     return CNN_OK;
 }
 
-static void self_finish(struct cnn_comm *comm) {
-    free(comm);
-}
+static void self_finish(struct cnn_comm *comm) { free(comm); }
 
-static void self_abort(struct cnn_comm *comm, int exit_code) {
-    _exit(exit_code);
-}
+static void self_abort(struct cnn_comm *comm, int exit_code) { _exit(exit_code); }
 
 static const struct cnn_comm_ops self_ops = {
     .name = "self",

@@ -9,12 +9,13 @@
 // All entries are set. Control verbs are blocking and collective; `bytes` may be 0.
 struct cnn_comm_ops {
     const char *name;
-    enum cnn_status (*allgather)(struct cnn_comm *comm, const void *mine, size_t bytes, void *all); // all: size * bytes
+    enum cnn_status (*allgather)(struct cnn_comm *comm, const void *mine, size_t bytes,
+                                 void *all); // all: size * bytes
     enum cnn_status (*broadcast)(struct cnn_comm *comm, void *data, size_t bytes, int root);
     enum cnn_status (*gather)(struct cnn_comm *comm, const void *data, size_t bytes, void *out, int root);
     enum cnn_status (*barrier)(struct cnn_comm *comm);
     enum cnn_status (*exchange_create)(struct cnn_exchange **out, struct cnn_comm *comm); // collective
-    void (*finish)(struct cnn_comm *comm);               // also frees comm
+    void (*finish)(struct cnn_comm *comm);                                                // also frees comm
     void (*abort)(struct cnn_comm *comm, int exit_code); // may return where it could not end the job
 };
 
@@ -22,8 +23,9 @@ struct cnn_comm {
     const struct cnn_comm_ops *ops;
     int rank, size, local_rank, local_size;
     int hosts;
-    bool threads;       // two threads may talk at once
-    atomic_bool broken; // an exchange was given up half-way: this rank is out of step and must not talk any more
+    bool threads; // two threads may talk at once
+    atomic_bool
+        broken; // an exchange was given up half-way: this rank is out of step and must not talk any more
     char host[256], library[256];
 };
 

@@ -56,9 +56,7 @@ static int abandon(struct cnn_comm *comm) {
     cnn_comm_abort(comm, 4);
 }
 
-static int wait_for_ever(struct cnn_comm *comm) {
-    return cnn_comm_barrier(comm) == CNN_OK ? 0 : 5;
-}
+static int wait_for_ever(struct cnn_comm *comm) { return cnn_comm_barrier(comm) == CNN_OK ? 0 : 5; }
 
 int main(int argc, char **argv) {
     struct cnn_comm *comm;

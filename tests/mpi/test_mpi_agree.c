@@ -58,7 +58,10 @@ MPI_TEST(stopping_is_told_as_it_is) {
 }
 
 static const struct CMUnitTest tests[] = {
-    MPI_UNIT(all_well), MPI_UNIT(one_rank_fails), MPI_UNIT(several_ranks_fail), MPI_UNIT(all_ranks_fail),
+    MPI_UNIT(all_well),
+    MPI_UNIT(one_rank_fails),
+    MPI_UNIT(several_ranks_fail),
+    MPI_UNIT(all_ranks_fail),
     MPI_UNIT(stopping_is_told_as_it_is),
 };
 MPI_MAIN(tests)

@@ -11,11 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 
-// What rank `of` holds at i in step `step`: 24 powers of two, so that the order of addition shows in the bits.
+// What rank `of` holds at i in step `step`: 24 powers of two, so that the order of addition shows in the
+// bits.
 static float value(size_t i, int of, int step) {
     uint32_t bits = (uint32_t)i * 2654435761u + (uint32_t)of * 40503u + (uint32_t)step * 9973u;
     bits ^= bits >> 15;
-    uint32_t exponent = 115 + ((bits >> 8) & 0xff) * 24 / 256, word = (bits & 0x80000000u) | exponent << 23 | (bits & 0xff) << 12;
+    uint32_t exponent = 115 + ((bits >> 8) & 0xff) * 24 / 256,
+             word = (bits & 0x80000000u) | exponent << 23 | (bits & 0xff) << 12;
     float out;
     memcpy(&out, &word, sizeof out);
     return out;
@@ -52,8 +54,8 @@ static void check(const float *data, size_t n, int step) {
     for (size_t i = 0; i < n; i++) {
         float right = expected(i, step);
         if (memcmp(&data[i], &right, sizeof right) != 0)
-            fail_msg("rank %d step %d: element %zu of %zu is %a, expected %a", rank, step, i, n, (double)data[i],
-                     (double)right);
+            fail_msg("rank %d step %d: element %zu of %zu is %a, expected %a", rank, step, i, n,
+                     (double)data[i], (double)right);
     }
 }
 
@@ -85,7 +87,8 @@ MPI_TEST(every_size_and_bucket) {
             for (int step = 0; step < 3; step++)
                 one_step(reducer, data, n, step);
             if (buckets[b])
-                assert_int_equal(cnn_reducer_stats(reducer).n_buckets, floats ? (n + floats - 1) / floats : n);
+                assert_int_equal(cnn_reducer_stats(reducer).n_buckets,
+                                 floats ? (n + floats - 1) / floats : n);
             assert_int_equal(cnn_reducer_stats(reducer).bytes, n * 4);
             cnn_reducer_destroy(reducer);
             free(data);
@@ -101,7 +104,8 @@ MPI_TEST(an_empty_arena) {
     cnn_reducer_destroy(reducer);
 }
 
-// Chunks and buckets of several sizes one after the other, ranks at different paces: a buffer used again too early shows.
+// Chunks and buckets of several sizes one after the other, ranks at different paces: a buffer used again too
+// early shows.
 MPI_TEST(large_arena_many_steps) {
     size_t n = 1500017;
     float *data = make(n);
@@ -274,10 +278,10 @@ MPI_TEST(destroying_an_idle_reducer) {
 }
 
 static const struct CMUnitTest tests[] = {
-    MPI_UNIT(every_size_and_bucket),     MPI_UNIT(an_empty_arena),
-    MPI_UNIT(large_arena_many_steps),    MPI_UNIT(many_small_increments),
-    MPI_UNIT(control_traffic_beside_it), MPI_UNIT(two_reducers_at_once),
-    MPI_UNIT(the_exchange_is_hidden),    MPI_UNIT(waiting_leaves_the_processor_alone),
+    MPI_UNIT(every_size_and_bucket),      MPI_UNIT(an_empty_arena),
+    MPI_UNIT(large_arena_many_steps),     MPI_UNIT(many_small_increments),
+    MPI_UNIT(control_traffic_beside_it),  MPI_UNIT(two_reducers_at_once),
+    MPI_UNIT(the_exchange_is_hidden),     MPI_UNIT(waiting_leaves_the_processor_alone),
     MPI_UNIT(ranks_that_differ_are_told), MPI_UNIT(destroying_an_idle_reducer),
 };
 MPI_MAIN(tests)

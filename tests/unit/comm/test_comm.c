@@ -16,9 +16,7 @@
 
 static struct cnn_comm *comm;
 
-static int start(void **state) {
-    return cnn_comm_start(&comm) == CNN_OK ? 0 : -1;
-}
+static int start(void **state) { return cnn_comm_start(&comm) == CNN_OK ? 0 : -1; }
 static int finish(void **state) {
     cnn_comm_finish(comm);
     return 0;
@@ -48,8 +46,9 @@ static void control_traffic(void **state) {
 
 static void what_does_not_exist_is_refused(void **state) {
     char byte = 0;
-    assert_int_equal(cnn_comm_allreduce(comm, &byte, 1, (enum cnn_comm_type)9, CNN_REDUCE_SUM), CNN_ERR_INPUT);
-    assert_int_equal(cnn_comm_allreduce(comm, &byte, 1, CNN_COMM_BYTE, (enum cnn_reduce)-1), CNN_ERR_INPUT);
+    assert_int_equal(cnn_comm_allreduce(comm, &byte, 1, (enum cnn_comm_type)9, CNN_REDUCE_SUM),
+                     CNN_ERR_INPUT);
+    assert_int_equal(cnn_comm_allreduce(comm, &byte, 1, CNN_COMM_BYTE, (enum cnn_reduce) - 1), CNN_ERR_INPUT);
     assert_int_equal(cnn_comm_broadcast(comm, &byte, 1, 1), CNN_ERR_INPUT);
     assert_int_equal(cnn_comm_gather(comm, &byte, 1, &byte, -1), CNN_ERR_INPUT);
 }

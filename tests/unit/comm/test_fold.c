@@ -87,8 +87,8 @@ static void sum_of_rows_in_place(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sizes_of_types), cmocka_unit_test(folds_go_left_to_right),
-        cmocka_unit_test(every_operation), cmocka_unit_test(a_nan_stays),
+        cmocka_unit_test(sizes_of_types),       cmocka_unit_test(folds_go_left_to_right),
+        cmocka_unit_test(every_operation),      cmocka_unit_test(a_nan_stays),
         cmocka_unit_test(sum_of_rows_in_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,9 +13,9 @@
 #include <cmocka.h>
 
 static int forget(void **state) {
-    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK",          "PMI_RANK",        "PMI_FD",
-                                        "PMI_SIZE",             "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS",  "SLURM_PROCID",
-                                        "SLURM_STEP_ID"};
+    static const char *const names[] = {
+        "OMPI_COMM_WORLD_SIZE", "PMIX_RANK",    "PMI_RANK",     "PMI_FD",       "PMI_SIZE",
+        "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS", "SLURM_PROCID", "SLURM_STEP_ID"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         unsetenv(names[i]);
     return 0;
@@ -31,9 +31,7 @@ static void expect(const char *name, int size, bool can_join) {
     assert_int_equal(found.can_join, can_join);
 }
 
-static void nothing_started_it(void **state) {
-    expect(NULL, 0, false);
-}
+static void nothing_started_it(void **state) { expect(NULL, 0, false); }
 
 static void open_mpi(void **state) {
     setenv("OMPI_COMM_WORLD_SIZE", "4", 1);
