@@ -1,5 +1,6 @@
 // `bench allreduce`: how fast gradients are summed over the ranks, with nothing else to do.
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "cli/args.h"
 #include "cli/commands.h"
@@ -48,7 +49,7 @@ static enum cnn_status model_bytes(size_t *out, const char *arch_name, int class
 }
 
 static enum cnn_status config_bytes(size_t *out, const struct request *request) {
-    if (cnn_arch_find(request->what))
+    if (cnn_arch_find(request->what) || !cnn_file_exists(request->what))
         return model_bytes(out, request->what, 0);
     struct cnn_config *config = NULL;
     CNN_TRY(cnn_calloc(&config, 1, sizeof *config));
