@@ -1,10 +1,10 @@
 // `dataset import folder|cifar10|idx SRC --out DIR` and `dataset synth --out DIR`.
 #include "cli/args.h"
+#include "cli/commands.h"
 #include "cli/dataset.h"
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/suggest.h"
 #include "data/import.h"
 
 #include <inttypes.h>
@@ -253,40 +253,12 @@ enum cnn_status cnn_cmd_dataset_synth(int argc, char **argv, struct cnn_comm *co
     return import_with(&args, &request, run_synth, argc, argv, comm);
 }
 
-// ---- which kind of import ----
-
-static const struct {
-    const char *name, *doc;
-    enum cnn_status (*run)(int argc, char **argv, struct cnn_comm *comm);
-} kinds[] = {
-    {"folder", "a folder of pictures for every class", import_folder},
-    {"cifar10", "CIFAR-10, binary version", import_cifar10},
-    {"idx", "MNIST, Fashion-MNIST and others in their format", import_idx},
+static const struct cnn_command_entry kinds[] = {
+    {"folder", "SRC --out DIR", "a folder of pictures for every class", import_folder},
+    {"cifar10", "SRC --out DIR", "CIFAR-10, binary version", import_cifar10},
+    {"idx", "SRC --out DIR", "MNIST, Fashion-MNIST and others in their format", import_idx},
 };
 
-static void print_import_help(void) {
-    printf("usage: cnn_dist dataset import KIND SRC --out DIR [options]\n\nkinds:\n");
-    for (int i = 0; i < COUNT(kinds); i++)
-        printf("  %-10s %s\n", kinds[i].name, kinds[i].doc);
-    printf("\n`cnn_dist dataset import KIND --help` lists the options of one.\n");
-}
-
 enum cnn_status cnn_cmd_dataset_import(int argc, char **argv, struct cnn_comm *comm) {
-    const char *names[COUNT(kinds)];
-    if (argc < 2)
-        return cnn_fail(CNN_ERR_INPUT, "dataset import needs a kind: folder, cifar10 or idx");
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        if (cnn_comm_rank(comm) == 0)
-            print_import_help();
-        return CNN_OK;
-    }
-    for (int i = 0; i < COUNT(kinds); i++) {
-        if (strcmp(kinds[i].name, argv[1]) == 0)
-            return kinds[i].run(argc - 1, argv + 1, comm);
-        names[i] = kinds[i].name;
-    }
-    const char *near = cnn_suggest(argv[1], names, COUNT(kinds));
-    if (near)
-        return cnn_fail(CNN_ERR_INPUT, "cannot import '%s': did you mean %s?", argv[1], near);
-    return cnn_fail(CNN_ERR_INPUT, "cannot import '%s': there are folder, cifar10 and idx", argv[1]);
+    return cnn_dispatch("cnn_dist dataset import", kinds, sizeof kinds / sizeof *kinds, argc, argv, comm);
 }
