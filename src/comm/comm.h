@@ -17,7 +17,8 @@ struct cnn_comm;
 // Joins the job this process was started in: MPI where a launcher (mpirun, srun) started it, otherwise one
 // rank alone without MPI. Collective over the job. Call once, before threads are made.
 enum cnn_status cnn_comm_start(struct cnn_comm **out) CNN_MUST_CHECK;
-// Leaves the job. Collective; accepts NULL.
+// Leaves the job. Collective; accepts NULL. After an exchange that failed it does not wait for the others:
+// the launcher ends them once this process has exited with an error.
 void cnn_comm_finish(struct cnn_comm *comm);
 // Ends every rank of the job at once with this exit code, after an error only this rank has seen. Does not
 // return.
@@ -34,7 +35,8 @@ const char *cnn_comm_library(const struct cnn_comm *comm); // "Open MPI 4.1.4"
 
 // Control traffic: small, blocking, collective over all ranks, in the same order on all. Sums have the same
 // bits on every rank. While waiting they sleep instead of spinning, so that compute threads of other ranks on
-// the host keep their processors.
+// the host keep their processors. One thread at a time, beside the reducer's. After an exchange that failed
+// they return CNN_ERR_COMM at once.
 enum cnn_status cnn_comm_allreduce(struct cnn_comm *comm, void *data, size_t n, enum cnn_comm_type type,
                                    enum cnn_reduce op) CNN_MUST_CHECK;
 enum cnn_status cnn_comm_broadcast(struct cnn_comm *comm, void *data, size_t bytes, int root) CNN_MUST_CHECK;

@@ -8,7 +8,7 @@
 struct cnn_reducer;
 struct cnn_reducer_stats {
     double wait_s; // of the last step: time finish had to wait, the part of communication that was not hidden
-    double busy_s; // of the last step: time the exchange itself took
+    double busy_s; // of the last step: time the exchange itself took, waiting for slower ranks included
     size_t n_buckets, bytes;
 };
 
@@ -17,7 +17,7 @@ struct cnn_reducer_stats {
 // job is given up with an error that says so. Collective.
 enum cnn_status cnn_reducer_create(struct cnn_reducer **out, struct cnn_comm *comm, float *gradients,
                                    size_t n, size_t bucket_bytes, double timeout_s) CNN_MUST_CHECK;
-void cnn_reducer_destroy(struct cnn_reducer *reducer); // Collective
+void cnn_reducer_destroy(struct cnn_reducer *reducer); // Collective, but after a failed finish; accepts NULL
 // Starts a step: nothing is ready. Not collective.
 void cnn_reducer_begin(struct cnn_reducer *reducer);
 // The first `n_ready` elements of the arena are final. Never blocks. Not collective.
