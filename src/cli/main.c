@@ -13,7 +13,7 @@ static const struct cnn_command_entry commands[] = {
     {"model", "list|summary|export ...", "the architectures, what they cost, and their weights",
      cnn_cmd_model},
     {"config", "check|show|schema ...", "checks and explains config files", cnn_cmd_config},
-    {"bench", "step|loader ...", "measures the speed of the parts", cnn_cmd_bench},
+    {"bench", "step|loader|allreduce ...", "measures the speed of the parts", cnn_cmd_bench},
     {"version", "", "the version of the program and of its libraries", cnn_cmd_version},
 };
 
