@@ -37,6 +37,15 @@ static enum cnn_status plan_step(struct cnn_replica *r, struct cnn_step *step, i
     return CNN_OK;
 }
 
+// The loss takes rows of logits.
+static enum cnn_status check_output(const struct cnn_replica *r) {
+    const struct cnn_tensor *logits = &r->graph.values[r->graph.output].tensor;
+    if (logits->c % logits->block == 0)
+        return CNN_OK;
+    return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: a network that ends in layer %s is not supported; end it with a linear layer or average pooling",
+                    r->model->arch, r->model->nodes[r->graph.output].name);
+}
+
 enum cnn_status cnn_replica_plan(struct cnn_replica *r) {
     struct cnn_graph *graph = &r->graph;
     CNN_TRY(cnn_calloc(&graph->values, (size_t)r->model->n_nodes, sizeof *graph->values));
@@ -45,7 +54,7 @@ enum cnn_status cnn_replica_plan(struct cnn_replica *r) {
     graph->values[graph->input].tensor = (struct cnn_tensor){r->options.micro_batch, r->model->input.h, r->model->input.w, r->model->input.c, 0};
     for (int i = 0; i < graph->n_steps; i++)
         CNN_TRY(plan_step(r, &graph->steps[i], i));
-    return CNN_OK;
+    return check_output(r);
 }
 
 static enum cnn_segment_kind segment_kind(const struct cnn_param *param) {
