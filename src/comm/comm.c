@@ -2,7 +2,6 @@
 
 #include "base/memory.h"
 #include "comm/fold.h"
-#include "comm/launcher.h"
 #include "comm/table.h"
 
 #include <assert.h>
@@ -23,7 +22,7 @@ enum cnn_status cnn_comm_start(struct cnn_comm **out) {
     if (!launcher.name)
         CNN_TRY(cnn_self_start(&comm));
     else if (launcher.can_join)
-        CNN_TRY(cnn_mpi_start(&comm));
+        CNN_TRY(cnn_mpi_start(&comm, &launcher));
     else
         return cnn_fail(CNN_ERR_UNSUPPORTED,
                         "%s started %d copies of this program that cannot find each other: "

@@ -3,7 +3,6 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "comm/launcher.h"
 #include "comm/mpi_calls.h"
 
 #include <limits.h>
@@ -135,19 +134,18 @@ static enum cnn_status number_hosts(struct cnn_mpi_job *job) {
     return status;
 }
 
-static enum cnn_status check_launcher(const struct cnn_comm *base) {
-    struct cnn_launcher launcher = cnn_launcher_find();
-    if (base->size != 1 || launcher.size <= 1)
+static enum cnn_status check_launcher(const struct cnn_comm *base, const struct cnn_launcher *launcher) {
+    if (base->size != 1 || launcher->size <= 1)
         return CNN_OK;
     return cnn_fail(CNN_ERR_UNSUPPORTED,
                     "%s started %d copies of this program, but each is alone to its MPI library (%s): "
                     "start them with the mpirun of that library, or with srun --mpi=pmix",
-                    launcher.name, launcher.size, base->library);
+                    launcher->name, launcher->size, base->library);
 }
 
 _Static_assert(MPI_MAX_PROCESSOR_NAME <= sizeof((struct cnn_comm *)0)->host, "room for a host name");
 
-static enum cnn_status describe(struct cnn_mpi_job *job) {
+static enum cnn_status describe(struct cnn_mpi_job *job, const struct cnn_launcher *launcher) {
     struct cnn_comm *base = &job->base;
     int length = 0;
     CNN_MPI_TRY(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
@@ -155,13 +153,14 @@ static enum cnn_status describe(struct cnn_mpi_job *job) {
     CNN_MPI_TRY(MPI_Comm_size(MPI_COMM_WORLD, &base->size), "MPI_Comm_size");
     CNN_MPI_TRY(MPI_Get_processor_name(base->host, &length), "MPI_Get_processor_name");
     name_library(base->library, sizeof base->library);
-    CNN_TRY(check_launcher(base));
+    CNN_TRY(check_launcher(base, launcher));
     CNN_MPI_TRY(MPI_Comm_dup(MPI_COMM_WORLD, &job->control), "MPI_Comm_dup");
     CNN_TRY(split_by_host(job));
     return number_hosts(job);
 }
 
-enum cnn_status cnn_mpi_start(struct cnn_comm **out) {
+// `launcher` as it was found before MPI_Init, which leaves variables of its own.
+enum cnn_status cnn_mpi_start(struct cnn_comm **out, const struct cnn_launcher *launcher) {
     struct cnn_mpi_job *job;
     CNN_TRY(cnn_calloc(&job, 1, sizeof *job));
     int provided = MPI_THREAD_SINGLE;
@@ -170,7 +169,7 @@ enum cnn_status cnn_mpi_start(struct cnn_comm **out) {
     if (status == CNN_OK) {
         job->base.ops = &mpi_ops;
         job->base.threads = provided >= MPI_THREAD_MULTIPLE;
-        status = describe(job);
+        status = describe(job, launcher);
     }
     if (status != CNN_OK) {
         free(job);

@@ -3,6 +3,7 @@
 #define CNN_COMM_TABLE_H
 #include "comm/comm.h"
 #include "comm/exchange.h"
+#include "comm/launcher.h"
 
 #include <stdatomic.h>
 
@@ -31,6 +32,6 @@ struct cnn_comm {
 
 // Whole jobs. Collective. cnn_mpi_start explains a job whose launcher belongs to another MPI.
 enum cnn_status cnn_self_start(struct cnn_comm **out) CNN_MUST_CHECK;
-enum cnn_status cnn_mpi_start(struct cnn_comm **out) CNN_MUST_CHECK;
+enum cnn_status cnn_mpi_start(struct cnn_comm **out, const struct cnn_launcher *launcher) CNN_MUST_CHECK;
 
 #endif
