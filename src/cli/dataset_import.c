@@ -128,7 +128,8 @@ static enum cnn_status print_result(const struct cnn_import_result *result, cons
         json_decref(object);
         return CNN_OK;
     }
-    printf("%s: %" PRIu64 " records of %d classes in %d shards\n", path, result->records, result->n_classes, result->n_shards);
+    printf("%s: %" PRIu64 " records of %d classes in %d shard%s\n", path, result->records, result->n_classes, result->n_shards,
+           result->n_shards == 1 ? "" : "s");
     if (result->quarantined > 0)
         printf("%" PRIu64 " pictures cannot be used and were left out: %s/quarantine.tsv says why\n", result->quarantined, path);
     return CNN_OK;

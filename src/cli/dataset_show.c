@@ -90,7 +90,8 @@ static void info_text(const struct info *info) {
     cnn_format_bytes(bytes, sizeof bytes, (double)info->bytes);
     cnn_format_bytes(mean, sizeof mean, (double)info->bytes / (double)info->records);
     printf("dataset   %s\n", cnn_dataset_path(info->dataset));
-    printf("records   %" PRIu64 " in %d shards, %s (%s each)\n", info->records, header->n_shards, bytes, mean);
+    printf("records   %" PRIu64 " in %d shard%s, %s (%s each)\n", info->records, header->n_shards, header->n_shards == 1 ? "" : "s",
+           bytes, mean);
     printf("pictures  %s", cnn_encoding_name(header->encoding));
     if (header->h > 0)
         printf(", %d x %d", header->h, header->w);
@@ -138,17 +139,17 @@ struct findings {
     char lines[MAX_NAMED][sizeof(((struct cnn_error *)0)->message)];
 };
 
-static void note_record(void *context, const struct cnn_dataset *dataset, uint64_t i, const char *reason) {
-    struct findings *findings = context;
+static void note(struct findings *findings, const char *reason) {
     if (findings->n < MAX_NAMED)
-        snprintf(findings->lines[findings->n++], sizeof findings->lines[0], "%s: record %" PRIu64 " (id %" PRIu64 "): %s",
-                 cnn_dataset_file(dataset, i), i, cnn_dataset_record(dataset, i).id, reason);
+        snprintf(findings->lines[findings->n++], sizeof findings->lines[0], "%s", reason);
+}
+
+static void note_record(void *context, const struct cnn_dataset *dataset, uint64_t i, const char *reason) {
+    note(context, reason);
 }
 
 static void note_file(void *context, const char *reason) {
-    struct findings *findings = context;
-    if (findings->n < MAX_NAMED)
-        snprintf(findings->lines[findings->n++], sizeof findings->lines[0], "%s", reason);
+    note(context, reason);
 }
 
 static enum cnn_status print_findings(const char *path, const struct findings *all, int n_ranks, bool json) {
@@ -186,7 +187,7 @@ static enum cnn_status report_files(const char *path, bool json, struct findings
     cnn_error_take(&error, CNN_ERR_INPUT);
     if (cnn_dataset_verify_files(&bad, path, note_file, mine) == CNN_OK) {
         if (bad == 0) { // each file is well, but they do not belong together
-            note_file(mine, error.message);
+            note(mine, error.message);
             bad = 1;
         }
         mine->result.bad = (uint64_t)bad;

@@ -388,10 +388,11 @@ static enum cnn_status read_file(struct cnn_shard *shard) {
     if (access < 0 || H5Pset_file_locking(access, false, true) < 0) // read-only and network file systems have no locks
         return cnn_fail(CNN_ERR_MEMORY, "HDF5 does not start");
     hid_t file = H5Fopen(shard->path, H5F_ACC_RDONLY, access);
+    enum cnn_status status = file < 0 ? fail_hdf5(shard, "cut short or damaged") : CNN_OK; // before a call forgets why
     H5Pclose(access);
-    if (file < 0)
-        return fail_hdf5(shard, "cut short or damaged");
-    enum cnn_status status = read_header(shard, file);
+    if (status != CNN_OK)
+        return status;
+    status = read_header(shard, file);
     if (status == CNN_OK)
         status = read_index(shard, file);
     H5Fclose(file);

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 struct room {
@@ -21,21 +22,27 @@ static enum cnn_status grow(struct room *room, size_t bytes) {
     return CNN_OK;
 }
 
-static enum cnn_status check_record(const struct cnn_dataset *dataset, uint64_t i, struct room *room) {
-    const struct cnn_shard_header *header = cnn_dataset_header(dataset);
-    size_t bytes = cnn_dataset_record(dataset, i).bytes;
+static enum cnn_status check_picture(const struct cnn_shard_header *header, const void *data, size_t bytes) {
     struct cnn_image_info info;
     uint8_t *pixels;
-    CNN_TRY(grow(room, bytes));
-    CNN_TRY(cnn_dataset_read(dataset, i, room->data));
     if (header->encoding == CNN_ENCODING_RAW) // any bytes are a picture
         return CNN_OK;
-    CNN_TRY(cnn_image_decode(&pixels, &info, room->data, bytes, 3));
+    CNN_TRY(cnn_image_decode(&pixels, &info, data, bytes, 3));
     free(pixels);
     if (info.encoding != header->encoding)
         return cnn_fail(CNN_ERR_INPUT, "is %s in a dataset of %s", cnn_encoding_name(info.encoding), cnn_encoding_name(header->encoding));
     if (header->h > 0 && (info.h != header->h || info.w != header->w))
         return cnn_fail(CNN_ERR_INPUT, "is %d x %d in a dataset of %d x %d pictures", info.h, info.w, header->h, header->w);
+    return CNN_OK;
+}
+
+static enum cnn_status check_record(const struct cnn_dataset *dataset, uint64_t i, struct room *room) {
+    struct cnn_record record = cnn_dataset_record(dataset, i);
+    CNN_TRY(grow(room, record.bytes));
+    CNN_TRY(cnn_dataset_read(dataset, i, room->data));
+    enum cnn_status status = check_picture(cnn_dataset_header(dataset), room->data, record.bytes);
+    if (status != CNN_OK)
+        return cnn_fail_in(status, "%s: record with id %" PRIu64, cnn_dataset_file(dataset, i), record.id);
     return CNN_OK;
 }
 

@@ -8,7 +8,7 @@ struct cnn_verify_result {
     uint64_t bad;            // fail their checksum, do not decode, or are not of the size the dataset says
 };
 
-// Called for every bad record `i` with the reason.
+// Called for every bad record `i`; the reason names the file and the record's id.
 typedef void (*cnn_verify_report)(void *context, const struct cnn_dataset *dataset, uint64_t i, const char *reason);
 
 // Reads and decodes the records of `rank`'s equal share of the dataset. Bad records are reported and counted, not an error;
