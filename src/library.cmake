@@ -15,6 +15,8 @@ target_link_libraries(cnn_dist_library PRIVATE ${parts} -Wl,--version-script=${C
 set_target_properties(cnn_dist_library PROPERTIES OUTPUT_NAME cnn_dist VERSION ${PROJECT_VERSION}
                       SOVERSION ${PROJECT_VERSION_MAJOR} LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR} LINKER_LANGUAGE C
                       LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/cnn_dist.map)
+# The file says where things are from where it lies itself, so that an install can be moved.
+file(RELATIVE_PATH CNN_PC_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(cnn_dist.pc.in cnn_dist.pc @ONLY)
 install(TARGETS cnn_dist_library LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/cnn_dist DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

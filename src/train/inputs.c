@@ -1,12 +1,33 @@
 #include "train/inputs.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
+// Datasets of the shipped configs lie in datasets/NAME, and datasets/NAME.sh makes them. False: there is no
+// such script.
+static bool find_script(char *out, size_t out_bytes, const char *path) {
+    const char *folder = strstr(path, "datasets/");
+    if (!folder)
+        return false;
+    const char *name = folder + strlen("datasets/");
+    int before = (int)(name - path), length = (int)strcspn(name, "/");
+    if (cnn_path_format(out, out_bytes, "%.*s%.*s.sh", before, path, length, name) != CNN_OK)
+        return false;
+    for (char *at = out + before; *at; at++) // scripts are called as configs are
+        if (*at == '-')
+            *at = '_';
+    return cnn_file_exists(out);
+}
+
 static enum cnn_status open_dataset(struct cnn_dataset **out, const char *option, const char *path) {
+    char script[4096];
+    if (!cnn_folder_exists(path) && find_script(script, sizeof script, path))
+        return cnn_fail(CNN_ERR_INPUT, "%s: there is no dataset at %s: run %s to make it", option, path,
+                        script);
     enum cnn_status status = cnn_dataset_open(out, path);
     if (status != CNN_OK)
         return cnn_fail_in(status, "%s", option);

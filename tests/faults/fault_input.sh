@@ -27,6 +27,9 @@ refused 2 "resnet2" train $t --set model.arch=resnet2
 refused 2 "data.train" train $t --set data.train=
 refused 2 "data.train: .*nowhere" train $t --set data.train=nowhere
 refused 2 "data.val: .*nowhere" train $t --set data.val=nowhere
+mkdir datasets
+touch datasets/fashion_mnist.sh
+refused 2 "run datasets/fashion_mnist.sh" train $t --set data.train=datasets/fashion-mnist/train
 refused 2 "label" train $t --set model.classes=7
 refused 2 "train.batch.micro" train $t --set train.batch.micro=7
 refused 2 "train.batch.global" train $t --set train.batch.global=512

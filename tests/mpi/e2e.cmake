@@ -5,3 +5,9 @@ if(TARGET cnn_dist)
     set_tests_properties(mpi/${name} PROPERTIES TIMEOUT 900 PROCESSORS 2)
   endforeach()
 endif()
+# A sanitizer's library would have to be loaded first.
+if(TARGET cnn_dist_library AND NOT CNN_SANITIZE)
+  add_test(NAME mpi/e2e_library COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/e2e_library.sh $<TARGET_FILE:cnn_dist>
+                                        ${CMAKE_BINARY_DIR} ${CMAKE_C_COMPILER})
+  set_tests_properties(mpi/e2e_library PROPERTIES TIMEOUT 300 PROCESSORS 2)
+endif()
