@@ -26,8 +26,10 @@ static enum cnn_status fail_unknown(const struct cnn_args *args, const char *wor
     snprintf(name, sizeof name, "%.*s", (int)(length < 63 ? length : 63), word);
     const char *near = cnn_suggest(name, names, n);
     if (near)
-        return cnn_fail(CNN_ERR_INPUT, "unknown option --%s: did you mean --%s? (usage: %s)", name, near, args->usage);
-    return cnn_fail(CNN_ERR_INPUT, "unknown option --%s; --help lists the options (usage: %s)", name, args->usage);
+        return cnn_fail(CNN_ERR_INPUT, "unknown option --%s: did you mean --%s? (usage: %s)", name, near,
+                        args->usage);
+    return cnn_fail(CNN_ERR_INPUT, "unknown option --%s; --help lists the options (usage: %s)", name,
+                    args->usage);
 }
 
 static enum cnn_status store_int(const struct cnn_flag *flag, const char *text) {
@@ -39,9 +41,10 @@ static enum cnn_status store_int(const struct cnn_flag *flag, const char *text) 
         return cnn_fail(CNN_ERR_INPUT, "--%s: expected a whole number, found '%s'", flag->name, text);
     if (errno == ERANGE || (ranged && (value < flag->least || value > flag->most))) {
         if (flag->most == INT64_MAX)
-            return cnn_fail(CNN_ERR_INPUT, "--%s: %s is out of range: at least %" PRId64, flag->name, text, flag->least);
-        return cnn_fail(CNN_ERR_INPUT, "--%s: %s is out of range: allowed are %" PRId64 " to %" PRId64, flag->name, text,
-                        flag->least, flag->most);
+            return cnn_fail(CNN_ERR_INPUT, "--%s: %s is out of range: at least %" PRId64, flag->name, text,
+                            flag->least);
+        return cnn_fail(CNN_ERR_INPUT, "--%s: %s is out of range: allowed are %" PRId64 " to %" PRId64,
+                        flag->name, text, flag->least, flag->most);
     }
     *(int64_t *)flag->value = value;
     return CNN_OK;
@@ -57,7 +60,8 @@ static enum cnn_status store(const struct cnn_flag *flag, const char *text) {
         return CNN_OK;
     case CNN_FLAG_LIST:
         if (list->n == CNN_ARGS_MAX_STRINGS)
-            return cnn_fail(CNN_ERR_INPUT, "--%s: given more than %d times", flag->name, CNN_ARGS_MAX_STRINGS);
+            return cnn_fail(CNN_ERR_INPUT, "--%s: given more than %d times", flag->name,
+                            CNN_ARGS_MAX_STRINGS);
         list->items[list->n++] = text;
         return CNN_OK;
     default:
@@ -66,7 +70,8 @@ static enum cnn_status store(const struct cnn_flag *flag, const char *text) {
 }
 
 // argv[*at] is "--name" or "--name=value"; *at moves past what belongs to it. `seen` gets a bit for the flag.
-static enum cnn_status parse_flag(const struct cnn_args *args, int argc, char **argv, int *at, uint64_t *seen) {
+static enum cnn_status parse_flag(const struct cnn_args *args, int argc, char **argv, int *at,
+                                  uint64_t *seen) {
     const char *word = argv[(*at)++] + 2;
     const char *equals = strchr(word, '=');
     size_t length = equals ? (size_t)(equals - word) : strlen(word);
@@ -101,7 +106,8 @@ static bool asks_for_help(int argc, char **argv) {
     return false;
 }
 
-static enum cnn_status check_complete(const struct cnn_args_given *given, const struct cnn_args *args, uint64_t seen) {
+static enum cnn_status check_complete(const struct cnn_args_given *given, const struct cnn_args *args,
+                                      uint64_t seen) {
     if (given->positional.n < args->least_positional)
         return cnn_fail(CNN_ERR_INPUT, "something is missing (usage: %s)", args->usage);
     for (int i = 0; i < args->n_flags; i++)
@@ -111,7 +117,8 @@ static enum cnn_status check_complete(const struct cnn_args_given *given, const 
     return CNN_OK;
 }
 
-enum cnn_status cnn_args_parse(struct cnn_args_given *out, const struct cnn_args *args, int argc, char **argv) {
+enum cnn_status cnn_args_parse(struct cnn_args_given *out, const struct cnn_args *args, int argc,
+                               char **argv) {
     *out = (struct cnn_args_given){0};
     uint64_t seen = 0;
     bool only_words = false;
@@ -129,7 +136,8 @@ enum cnn_status cnn_args_parse(struct cnn_args_given *out, const struct cnn_args
         } else if (!only_words && strncmp(word, "--", 2) == 0) {
             CNN_TRY(parse_flag(args, argc, argv, &at, &seen));
         } else if (!only_words && word[0] == '-' && word[1] != '\0') {
-            return cnn_fail(CNN_ERR_INPUT, "unknown option %s: options begin with two dashes (usage: %s)", word, args->usage);
+            return cnn_fail(CNN_ERR_INPUT, "unknown option %s: options begin with two dashes (usage: %s)",
+                            word, args->usage);
         } else {
             CNN_TRY(parse_word(out, args, word));
             at++;
@@ -152,7 +160,8 @@ void cnn_args_help(FILE *to, const struct cnn_args *args) {
     for (int i = 0; i < args->n_flags; i++) {
         const struct cnn_flag *flag = &args->flags[i];
         char left[64];
-        snprintf(left, sizeof left, "--%s%s%s", flag->name, flag->argument ? " " : "", flag->argument ? flag->argument : "");
+        snprintf(left, sizeof left, "--%s%s%s", flag->name, flag->argument ? " " : "",
+                 flag->argument ? flag->argument : "");
         fprintf(to, "  %-24s %s", left, flag->doc);
         print_default(to, flag);
         fputc('\n', to);

@@ -31,22 +31,32 @@ struct cnn_flag {
 };
 
 // How a table names its flags; `value` is checked by the compiler to be of the right kind.
-#define CNN_BOOL_FLAG(flag, bool_pointer, text) \
-    {.name = flag, .type = CNN_FLAG_BOOL, .value = 1 ? (bool_pointer) : (bool *)0, .doc = text}
-#define CNN_INT_FLAG(flag, int64_pointer, word, lo, hi, text)                                                                   \
-    {.name = flag, .type = CNN_FLAG_INT, .value = 1 ? (int64_pointer) : (int64_t *)0, .argument = word, .least = lo, .most = hi, \
-     .doc = text}
-#define CNN_STRING_FLAG(flag, string_pointer, word, text) \
-    {.name = flag, .type = CNN_FLAG_STRING, .value = 1 ? (string_pointer) : (const char **)0, .argument = word, .doc = text}
-#define CNN_REQUIRED_FLAG(flag, string_pointer, word, text)                                                                  \
-    {.name = flag, .type = CNN_FLAG_STRING, .value = 1 ? (string_pointer) : (const char **)0, .argument = word, .doc = text, \
-     .required = true}
-#define CNN_LIST_FLAG(flag, strings_pointer, word, text) \
-    {.name = flag, .type = CNN_FLAG_LIST, .value = 1 ? (strings_pointer) : (struct cnn_strings *)0, .argument = word, .doc = text}
+#define CNN_BOOL_FLAG(flag, bool_pointer, text)                                                              \
+    { .name = flag, .type = CNN_FLAG_BOOL, .value = 1 ? (bool_pointer) : (bool *)0, .doc = text }
+#define CNN_INT_FLAG(flag, int64_pointer, word, lo, hi, text)                                                \
+    {                                                                                                        \
+        .name = flag, .type = CNN_FLAG_INT, .value = 1 ? (int64_pointer) : (int64_t *)0, .argument = word,   \
+        .least = lo, .most = hi, .doc = text                                                                 \
+    }
+#define CNN_STRING_FLAG(flag, string_pointer, word, text)                                                    \
+    {                                                                                                        \
+        .name = flag, .type = CNN_FLAG_STRING, .value = 1 ? (string_pointer) : (const char **)0,             \
+        .argument = word, .doc = text                                                                        \
+    }
+#define CNN_REQUIRED_FLAG(flag, string_pointer, word, text)                                                  \
+    {                                                                                                        \
+        .name = flag, .type = CNN_FLAG_STRING, .value = 1 ? (string_pointer) : (const char **)0,             \
+        .argument = word, .doc = text, .required = true                                                      \
+    }
+#define CNN_LIST_FLAG(flag, strings_pointer, word, text)                                                     \
+    {                                                                                                        \
+        .name = flag, .type = CNN_FLAG_LIST, .value = 1 ? (strings_pointer) : (struct cnn_strings *)0,       \
+        .argument = word, .doc = text                                                                        \
+    }
 
 struct cnn_args {
-    const char *usage;           // "cnn_dist dataset synth --out DIR [options]"
-    const char *summary;         // a paragraph for the help, without the last newline
+    const char *usage;            // "cnn_dist dataset synth --out DIR [options]"
+    const char *summary;          // a paragraph for the help, without the last newline
     const struct cnn_flag *flags; // --help is understood without standing here
     int n_flags;
     int least_positional, most_positional; // words without dashes that must and may be given
@@ -58,11 +68,14 @@ struct cnn_args_given {
     bool help;
 };
 
-// Parses argv[1 .. argc-1]: `--name value`, `--name=value`, `--` before words that begin with dashes. Everything wrong
-// is CNN_ERR_INPUT with the flag, the nearest right name where there is one, and how to get the help. Not collective.
-enum cnn_status cnn_args_parse(struct cnn_args_given *out, const struct cnn_args *args, int argc, char **argv) CNN_MUST_CHECK;
+// Parses argv[1 .. argc-1]: `--name value`, `--name=value`, `--` before words that begin with dashes.
+// Everything wrong is CNN_ERR_INPUT with the flag, the nearest right name where there is one, and how to get
+// the help. Not collective.
+enum cnn_status cnn_args_parse(struct cnn_args_given *out, const struct cnn_args *args, int argc,
+                               char **argv) CNN_MUST_CHECK;
 
-// Usage, summary and the table of flags with their defaults: call before parsing, while the values are the defaults.
+// Usage, summary and the table of flags with their defaults: call before parsing, while the values are the
+// defaults.
 void cnn_args_help(FILE *to, const struct cnn_args *args);
 
 #endif

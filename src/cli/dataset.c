@@ -1,6 +1,6 @@
 // `cnn_dist dataset`: which of its commands is meant.
-#include "cli/commands.h"
 #include "cli/dataset.h"
+#include "cli/commands.h"
 
 static const struct cnn_command_entry commands[] = {
     {"import", "folder|cifar10|idx SRC --out DIR", "make shards from pictures", cnn_cmd_dataset_import},

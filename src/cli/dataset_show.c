@@ -14,8 +14,8 @@
 
 #define MAX_NAMED 64 // bad records named by each rank; the rest is counted
 
-static enum cnn_status parse(const char **out_path, bool *out_json, bool *out_help, int argc, char **argv, const char *usage,
-                             const char *summary, struct cnn_comm *comm) {
+static enum cnn_status parse(const char **out_path, bool *out_json, bool *out_help, int argc, char **argv,
+                             const char *usage, const char *summary, struct cnn_comm *comm) {
     bool json = false;
     const struct cnn_flag flags[] = {CNN_BOOL_FLAG("json", &json, "print one JSON document")};
     const struct cnn_args args = {usage, summary, flags, 1, 1, 1};
@@ -76,12 +76,14 @@ static json_t *info_json(const struct info *info) {
     json_t *classes = json_array();
     for (int label = 0; label < header->n_classes; label++)
         json_array_append_new(classes, json_pack("{s:i, s:o, s:I}", "label", label, "name",
-                                                 text_json(cnn_dataset_class_name(info->dataset, label)), "records",
-                                                 (json_int_t)info->of_class[label]));
-    return json_pack("{s:o, s:I, s:i, s:I, s:s, s:i, s:i, s:i, s:i, s:o, s:o}", "path", text_json(cnn_dataset_path(info->dataset)), "records",
-                     (json_int_t)info->records, "shards", header->n_shards, "bytes", (json_int_t)info->bytes, "encoding",
-                     cnn_encoding_name(header->encoding), "height", header->h, "width", header->w, "channels", header->c,
-                     "num_classes", header->n_classes, "source", text_json(header->source), "classes", classes);
+                                                 text_json(cnn_dataset_class_name(info->dataset, label)),
+                                                 "records", (json_int_t)info->of_class[label]));
+    return json_pack("{s:o, s:I, s:i, s:I, s:s, s:i, s:i, s:i, s:i, s:o, s:o}", "path",
+                     text_json(cnn_dataset_path(info->dataset)), "records", (json_int_t)info->records,
+                     "shards", header->n_shards, "bytes", (json_int_t)info->bytes, "encoding",
+                     cnn_encoding_name(header->encoding), "height", header->h, "width", header->w, "channels",
+                     header->c, "num_classes", header->n_classes, "source", text_json(header->source),
+                     "classes", classes);
 }
 
 static void info_text(const struct info *info) {
@@ -90,8 +92,8 @@ static void info_text(const struct info *info) {
     cnn_format_bytes(bytes, sizeof bytes, (double)info->bytes);
     cnn_format_bytes(mean, sizeof mean, (double)info->bytes / (double)info->records);
     printf("dataset   %s\n", cnn_dataset_path(info->dataset));
-    printf("records   %" PRIu64 " in %d shard%s, %s (%s each)\n", info->records, header->n_shards, header->n_shards == 1 ? "" : "s",
-           bytes, mean);
+    printf("records   %" PRIu64 " in %d shard%s, %s (%s each)\n", info->records, header->n_shards,
+           header->n_shards == 1 ? "" : "s", bytes, mean);
     printf("pictures  %s", cnn_encoding_name(header->encoding));
     if (header->h > 0)
         printf(", %d x %d", header->h, header->w);
@@ -109,7 +111,8 @@ static void info_text(const struct info *info) {
 static enum cnn_status show_info(const char *path, bool json) {
     struct cnn_dataset *dataset;
     CNN_TRY(cnn_dataset_open(&dataset, path));
-    struct info info = {.dataset = dataset, .header = cnn_dataset_header(dataset), .records = cnn_dataset_count(dataset)};
+    struct info info = {
+        .dataset = dataset, .header = cnn_dataset_header(dataset), .records = cnn_dataset_count(dataset)};
     enum cnn_status status = count(&info);
     if (status == CNN_OK && json)
         status = print_json(info_json(&info));
@@ -148,9 +151,7 @@ static void note_record(void *context, const struct cnn_dataset *dataset, uint64
     note(context, reason);
 }
 
-static void note_file(void *context, const char *reason) {
-    note(context, reason);
-}
+static void note_file(void *context, const char *reason) { note(context, reason); }
 
 static enum cnn_status print_findings(const char *path, const struct findings *all, int n_ranks, bool json) {
     struct cnn_verify_result sum = {0};
@@ -167,8 +168,9 @@ static enum cnn_status print_findings(const char *path, const struct findings *a
     }
     uint64_t named = json_array_size(bad);
     if (json) {
-        json_t *object = json_pack("{s:o, s:b, s:I, s:I, s:I, s:o}", "path", text_json(path), "ok", sum.bad == 0, "records",
-                                   (json_int_t)sum.records, "bytes", (json_int_t)sum.bytes, "bad", (json_int_t)sum.bad, "what", bad);
+        json_t *object = json_pack("{s:o, s:b, s:I, s:I, s:I, s:o}", "path", text_json(path), "ok",
+                                   sum.bad == 0, "records", (json_int_t)sum.records, "bytes",
+                                   (json_int_t)sum.bytes, "bad", (json_int_t)sum.bad, "what", bad);
         return print_json(object);
     }
     json_decref(bad);
@@ -198,7 +200,8 @@ static enum cnn_status report_files(const char *path, bool json, struct findings
     return cnn_error_give(&error);
 }
 
-static enum cnn_status verify_opened(const struct cnn_dataset *dataset, bool json, struct findings *mine, struct cnn_comm *comm) {
+static enum cnn_status verify_opened(const struct cnn_dataset *dataset, bool json, struct findings *mine,
+                                     struct cnn_comm *comm) {
     int rank = cnn_comm_rank(comm), size = cnn_comm_size(comm);
     struct findings *all = NULL;
     enum cnn_status status = cnn_dataset_verify(&mine->result, dataset, rank, size, note_record, mine);
@@ -214,8 +217,8 @@ static enum cnn_status verify_opened(const struct cnn_dataset *dataset, bool jso
         status = print_findings(cnn_dataset_path(dataset), all, size, json);
     free(all);
     if (status == CNN_OK && bad > 0)
-        status = cnn_fail(CNN_ERR_INPUT, "%s: %" PRId64 " of %" PRIu64 " records are bad", cnn_dataset_path(dataset), bad,
-                          cnn_dataset_count(dataset));
+        status = cnn_fail(CNN_ERR_INPUT, "%s: %" PRId64 " of %" PRIu64 " records are bad",
+                          cnn_dataset_path(dataset), bad, cnn_dataset_count(dataset));
     return status;
 }
 
@@ -225,8 +228,10 @@ enum cnn_status cnn_cmd_dataset_verify(int argc, char **argv, struct cnn_comm *c
     struct cnn_dataset *dataset = NULL;
     struct findings *mine;
     CNN_TRY(parse(&path, &json, &help, argc, argv, "cnn_dist dataset verify DIR [--json]",
-                  "Reads every record, checks its checksum and decodes it, and names the bad ones. The exit code is 0 only if there is\n"
-                  "none. Under mpirun the ranks share the work.", comm));
+                  "Reads every record, checks its checksum and decodes it, and names the bad ones. The exit "
+                  "code is 0 only if there is\n"
+                  "none. Under mpirun the ranks share the work.",
+                  comm));
     if (help)
         return CNN_OK;
     CNN_TRY(cnn_calloc(&mine, 1, sizeof *mine));

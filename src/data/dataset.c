@@ -17,7 +17,8 @@ struct cnn_dataset {
     uint64_t *first; // n + 1: records before each shard
 };
 
-#define HOW_TO_MAKE "make it with `cnn_dist dataset import` or `cnn_dist dataset synth` (the scripts in datasets/ show how)"
+#define HOW_TO_MAKE                                                                                          \
+    "make it with `cnn_dist dataset import` or `cnn_dist dataset synth` (the scripts in datasets/ show how)"
 
 // "NAME-00003-of-00016.h5" -> length of NAME, 3, 16. False for other names.
 static bool parse_name(const char *name, size_t *out_prefix, int *out_shard, int *out_shards) {
@@ -27,8 +28,8 @@ static bool parse_name(const char *name, size_t *out_prefix, int *out_shard, int
     if (length <= tail)
         return false;
     *out_prefix = length - tail;
-    return sscanf(name + *out_prefix, "-%5d-of-%5d.h5%n", out_shard, out_shards, &end) == 2 && (size_t)end == tail &&
-           *out_shard >= 0 && *out_shards > 0;
+    return sscanf(name + *out_prefix, "-%5d-of-%5d.h5%n", out_shard, out_shards, &end) == 2 &&
+           (size_t)end == tail && *out_shard >= 0 && *out_shards > 0;
 }
 
 // The sorted names of a folder must be exactly NAME-00000-of-N .. NAME-(N-1)-of-N.
@@ -37,25 +38,28 @@ static enum cnn_status check_names(const char *path, char *const *names, size_t 
     int shard, shards, first_shards = 0;
     for (size_t i = 0; i < n; i++) {
         if (!parse_name(names[i], &prefix, &shard, &shards))
-            return cnn_fail(CNN_ERR_INPUT, "%s/%s: not a shard's name, which is NAME-00000-of-00016.h5", path, names[i]);
+            return cnn_fail(CNN_ERR_INPUT, "%s/%s: not a shard's name, which is NAME-00000-of-00016.h5", path,
+                            names[i]);
         if (i == 0) {
             first_prefix = prefix;
             first_shards = shards;
         }
         if (prefix != first_prefix || strncmp(names[i], names[0], prefix) != 0 || shards != first_shards)
-            return cnn_fail(CNN_ERR_INPUT, "%s holds shards of more than one dataset: %s and %s; keep each in a folder of its own", path,
-                            names[0], names[i]);
+            return cnn_fail(
+                CNN_ERR_INPUT,
+                "%s holds shards of more than one dataset: %s and %s; keep each in a folder of its own", path,
+                names[0], names[i]);
     }
     for (size_t i = 0; i < (size_t)first_shards; i++)
         if (i >= n || !parse_name(names[i], &prefix, &shard, &shards) || (size_t)shard != i)
-            return cnn_fail(CNN_ERR_INPUT, "%s: shard %.*s-%05zu-of-%05d.h5 is missing; the import did not finish or the copy is not whole",
+            return cnn_fail(CNN_ERR_INPUT,
+                            "%s: shard %.*s-%05zu-of-%05d.h5 is missing; the import did not finish or the "
+                            "copy is not whole",
                             path, (int)first_prefix, names[0], i, first_shards);
     return CNN_OK;
 }
 
-static bool same_text(const char *a, const char *b) {
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
+static bool same_text(const char *a, const char *b) { return a && b ? strcmp(a, b) == 0 : a == b; }
 
 // NULL, or what the two shards say differently.
 static const char *difference(const struct cnn_shard *a, const struct cnn_shard *b) {
@@ -92,10 +96,13 @@ static enum cnn_status open_shard(struct cnn_dataset *dataset, const char *name)
     const struct cnn_shard_header *header = cnn_shard_header(dataset->shards[i]);
     const char *differs = i > 0 ? difference(dataset->shards[0], dataset->shards[i]) : NULL;
     if (differs)
-        return cnn_fail(CNN_ERR_INPUT, "%s and %s differ in %s: the import did not finish (run it again) or the shards are mixed",
-                        dataset->files[0], file, differs);
+        return cnn_fail(
+            CNN_ERR_INPUT,
+            "%s and %s differ in %s: the import did not finish (run it again) or the shards are mixed",
+            dataset->files[0], file, differs);
     if (header->shard != i)
-        return cnn_fail(CNN_ERR_INPUT, "%s: is shard %d by its header; files were renamed", file, header->shard);
+        return cnn_fail(CNN_ERR_INPUT, "%s: is shard %d by its header; files were renamed", file,
+                        header->shard);
     dataset->first[i + 1] = dataset->first[i] + cnn_shard_count(dataset->shards[i]);
     return CNN_OK;
 }
@@ -108,11 +115,12 @@ static enum cnn_status open_all(struct cnn_dataset *dataset, char *const *names,
         CNN_TRY(open_shard(dataset, names[i]));
     dataset->header = *cnn_shard_header(dataset->shards[0]);
     if (dataset->header.n_shards != (int)n)
-        return cnn_fail(CNN_ERR_INPUT, "%s: %zu shards, their headers say %d; files were renamed", dataset->path, n,
-                        dataset->header.n_shards);
+        return cnn_fail(CNN_ERR_INPUT, "%s: %zu shards, their headers say %d; files were renamed",
+                        dataset->path, n, dataset->header.n_shards);
     if (dataset->first[n] != dataset->header.records_total)
-        return cnn_fail(CNN_ERR_INPUT, "%s: the shards hold %" PRIu64 " records, their headers say %" PRIu64
-                                       ": the import did not finish; run it again",
+        return cnn_fail(CNN_ERR_INPUT,
+                        "%s: the shards hold %" PRIu64 " records, their headers say %" PRIu64
+                        ": the import did not finish; run it again",
                         dataset->path, dataset->first[n], dataset->header.records_total);
     if (dataset->first[n] == 0)
         return cnn_fail(CNN_ERR_INPUT, "%s: the dataset is empty", dataset->path);
@@ -126,8 +134,9 @@ enum cnn_status cnn_dataset_open(struct cnn_dataset **out, const char *path) {
         return cnn_fail(CNN_ERR_INPUT, "no dataset at %s: no such folder; " HOW_TO_MAKE, path);
     CNN_TRY(cnn_folder_list(&names, &n, path, "", ".h5"));
     struct cnn_dataset *dataset = NULL;
-    enum cnn_status status = n > 0 ? check_names(path, names, n)
-                                   : cnn_fail(CNN_ERR_INPUT, "no dataset at %s: the folder holds no shards; " HOW_TO_MAKE, path);
+    enum cnn_status status =
+        n > 0 ? check_names(path, names, n)
+              : cnn_fail(CNN_ERR_INPUT, "no dataset at %s: the folder holds no shards; " HOW_TO_MAKE, path);
     if (status == CNN_OK)
         status = cnn_calloc(&dataset, 1, sizeof *dataset);
     if (status == CNN_OK)
@@ -161,13 +170,9 @@ const struct cnn_shard_header *cnn_dataset_header(const struct cnn_dataset *data
     return &dataset->header;
 }
 
-const char *cnn_dataset_path(const struct cnn_dataset *dataset) {
-    return dataset->path;
-}
+const char *cnn_dataset_path(const struct cnn_dataset *dataset) { return dataset->path; }
 
-uint64_t cnn_dataset_count(const struct cnn_dataset *dataset) {
-    return dataset->first[dataset->n];
-}
+uint64_t cnn_dataset_count(const struct cnn_dataset *dataset) { return dataset->first[dataset->n]; }
 
 int cnn_dataset_channels(const struct cnn_dataset *dataset) {
     return dataset->header.encoding == CNN_ENCODING_RAW ? dataset->header.c : 3;

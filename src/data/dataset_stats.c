@@ -16,12 +16,15 @@ static void convert_raw(uint8_t *out, const uint8_t *in, size_t pixels, int from
         if (from == 1)
             out[3 * i] = out[3 * i + 1] = out[3 * i + 2] = in[i];
         else // 0.299, 0.587, 0.114 in 16-bit fixed point, rounded, as PIL does
-            out[i] = (uint8_t)((19595u * in[3 * i] + 38470u * in[3 * i + 1] + 7471u * in[3 * i + 2] + 32768u) >> 16);
+            out[i] =
+                (uint8_t)((19595u * in[3 * i] + 38470u * in[3 * i + 1] + 7471u * in[3 * i + 2] + 32768u) >>
+                          16);
     }
 }
 
-enum cnn_status cnn_dataset_decode(const struct cnn_dataset *dataset, uint8_t **out, struct cnn_image_info *out_info,
-                                   const void *data, size_t bytes, int channels) {
+enum cnn_status cnn_dataset_decode(const struct cnn_dataset *dataset, uint8_t **out,
+                                   struct cnn_image_info *out_info, const void *data, size_t bytes,
+                                   int channels) {
     const struct cnn_shard_header *header = cnn_dataset_header(dataset);
     uint8_t *pixels;
     if (header->encoding != CNN_ENCODING_RAW)
@@ -33,7 +36,8 @@ enum cnn_status cnn_dataset_decode(const struct cnn_dataset *dataset, uint8_t **
     else
         convert_raw(pixels, data, n, header->c);
     *out = pixels;
-    *out_info = (struct cnn_image_info){.encoding = CNN_ENCODING_RAW, .h = header->h, .w = header->w, .c = header->c};
+    *out_info =
+        (struct cnn_image_info){.encoding = CNN_ENCODING_RAW, .h = header->h, .w = header->w, .c = header->c};
     return CNN_OK;
 }
 
@@ -49,7 +53,8 @@ static void add(struct sums *sums, const uint8_t *pixels, size_t n, int channels
 }
 
 // CNN_ERR_INPUT: this record is bad.
-static enum cnn_status add_record(struct sums *sums, const struct cnn_dataset *dataset, uint64_t i, int channels) {
+static enum cnn_status add_record(struct sums *sums, const struct cnn_dataset *dataset, uint64_t i,
+                                  int channels) {
     struct cnn_image_info info;
     uint8_t *data, *pixels = NULL;
     size_t bytes = cnn_dataset_record(dataset, i).bytes;
@@ -64,11 +69,13 @@ static enum cnn_status add_record(struct sums *sums, const struct cnn_dataset *d
     return status;
 }
 
-enum cnn_status cnn_dataset_stats(const struct cnn_dataset *dataset, int channels, uint64_t limit, double mean[3], double std[3]) {
+enum cnn_status cnn_dataset_stats(const struct cnn_dataset *dataset, int channels, uint64_t limit,
+                                  double mean[3], double std[3]) {
     uint64_t count = cnn_dataset_count(dataset), n = limit < count ? limit : count;
     struct sums sums = {0};
     if ((channels != 1 && channels != 3) || n == 0)
-        return cnn_fail(CNN_ERR_INPUT, "statistics of %d channels over %llu records", channels, (unsigned long long)n);
+        return cnn_fail(CNN_ERR_INPUT, "statistics of %d channels over %llu records", channels,
+                        (unsigned long long)n);
     for (uint64_t k = 0; k < n; k++) {
         uint64_t i = count / n * k + count % n * k / n; // count * k / n without overflow
         enum cnn_status status = add_record(&sums, dataset, i, channels);

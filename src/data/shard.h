@@ -1,4 +1,5 @@
-// One shard: a plain HDF5 file of encoded records, read by pread at byte positions resolved once (docs/formats.md).
+// One shard: a plain HDF5 file of encoded records, read by pread at byte positions resolved once
+// (docs/formats.md).
 #ifndef CNN_DATA_SHARD_H
 #define CNN_DATA_SHARD_H
 #include "image/image.h"
@@ -9,17 +10,19 @@
 // What every shard of a dataset says of the whole.
 struct cnn_shard_header {
     enum cnn_encoding encoding;
-    int h, w, c;        // of every record; h = w = 0 where pictures differ in size; c = 0 where unknown (jpeg/png)
+    int h, w, c; // of every record; h = w = 0 where pictures differ in size; c = 0 where unknown (jpeg/png)
     int n_classes;
     int shard, n_shards;
     uint64_t records_total;
-    const char *source; // what the records were made from, for people and for telling imports apart; NULL: not said
+    const char
+        *source; // what the records were made from, for people and for telling imports apart; NULL: not said
 };
 
 struct cnn_shard;
-// Opens and checks everything but the pictures themselves: version, sizes against the file's, offsets, labels, checksum of
-// the index. What is wrong with the file is CNN_ERR_INPUT naming it. Memory is bounded by the file's own size. Uses HDF5,
-// so only one thread at a time may open, write or close shards; reading is free of it.
+// Opens and checks everything but the pictures themselves: version, sizes against the file's, offsets,
+// labels, checksum of the index. What is wrong with the file is CNN_ERR_INPUT naming it. Memory is bounded by
+// the file's own size. Uses HDF5, so only one thread at a time may open, write or close shards; reading is
+// free of it.
 enum cnn_status cnn_shard_open(struct cnn_shard **out, const char *path) CNN_MUST_CHECK;
 void cnn_shard_close(struct cnn_shard *shard);
 // Strings inside are valid until the shard is closed.
@@ -38,13 +41,16 @@ struct cnn_record cnn_shard_record(const struct cnn_shard *shard, uint64_t i);
 // Reads its bytes into `data` (record.bytes of room) and checks the checksum. Thread-safe, lock-free.
 enum cnn_status cnn_shard_read(const struct cnn_shard *shard, uint64_t i, void *data) CNN_MUST_CHECK;
 
-// Writing: records are appended and the file appears, complete, at commit. destroy before commit leaves nothing behind.
-// The pictures wait in an unnamed file beside `path`, so memory holds 24 bytes a record and the disk must hold a shard
-// twice for a moment. The same calls make the same bytes. class_names: header->n_classes strings, or NULL.
+// Writing: records are appended and the file appears, complete, at commit. destroy before commit leaves
+// nothing behind. The pictures wait in an unnamed file beside `path`, so memory holds 24 bytes a record and
+// the disk must hold a shard twice for a moment. The same calls make the same bytes. class_names:
+// header->n_classes strings, or NULL.
 struct cnn_shard_writer;
-enum cnn_status cnn_shard_writer_create(struct cnn_shard_writer **out, const char *path, const struct cnn_shard_header *header,
+enum cnn_status cnn_shard_writer_create(struct cnn_shard_writer **out, const char *path,
+                                        const struct cnn_shard_header *header,
                                         const char *const *class_names) CNN_MUST_CHECK;
-enum cnn_status cnn_shard_writer_append(struct cnn_shard_writer *writer, const void *data, size_t bytes, int label, uint64_t id) CNN_MUST_CHECK;
+enum cnn_status cnn_shard_writer_append(struct cnn_shard_writer *writer, const void *data, size_t bytes,
+                                        int label, uint64_t id) CNN_MUST_CHECK;
 // The size of every record (0 x 0: they differ), where it was not known at create. Encoded records only.
 enum cnn_status cnn_shard_writer_set_size(struct cnn_shard_writer *writer, int h, int w) CNN_MUST_CHECK;
 enum cnn_status cnn_shard_writer_commit(struct cnn_shard_writer *writer) CNN_MUST_CHECK;

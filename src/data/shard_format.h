@@ -1,4 +1,5 @@
-// What reader and writer of a shard must agree on (docs/formats.md). Private to data/shard.c and data/shard_writer.c.
+// What reader and writer of a shard must agree on (docs/formats.md). Private to data/shard.c and
+// data/shard_writer.c.
 #ifndef CNN_DATA_SHARD_FORMAT_H
 #define CNN_DATA_SHARD_FORMAT_H
 #include <stddef.h>
@@ -21,7 +22,8 @@ struct cnn_shard_index {
     size_t name_bytes;
 };
 
-// CRC-32C over offsets, labels, crc32c, ids and the class names (each with one NUL): HDF5 itself guards only its headers.
+// CRC-32C over offsets, labels, crc32c, ids and the class names (each with one NUL): HDF5 itself guards only
+// its headers.
 uint32_t cnn_shard_index_crc32c(const struct cnn_shard_index *index, int n_classes);
 void cnn_shard_index_finish(struct cnn_shard_index *index);
 

@@ -1,4 +1,5 @@
-// The writing half of shard.h: pictures are spooled as they come, and laid out as HDF5 once their number is known.
+// The writing half of shard.h: pictures are spooled as they come, and laid out as HDF5 once their number is
+// known.
 #include "data/shard.h"
 
 #include "base/checksum.h"
@@ -56,8 +57,8 @@ static enum cnn_status open_spool(struct cnn_shard_writer *writer) {
     CNN_TRY(cnn_path_format(name, sizeof name, "%.*s.spool-XXXXXX", folder, writer->path)); // a dot-file
     writer->spool = mkostemp(name, O_CLOEXEC);
     if (writer->spool < 0)
-        return cnn_fail(errno == ENOSPC || errno == EIO ? CNN_ERR_IO : CNN_ERR_INPUT, "cannot write beside %s: %s", writer->path,
-                        strerror(errno));
+        return cnn_fail(errno == ENOSPC || errno == EIO ? CNN_ERR_IO : CNN_ERR_INPUT,
+                        "cannot write beside %s: %s", writer->path, strerror(errno));
     unlink(name);
     return CNN_OK;
 }
@@ -67,7 +68,8 @@ static enum cnn_status copy_names(struct cnn_shard_writer *writer, const char *c
     for (size_t i = 0; i < n; i++) {
         size_t length = strlen(class_names[i]);
         if (length > CNN_SHARD_MAX_NAME - 1)
-            return cnn_fail(CNN_ERR_INPUT, "the class name '%.40s...' is longer than %d bytes", class_names[i], CNN_SHARD_MAX_NAME - 1);
+            return cnn_fail(CNN_ERR_INPUT, "the class name '%.40s...' is longer than %d bytes",
+                            class_names[i], CNN_SHARD_MAX_NAME - 1);
         longest = length > longest ? length : longest;
     }
     writer->index.name_bytes = longest + 1;
@@ -80,17 +82,22 @@ static enum cnn_status copy_names(struct cnn_shard_writer *writer, const char *c
 static enum cnn_status check_header(const struct cnn_shard_header *header) {
     bool raw = header->encoding == CNN_ENCODING_RAW;
     if (header->n_classes < 1 || header->n_classes > CNN_SHARD_MAX_CLASSES)
-        return cnn_fail(CNN_ERR_INPUT, "%d classes: a dataset has 1 to %d", header->n_classes, CNN_SHARD_MAX_CLASSES);
-    if (header->n_shards < 1 || header->n_shards > CNN_SHARD_MAX_SHARDS || header->shard < 0 || header->shard >= header->n_shards)
-        return cnn_fail(CNN_ERR_INPUT, "shard %d of %d: a dataset has 1 to %d shards", header->shard, header->n_shards,
-                        CNN_SHARD_MAX_SHARDS);
-    if (header->h < raw || header->w < raw || header->h > CNN_SHARD_MAX_SIDE || header->w > CNN_SHARD_MAX_SIDE ||
-        (raw && header->c != 1 && header->c != 3) || (uint64_t)header->h * (uint64_t)header->w > CNN_MAX_PIXELS)
-        return cnn_fail(CNN_ERR_INPUT, "pictures of %d x %d x %d cannot be stored", header->h, header->w, header->c);
+        return cnn_fail(CNN_ERR_INPUT, "%d classes: a dataset has 1 to %d", header->n_classes,
+                        CNN_SHARD_MAX_CLASSES);
+    if (header->n_shards < 1 || header->n_shards > CNN_SHARD_MAX_SHARDS || header->shard < 0 ||
+        header->shard >= header->n_shards)
+        return cnn_fail(CNN_ERR_INPUT, "shard %d of %d: a dataset has 1 to %d shards", header->shard,
+                        header->n_shards, CNN_SHARD_MAX_SHARDS);
+    if (header->h < raw || header->w < raw || header->h > CNN_SHARD_MAX_SIDE ||
+        header->w > CNN_SHARD_MAX_SIDE || (raw && header->c != 1 && header->c != 3) ||
+        (uint64_t)header->h * (uint64_t)header->w > CNN_MAX_PIXELS)
+        return cnn_fail(CNN_ERR_INPUT, "pictures of %d x %d x %d cannot be stored", header->h, header->w,
+                        header->c);
     return CNN_OK;
 }
 
-enum cnn_status cnn_shard_writer_create(struct cnn_shard_writer **out, const char *path, const struct cnn_shard_header *header,
+enum cnn_status cnn_shard_writer_create(struct cnn_shard_writer **out, const char *path,
+                                        const struct cnn_shard_header *header,
                                         const char *const *class_names) {
     struct cnn_shard_writer *writer;
     CNN_TRY(check_header(header));
@@ -157,14 +164,17 @@ static enum cnn_status spool(struct cnn_shard_writer *writer, const void *data, 
     return CNN_OK;
 }
 
-enum cnn_status cnn_shard_writer_append(struct cnn_shard_writer *writer, const void *data, size_t bytes, int label, uint64_t id) {
+enum cnn_status cnn_shard_writer_append(struct cnn_shard_writer *writer, const void *data, size_t bytes,
+                                        int label, uint64_t id) {
     struct cnn_shard_index *index = &writer->index;
     const struct cnn_shard_header *header = &writer->header;
     size_t raw_bytes = (size_t)header->h * (size_t)header->w * (size_t)header->c;
     if (label < 0 || label >= header->n_classes)
-        return cnn_fail(CNN_ERR_INPUT, "record %" PRIu64 ": label %d is not one of the %d classes", id, label, header->n_classes);
+        return cnn_fail(CNN_ERR_INPUT, "record %" PRIu64 ": label %d is not one of the %d classes", id, label,
+                        header->n_classes);
     if (bytes == 0 || (header->encoding == CNN_ENCODING_RAW && bytes != raw_bytes))
-        return cnn_fail(CNN_ERR_INPUT, "record %" PRIu64 ": a picture of %zu bytes does not fit this dataset", id, bytes);
+        return cnn_fail(CNN_ERR_INPUT, "record %" PRIu64 ": a picture of %zu bytes does not fit this dataset",
+                        id, bytes);
     CNN_TRY(make_room(writer));
     CNN_TRY(spool(writer, data, bytes));
     index->labels[index->n] = label;
@@ -177,7 +187,8 @@ enum cnn_status cnn_shard_writer_append(struct cnn_shard_writer *writer, const v
 
 // ---- laying out ----
 
-static bool write_attribute(hid_t file, const char *name, hid_t stored, hid_t memory, hsize_t n, const void *data) {
+static bool write_attribute(hid_t file, const char *name, hid_t stored, hid_t memory, hsize_t n,
+                            const void *data) {
     hid_t space = n == 0 ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &n, NULL);
     hid_t attribute = H5Acreate2(file, name, stored, space, H5P_DEFAULT, H5P_DEFAULT);
     bool fine = attribute >= 0 && H5Awrite(attribute, memory, data) >= 0;
@@ -192,7 +203,8 @@ static bool write_int(hid_t file, const char *name, int value) {
     return write_attribute(file, name, H5T_STD_I32LE, H5T_NATIVE_INT, 0, &value);
 }
 
-// n = 0: one string. `text` holds n strings of `bytes` each, padded with NULs. Fixed length, so that HDF5 guards them.
+// n = 0: one string. `text` holds n strings of `bytes` each, padded with NULs. Fixed length, so that HDF5
+// guards them.
 static bool write_strings(hid_t file, const char *name, hsize_t n, const char *text, size_t bytes) {
     hid_t type = H5Tcopy(H5T_C_S1);
     bool fine = type >= 0 && H5Tset_size(type, bytes) >= 0 && H5Tset_cset(type, H5T_CSET_UTF8) >= 0 &&
@@ -206,32 +218,38 @@ static bool write_header(const struct cnn_shard_writer *writer, hid_t file) {
     const struct cnn_shard_header *header = &writer->header;
     const char *encoding = cnn_encoding_name(header->encoding);
     uint32_t crc = cnn_shard_index_crc32c(&writer->index, header->n_classes);
-    bool fine = write_int(file, "format_version", CNN_SHARD_VERSION) &&
-                write_strings(file, "encoding", 0, encoding, strlen(encoding) + 1) && write_int(file, "height", header->h) &&
-                write_int(file, "width", header->w) && write_int(file, "num_classes", header->n_classes) &&
-                write_int(file, "shard", header->shard) && write_int(file, "shards", header->n_shards) &&
-                write_attribute(file, "records_total", H5T_STD_U64LE, H5T_NATIVE_UINT64, 0, &header->records_total) &&
-                write_attribute(file, "index_crc32c", H5T_STD_U32LE, H5T_NATIVE_UINT32, 0, &crc);
+    bool fine =
+        write_int(file, "format_version", CNN_SHARD_VERSION) &&
+        write_strings(file, "encoding", 0, encoding, strlen(encoding) + 1) &&
+        write_int(file, "height", header->h) && write_int(file, "width", header->w) &&
+        write_int(file, "num_classes", header->n_classes) && write_int(file, "shard", header->shard) &&
+        write_int(file, "shards", header->n_shards) &&
+        write_attribute(file, "records_total", H5T_STD_U64LE, H5T_NATIVE_UINT64, 0, &header->records_total) &&
+        write_attribute(file, "index_crc32c", H5T_STD_U32LE, H5T_NATIVE_UINT32, 0, &crc);
     if (fine && header->encoding == CNN_ENCODING_RAW)
         fine = write_int(file, "channels", header->c);
     if (fine && header->source)
         fine = write_strings(file, "source", 0, header->source, strlen(header->source) + 1);
     if (fine && writer->index.names)
-        fine = write_strings(file, "class_names", (hsize_t)header->n_classes, writer->index.names, writer->index.name_bytes);
+        fine = write_strings(file, "class_names", (hsize_t)header->n_classes, writer->index.names,
+                             writer->index.name_bytes);
     return fine;
 }
 
 // Makes a contiguous dataset and says where its bytes lie; writes them where `data` is given.
-static bool write_list(hid_t file, const char *name, hid_t stored, hid_t memory, hsize_t n, const void *data, haddr_t *out_at) {
+static bool write_list(hid_t file, const char *name, hid_t stored, hid_t memory, hsize_t n, const void *data,
+                       haddr_t *out_at) {
     hid_t space = H5Screate_simple(1, &n, NULL), list = H5Pcreate(H5P_DATASET_CREATE), dataset = -1;
     bool fine = space >= 0 && list >= 0 && H5Pset_obj_track_times(list, false) >= 0 &&
-                H5Pset_alloc_time(list, H5D_ALLOC_TIME_EARLY) >= 0 && H5Pset_fill_time(list, H5D_FILL_TIME_NEVER) >= 0;
+                H5Pset_alloc_time(list, H5D_ALLOC_TIME_EARLY) >= 0 &&
+                H5Pset_fill_time(list, H5D_FILL_TIME_NEVER) >= 0;
     if (fine)
         dataset = H5Dcreate2(file, name, stored, space, H5P_DEFAULT, list, H5P_DEFAULT);
     fine = dataset >= 0;
     if (fine && n > 0) {
         *out_at = H5Dget_offset(dataset);
-        fine = *out_at != HADDR_UNDEF && (!data || H5Dwrite(dataset, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0);
+        fine = *out_at != HADDR_UNDEF &&
+               (!data || H5Dwrite(dataset, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0);
     }
     if (dataset >= 0)
         H5Dclose(dataset);
@@ -252,11 +270,13 @@ static bool write_index(const struct cnn_shard_writer *writer, hid_t file, haddr
            write_list(file, "images", H5T_STD_U8LE, H5T_NATIVE_UINT8, writer->spooled, NULL, out_images);
 }
 
-// No times and the format whose structures carry checksums: the same records give the same bytes, and damage shows.
+// No times and the format whose structures carry checksums: the same records give the same bytes, and damage
+// shows.
 static hid_t create_hdf5(const char *path) {
     hid_t access = H5Pcreate(H5P_FILE_ACCESS), creation = H5Pcreate(H5P_FILE_CREATE), file = -1;
     if (access >= 0 && creation >= 0 && H5Pset_file_locking(access, false, true) >= 0 &&
-        H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18) >= 0 && H5Pset_obj_track_times(creation, false) >= 0)
+        H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18) >= 0 &&
+        H5Pset_obj_track_times(creation, false) >= 0)
         file = H5Fcreate(path, H5F_ACC_TRUNC, creation, access);
     if (access >= 0)
         H5Pclose(access);
@@ -265,7 +285,8 @@ static hid_t create_hdf5(const char *path) {
     return file;
 }
 
-// Takes the blocks of `bytes` bytes without making the file longer. Where the file system cannot, having seen them must do.
+// Takes the blocks of `bytes` bytes without making the file longer. Where the file system cannot, having seen
+// them must do.
 static enum cnn_status take_blocks(int fd, const char *path, uint64_t bytes) {
     if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)bytes) == 0 || errno == EOPNOTSUPP || errno == ENOSYS)
         return CNN_OK;
@@ -287,9 +308,11 @@ static enum cnn_status give_back_blocks(int fd, const char *path) {
     return CNN_OK;
 }
 
-// HDF5 1.10 crashes when the disk is full while it closes a file, so every block is there before HDF5 writes: seen first,
-// and taken after H5Fcreate, which gives all back. Should they be gone by then, the spool's make room for HDF5's last words.
-static enum cnn_status lay_out(struct cnn_shard_writer *writer, struct cnn_file_writer *file_writer, haddr_t *out_images) {
+// HDF5 1.10 crashes when the disk is full while it closes a file, so every block is there before HDF5 writes:
+// seen first, and taken after H5Fcreate, which gives all back. Should they be gone by then, the spool's make
+// room for HDF5's last words.
+static enum cnn_status lay_out(struct cnn_shard_writer *writer, struct cnn_file_writer *file_writer,
+                               haddr_t *out_images) {
     const struct cnn_shard_index *index = &writer->index;
     uint64_t names = index->names ? 2 * (uint64_t)writer->header.n_classes * index->name_bytes : 0;
     uint64_t bytes = writer->spooled + 24 * (index->n + 1) + names + HEADER_ROOM;
@@ -383,7 +406,8 @@ enum cnn_status cnn_shard_amend(const char *path, uint64_t records_total, int h,
     if (file < 0)
         return cnn_fail(CNN_ERR_IO, "cannot rewrite the header of %s", path);
     bool fine = rewrite_attribute(file, "records_total", H5T_NATIVE_UINT64, &records_total) &&
-                rewrite_attribute(file, "height", H5T_NATIVE_INT, &h) && rewrite_attribute(file, "width", H5T_NATIVE_INT, &w);
+                rewrite_attribute(file, "height", H5T_NATIVE_INT, &h) &&
+                rewrite_attribute(file, "width", H5T_NATIVE_INT, &w);
     if (H5Fclose(file) < 0 || !fine)
         return cnn_fail(CNN_ERR_IO, "cannot rewrite the header of %s", path);
     return CNN_OK;

@@ -30,9 +30,11 @@ static enum cnn_status check_picture(const struct cnn_shard_header *header, cons
     CNN_TRY(cnn_image_decode(&pixels, &info, data, bytes, 3));
     free(pixels);
     if (info.encoding != header->encoding)
-        return cnn_fail(CNN_ERR_INPUT, "is %s in a dataset of %s", cnn_encoding_name(info.encoding), cnn_encoding_name(header->encoding));
+        return cnn_fail(CNN_ERR_INPUT, "is %s in a dataset of %s", cnn_encoding_name(info.encoding),
+                        cnn_encoding_name(header->encoding));
     if (header->h > 0 && (info.h != header->h || info.w != header->w))
-        return cnn_fail(CNN_ERR_INPUT, "is %d x %d in a dataset of %d x %d pictures", info.h, info.w, header->h, header->w);
+        return cnn_fail(CNN_ERR_INPUT, "is %d x %d in a dataset of %d x %d pictures", info.h, info.w,
+                        header->h, header->w);
     return CNN_OK;
 }
 
@@ -46,9 +48,10 @@ static enum cnn_status check_record(const struct cnn_dataset *dataset, uint64_t 
     return CNN_OK;
 }
 
-enum cnn_status cnn_dataset_verify(struct cnn_verify_result *out, const struct cnn_dataset *dataset, int rank, int size,
-                                   cnn_verify_report report, void *context) {
-    uint64_t count = cnn_dataset_count(dataset), share = count / (uint64_t)size, rest = count % (uint64_t)size, r = (uint64_t)rank;
+enum cnn_status cnn_dataset_verify(struct cnn_verify_result *out, const struct cnn_dataset *dataset, int rank,
+                                   int size, cnn_verify_report report, void *context) {
+    uint64_t count = cnn_dataset_count(dataset), share = count / (uint64_t)size,
+             rest = count % (uint64_t)size, r = (uint64_t)rank;
     uint64_t begin = r * share + (r < rest ? r : rest), end = begin + share + (r < rest);
     struct cnn_verify_result result = {0};
     struct room room = {0};
@@ -71,7 +74,8 @@ enum cnn_status cnn_dataset_verify(struct cnn_verify_result *out, const struct c
     return status;
 }
 
-enum cnn_status cnn_dataset_verify_files(int *out_bad, const char *path, cnn_verify_file_report report, void *context) {
+enum cnn_status cnn_dataset_verify_files(int *out_bad, const char *path, cnn_verify_file_report report,
+                                         void *context) {
     char **names, file[4096];
     size_t n;
     CNN_TRY(cnn_folder_list(&names, &n, path, "", ".h5"));

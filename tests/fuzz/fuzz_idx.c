@@ -1,5 +1,5 @@
-// Any two files as idx images and labels, gz or not: imported whole or refused with a reason before anything is written.
-// The first two bytes say how many of the rest are the images.
+// Any two files as idx images and labels, gz or not: imported whole or refused with a reason before anything
+// is written. The first two bytes say how many of the rest are the images.
 #include "base/file.h"
 #include "data/import.h"
 

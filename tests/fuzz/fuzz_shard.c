@@ -1,6 +1,7 @@
-// A valid shard without the checksum of its index, changed here and there and cut: opened with every record readable or
-// refused, or opened with what it says within bounds. Input: triples (place, place, byte), and a length at the end.
-// HDF5 guards its own structures with checksums; bytes from nowhere would only test its signature.
+// A valid shard without the checksum of its index, changed here and there and cut: opened with every record
+// readable or refused, or opened with what it says within bounds. Input: triples (place, place, byte), and a
+// length at the end. HDF5 guards its own structures with checksums; bytes from nowhere would only test its
+// signature.
 #include "data/shard.h"
 
 #include <hdf5.h>
@@ -13,9 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
 // HDF5 1.10 forgets a block of its own when it refuses a damaged file.
 const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-    return "leak:libhdf5";
-}
+const char *__lsan_default_suppressions(void) { return "leak:libhdf5"; }
 
 enum { N = 20, MAX_BYTES = 1 << 16 };
 
@@ -30,13 +29,15 @@ static char path[] = "/tmp/cnn-fuzz-shard-XXXXXX";
 
 static void make_valid(void) {
     static const char *const names[4] = {"a", "b", "c", "d"};
-    struct cnn_shard_header header = {.encoding = CNN_ENCODING_PNG, .n_classes = 4, .n_shards = 1, .records_total = N, .source = "fuzz"};
+    struct cnn_shard_header header = {
+        .encoding = CNN_ENCODING_PNG, .n_classes = 4, .n_shards = 1, .records_total = N, .source = "fuzz"};
     struct cnn_shard_writer *writer;
     int fd = mkstemp(path);
     require(fd >= 0 && close(fd) == 0);
     require(cnn_shard_writer_create(&writer, path, &header, names) == CNN_OK);
     for (int i = 0; i < N; i++)
-        require(cnn_shard_writer_append(writer, "some bytes that are a picture", (size_t)i + 5, i % 4, (uint64_t)i) == CNN_OK);
+        require(cnn_shard_writer_append(writer, "some bytes that are a picture", (size_t)i + 5, i % 4,
+                                        (uint64_t)i) == CNN_OK);
     require(cnn_shard_writer_commit(writer) == CNN_OK);
     cnn_shard_writer_destroy(writer);
     hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);

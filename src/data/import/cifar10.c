@@ -1,5 +1,5 @@
-// `dataset import cifar10`: the binary version. A record is a label byte and 32 x 32 pixels, red, then green, then blue.
-// Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
+// `dataset import cifar10`: the binary version. A record is a label byte and 32 x 32 pixels, red, then green,
+// then blue. Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
 #include "base/checksum.h"
 #include "base/file.h"
 #include "data/import/import.h"
@@ -14,13 +14,14 @@
 #define RECORD_BYTES (1 + 3 * PLANE)
 #define MAX_FILE_BYTES ((size_t)1 << 30)
 
-static const char *const official_names[10] = {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
+static const char *const official_names[10] = {"airplane", "automobile", "bird",  "cat",  "deer",
+                                               "dog",      "frog",       "horse", "ship", "truck"};
 
 struct cifar10 {
     const char *const *files;
     int n_files, n_classes;
-    int loaded;       // which file `data` holds
-    uint64_t first;   // its first record
+    int loaded;     // which file `data` holds
+    uint64_t first; // its first record
     char *data;
     size_t bytes;
     uint8_t pixels[3 * PLANE];
@@ -33,7 +34,9 @@ static enum cnn_status load(struct cifar10 *source, int file) {
     source->loaded = file;
     CNN_TRY(cnn_file_read(&source->data, &source->bytes, source->files[file], MAX_FILE_BYTES));
     if (source->bytes == 0 || source->bytes % RECORD_BYTES != 0)
-        return cnn_fail(CNN_ERR_INPUT, "%s: %zu bytes are no whole number of CIFAR-10 records of %d bytes; is it the binary version, and whole?",
+        return cnn_fail(CNN_ERR_INPUT,
+                        "%s: %zu bytes are no whole number of CIFAR-10 records of %d bytes; is it the binary "
+                        "version, and whole?",
                         source->files[file], source->bytes, RECORD_BYTES);
     return CNN_OK;
 }
@@ -42,8 +45,8 @@ static enum cnn_status check_labels(const struct cifar10 *source, int file) {
     for (size_t i = 0; i < source->bytes / RECORD_BYTES; i++) {
         int label = (uint8_t)source->data[i * RECORD_BYTES];
         if (label >= source->n_classes)
-            return cnn_fail(CNN_ERR_INPUT, "%s: record %zu: label %d is not one of the %d classes", source->files[file], i, label,
-                            source->n_classes);
+            return cnn_fail(CNN_ERR_INPUT, "%s: record %zu: label %d is not one of the %d classes",
+                            source->files[file], i, label, source->n_classes);
     }
     return CNN_OK;
 }
@@ -81,9 +84,11 @@ static enum cnn_status survey(struct cifar10 *source, uint64_t *out_records, uin
     return load(source, 0);
 }
 
-enum cnn_status cnn_import_cifar10(struct cnn_import_result *out, const char *const *files, int n_files, const char *const *class_names,
-                                   int n_class_names, const struct cnn_import_options *options) {
-    struct cifar10 source = {.files = files, .n_files = n_files, .n_classes = class_names ? n_class_names : 10};
+enum cnn_status cnn_import_cifar10(struct cnn_import_result *out, const char *const *files, int n_files,
+                                   const char *const *class_names, int n_class_names,
+                                   const struct cnn_import_options *options) {
+    struct cifar10 source = {
+        .files = files, .n_files = n_files, .n_classes = class_names ? n_class_names : 10};
     struct cnn_import_plan plan = {
         .header = {.encoding = CNN_ENCODING_RAW, .h = SIDE, .w = SIDE, .c = 3, .n_classes = source.n_classes},
         .class_names = class_names ? class_names : official_names,
@@ -96,7 +101,8 @@ enum cnn_status cnn_import_cifar10(struct cnn_import_result *out, const char *co
         return cnn_fail(CNN_ERR_INPUT, "no CIFAR-10 files are given");
     enum cnn_status status = survey(&source, &plan.header.records_total, &crc);
     if (status == CNN_OK) {
-        snprintf(text, sizeof text, "cifar10 records=%" PRIu64 " crc32c=%08" PRIx32, plan.header.records_total, crc);
+        snprintf(text, sizeof text, "cifar10 records=%" PRIu64 " crc32c=%08" PRIx32,
+                 plan.header.records_total, crc);
         plan.header.source = text;
         plan.bytes = plan.header.records_total * sizeof source.pixels;
         status = cnn_import_run(out, &plan, options);

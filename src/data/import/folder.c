@@ -21,8 +21,8 @@ struct folder {
     const char *path;
     struct cnn_listing listing;
     enum cnn_encoding encoding;
-    char *data;         // of the record handed out last
-    char reason[1024];  // likewise
+    char *data;        // of the record handed out last
+    char reason[1024]; // likewise
 };
 
 static int kind_of(const unsigned char *magic, size_t bytes) {
@@ -62,25 +62,31 @@ static enum cnn_status choose_encoding(struct folder *folder) {
         count[kind]++;
         example[kind] = i;
     }
-    int jpeg = CNN_ENCODING_JPEG, png = CNN_ENCODING_PNG, most = count[jpeg] >= count[png] ? jpeg : png, least = most == jpeg ? png : jpeg;
+    int jpeg = CNN_ENCODING_JPEG, png = CNN_ENCODING_PNG, most = count[jpeg] >= count[png] ? jpeg : png,
+        least = most == jpeg ? png : jpeg;
     if (count[most] == 0)
-        return cnn_fail(CNN_ERR_INPUT, "%s: no JPEG or PNG pictures, for example %s", folder->path, cnn_listing_path(&folder->listing, 0));
+        return cnn_fail(CNN_ERR_INPUT, "%s: no JPEG or PNG pictures, for example %s", folder->path,
+                        cnn_listing_path(&folder->listing, 0));
     if (count[least] * 100 > (count[most] + count[least]) * STRAY_PER_CENT)
-        return cnn_fail(CNN_ERR_INPUT, "%s mixes JPEG and PNG: %s is %s, %s is %s; convert one kind, or import them apart", folder->path,
-                        cnn_listing_path(&folder->listing, example[most]), cnn_encoding_name((enum cnn_encoding)most),
-                        cnn_listing_path(&folder->listing, example[least]), cnn_encoding_name((enum cnn_encoding)least));
+        return cnn_fail(
+            CNN_ERR_INPUT,
+            "%s mixes JPEG and PNG: %s is %s, %s is %s; convert one kind, or import them apart", folder->path,
+            cnn_listing_path(&folder->listing, example[most]), cnn_encoding_name((enum cnn_encoding)most),
+            cnn_listing_path(&folder->listing, example[least]), cnn_encoding_name((enum cnn_encoding)least));
     folder->encoding = (enum cnn_encoding)most;
     return CNN_OK;
 }
 
 // CNN_ERR_INPUT: this picture cannot be used.
-static enum cnn_status check_picture(const struct folder *folder, const char *data, size_t bytes, struct cnn_image_info *out_info) {
+static enum cnn_status check_picture(const struct folder *folder, const char *data, size_t bytes,
+                                     struct cnn_image_info *out_info) {
     uint8_t *pixels;
     int kind = kind_of((const unsigned char *)data, bytes);
     if (bytes == 0)
         return cnn_fail(CNN_ERR_INPUT, "the file is empty");
     if (kind >= 0 && kind != (int)folder->encoding)
-        return cnn_fail(CNN_ERR_INPUT, "is %s among %s pictures", cnn_encoding_name((enum cnn_encoding)kind), cnn_encoding_name(folder->encoding));
+        return cnn_fail(CNN_ERR_INPUT, "is %s among %s pictures", cnn_encoding_name((enum cnn_encoding)kind),
+                        cnn_encoding_name(folder->encoding));
     CNN_TRY(cnn_image_decode(&pixels, out_info, data, bytes, 3));
     free(pixels);
     return CNN_OK;
@@ -127,15 +133,21 @@ static uint32_t fingerprint(const struct cnn_listing *listing) {
     return crc;
 }
 
-static enum cnn_status import_listed(struct cnn_import_result *out, struct folder *folder, const struct cnn_import_options *options) {
+static enum cnn_status import_listed(struct cnn_import_result *out, struct folder *folder,
+                                     const struct cnn_import_options *options) {
     char source[256];
     const struct cnn_listing *listing = &folder->listing;
     if (listing->n_classes > CNN_SHARD_MAX_CLASSES)
-        return cnn_fail(CNN_ERR_INPUT, "%s: %zu class folders are too many", folder->path, listing->n_classes);
+        return cnn_fail(CNN_ERR_INPUT, "%s: %zu class folders are too many", folder->path,
+                        listing->n_classes);
     CNN_TRY(choose_encoding(folder));
-    snprintf(source, sizeof source, "folder files=%zu bytes=%" PRIu64 " crc32c=%08" PRIx32, listing->n, listing->bytes, fingerprint(listing));
+    snprintf(source, sizeof source, "folder files=%zu bytes=%" PRIu64 " crc32c=%08" PRIx32, listing->n,
+             listing->bytes, fingerprint(listing));
     struct cnn_import_plan plan = {
-        .header = {.encoding = folder->encoding, .n_classes = (int)listing->n_classes, .records_total = listing->n, .source = source},
+        .header = {.encoding = folder->encoding,
+                   .n_classes = (int)listing->n_classes,
+                   .records_total = listing->n,
+                   .source = source},
         .class_names = (const char *const *)listing->classes,
         .bytes = listing->bytes,
         .get = get,
@@ -144,7 +156,8 @@ static enum cnn_status import_listed(struct cnn_import_result *out, struct folde
     return cnn_import_run(out, &plan, options);
 }
 
-enum cnn_status cnn_import_folder(struct cnn_import_result *out, const char *folder, const struct cnn_import_options *options) {
+enum cnn_status cnn_import_folder(struct cnn_import_result *out, const char *folder,
+                                  const struct cnn_import_options *options) {
     struct folder source = {.path = folder};
     enum cnn_status status = cnn_listing_read(&source.listing, folder);
     if (status == CNN_OK)

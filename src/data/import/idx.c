@@ -1,5 +1,5 @@
-// `dataset import idx`: the MNIST format, gz or not. A big-endian header (00 00, type 08 = uint8, number of dimensions, each
-// dimension in 4 bytes), then the bytes. http://yann.lecun.com/exdb/mnist
+// `dataset import idx`: the MNIST format, gz or not. A big-endian header (00 00, type 08 = uint8, number of
+// dimensions, each dimension in 4 bytes), then the bytes. http://yann.lecun.com/exdb/mnist
 #include "base/checksum.h"
 #include "base/memory.h"
 #include "data/import/import.h"
@@ -33,7 +33,8 @@ static enum cnn_status fail_gz(const struct idx *idx, const char *doing) {
     const char *reason = gzerror(idx->file, &code);
     if (code == Z_ERRNO)
         return cnn_fail(CNN_ERR_IO, "%s: cannot %s: %s", idx->path, doing, strerror(errno));
-    return cnn_fail(CNN_ERR_INPUT, "%s: cannot %s: %s", idx->path, doing, code == Z_OK ? "cut short" : reason);
+    return cnn_fail(CNN_ERR_INPUT, "%s: cannot %s: %s", idx->path, doing,
+                    code == Z_OK ? "cut short" : reason);
 }
 
 static enum cnn_status read_exactly(const struct idx *idx, void *data, size_t bytes, const char *what) {
@@ -55,7 +56,8 @@ static enum cnn_status check_end(const struct idx *idx) {
     if (got < 0 || (code != Z_OK && code != Z_STREAM_END))
         return fail_gz(idx, "read the end");
     if (got > 0)
-        return cnn_fail(CNN_ERR_INPUT, "%s: goes on after the %" PRIu32 " records its header says", idx->path, idx->n);
+        return cnn_fail(CNN_ERR_INPUT, "%s: goes on after the %" PRIu32 " records its header says", idx->path,
+                        idx->n);
     return CNN_OK;
 }
 
@@ -65,10 +67,12 @@ static uint32_t big_endian(const uint8_t *bytes) {
 
 static enum cnn_status check_dimensions(const struct idx *idx, int dimensions) {
     if (idx->n == 0 || idx->n > MAX_RECORDS)
-        return cnn_fail(CNN_ERR_INPUT, "%s: the header says %" PRIu32 " records, allowed are 1 to %" PRIu32, idx->path, idx->n, MAX_RECORDS);
-    if (dimensions == 3 && (idx->h == 0 || idx->w == 0 || idx->h > CNN_SHARD_MAX_SIDE || idx->w > CNN_SHARD_MAX_SIDE ||
-                            (uint64_t)idx->h * idx->w > CNN_MAX_PIXELS))
-        return cnn_fail(CNN_ERR_INPUT, "%s: the header says pictures of %" PRIu32 " x %" PRIu32 " pixels", idx->path, idx->h, idx->w);
+        return cnn_fail(CNN_ERR_INPUT, "%s: the header says %" PRIu32 " records, allowed are 1 to %" PRIu32,
+                        idx->path, idx->n, MAX_RECORDS);
+    if (dimensions == 3 && (idx->h == 0 || idx->w == 0 || idx->h > CNN_SHARD_MAX_SIDE ||
+                            idx->w > CNN_SHARD_MAX_SIDE || (uint64_t)idx->h * idx->w > CNN_MAX_PIXELS))
+        return cnn_fail(CNN_ERR_INPUT, "%s: the header says pictures of %" PRIu32 " x %" PRIu32 " pixels",
+                        idx->path, idx->h, idx->w);
     return CNN_OK;
 }
 
@@ -83,8 +87,10 @@ static enum cnn_status open_idx(struct idx *idx, const char *path, int dimension
     idx->header_bytes = 4 + 4 * (size_t)dimensions;
     CNN_TRY(read_exactly(idx, header, idx->header_bytes, "read the header"));
     if (header[0] != 0 || header[1] != 0 || header[2] != 8 || header[3] != dimensions)
-        return cnn_fail(CNN_ERR_INPUT, "%s: not idx %s: it begins %02x %02x %02x %02x, expected 00 00 08 %02x", path,
-                        dimensions == 3 ? "images" : "labels", header[0], header[1], header[2], header[3], (unsigned)dimensions);
+        return cnn_fail(CNN_ERR_INPUT,
+                        "%s: not idx %s: it begins %02x %02x %02x %02x, expected 00 00 08 %02x", path,
+                        dimensions == 3 ? "images" : "labels", header[0], header[1], header[2], header[3],
+                        (unsigned)dimensions);
     idx->n = big_endian(header + 4);
     idx->h = dimensions == 3 ? big_endian(header + 8) : 1;
     idx->w = dimensions == 3 ? big_endian(header + 12) : 1;
@@ -107,7 +113,8 @@ static enum cnn_status read_growing(uint8_t **out, const struct idx *idx) {
             uint8_t *larger = realloc(data, capacity);
             if (!larger) {
                 free(data);
-                return cnn_fail(CNN_ERR_MEMORY, "%s: out of memory for %" PRIu32 " labels", idx->path, idx->n);
+                return cnn_fail(CNN_ERR_MEMORY, "%s: out of memory for %" PRIu32 " labels", idx->path,
+                                idx->n);
             }
             data = larger;
         }
@@ -123,20 +130,24 @@ static enum cnn_status read_growing(uint8_t **out, const struct idx *idx) {
     return CNN_OK;
 }
 
-static enum cnn_status read_labels(struct idx_source *source, const char *path, int *n_classes, bool named, uint32_t *out_crc) {
+static enum cnn_status read_labels(struct idx_source *source, const char *path, int *n_classes, bool named,
+                                   uint32_t *out_crc) {
     struct idx idx = {0};
     enum cnn_status status = open_idx(&idx, path, 1);
     if (status == CNN_OK && idx.n != source->images.n)
-        status = cnn_fail(CNN_ERR_INPUT, "%s has %" PRIu32 " labels, %s has %" PRIu32 " pictures: they do not belong together", path, idx.n,
-                          source->images.path, source->images.n);
+        status =
+            cnn_fail(CNN_ERR_INPUT,
+                     "%s has %" PRIu32 " labels, %s has %" PRIu32 " pictures: they do not belong together",
+                     path, idx.n, source->images.path, source->images.n);
     if (status == CNN_OK)
         status = read_growing(&source->labels, &idx);
     if (status == CNN_OK)
         status = check_end(&idx);
     for (uint32_t i = 0; status == CNN_OK && i < idx.n; i++) {
         if (named && source->labels[i] >= *n_classes)
-            status = cnn_fail(CNN_ERR_INPUT, "%s: record %" PRIu32 ": label %d, but only %d class names are given", path, i,
-                              source->labels[i], *n_classes);
+            status =
+                cnn_fail(CNN_ERR_INPUT, "%s: record %" PRIu32 ": label %d, but only %d class names are given",
+                         path, i, source->labels[i], *n_classes);
         else if (source->labels[i] >= *n_classes)
             *n_classes = source->labels[i] + 1;
     }
@@ -173,8 +184,9 @@ static enum cnn_status get(void *context, uint64_t i, struct cnn_import_record *
     return CNN_OK;
 }
 
-static enum cnn_status import_opened(struct cnn_import_result *out, struct idx_source *source, const char *labels,
-                                     const char *const *class_names, int n_class_names, const struct cnn_import_options *options) {
+static enum cnn_status import_opened(struct cnn_import_result *out, struct idx_source *source,
+                                     const char *labels, const char *const *class_names, int n_class_names,
+                                     const struct cnn_import_options *options) {
     char text[160];
     uint32_t images_crc, labels_crc;
     int n_classes = class_names ? n_class_names : 0;
@@ -183,10 +195,16 @@ static enum cnn_status import_opened(struct cnn_import_result *out, struct idx_s
     CNN_TRY(cnn_malloc(&source->pixels, source->picture_bytes, 1));
     CNN_TRY(read_labels(source, labels, &n_classes, class_names != NULL, &labels_crc));
     CNN_TRY(survey_images(source, &images_crc));
-    snprintf(text, sizeof text, "idx records=%" PRIu32 " images=%08" PRIx32 " labels=%08" PRIx32, images->n, images_crc, labels_crc);
+    snprintf(text, sizeof text, "idx records=%" PRIu32 " images=%08" PRIx32 " labels=%08" PRIx32, images->n,
+             images_crc, labels_crc);
     struct cnn_import_plan plan = {
-        .header = {.encoding = CNN_ENCODING_RAW, .h = (int)images->h, .w = (int)images->w, .c = 1, .n_classes = n_classes,
-                   .records_total = images->n, .source = text},
+        .header = {.encoding = CNN_ENCODING_RAW,
+                   .h = (int)images->h,
+                   .w = (int)images->w,
+                   .c = 1,
+                   .n_classes = n_classes,
+                   .records_total = images->n,
+                   .source = text},
         .class_names = class_names,
         .bytes = (uint64_t)images->n * source->picture_bytes,
         .get = get,
@@ -195,8 +213,9 @@ static enum cnn_status import_opened(struct cnn_import_result *out, struct idx_s
     return cnn_import_run(out, &plan, options);
 }
 
-enum cnn_status cnn_import_idx(struct cnn_import_result *out, const char *images, const char *labels, const char *const *class_names,
-                               int n_class_names, const struct cnn_import_options *options) {
+enum cnn_status cnn_import_idx(struct cnn_import_result *out, const char *images, const char *labels,
+                               const char *const *class_names, int n_class_names,
+                               const struct cnn_import_options *options) {
     struct idx_source source = {0};
     enum cnn_status status = open_idx(&source.images, images, 3);
     if (status == CNN_OK)

@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 #define SHARD_BYTES ((uint64_t)256 << 20)
-#define SMALL_SHARD_RECORDS 2500 // small datasets are cut, too, so that several processes and machines can share them,
-#define SMALL_SHARDS 8           // into no more than this
+#define SMALL_SHARD_RECORDS                                                                                  \
+    2500               // small datasets are cut, too, so that several processes and machines can share them,
+#define SMALL_SHARDS 8 // into no more than this
 #define QUARANTINE "quarantine.tsv"
 #define QUARANTINE_HEADER "path\treason\n"
 
@@ -54,7 +55,8 @@ static enum cnn_status dataset_name(char *out, size_t out_bytes, const struct cn
 }
 
 static enum cnn_status shard_path(char out[4096], const struct import *import, int shard) {
-    return cnn_path_format(out, 4096, "%s/%s-%05d-of-%05d.h5", import->options->out, import->name, shard, import->header.n_shards);
+    return cnn_path_format(out, 4096, "%s/%s-%05d-of-%05d.h5", import->options->out, import->name, shard,
+                           import->header.n_shards);
 }
 
 static enum cnn_status part_path(char out[4096], const struct cnn_import_options *options, int shard) {
@@ -65,7 +67,8 @@ static enum cnn_status part_path(char out[4096], const struct cnn_import_options
 static bool is_expected(const struct import *import, const char *name) {
     char expected[512];
     int shard, n = 0;
-    if (strcmp(name, QUARANTINE) == 0 || (sscanf(name, "quarantine-%5d.tsv%n", &shard, &n) == 1 && name[n] == '\0' && n > 0))
+    if (strcmp(name, QUARANTINE) == 0 ||
+        (sscanf(name, "quarantine-%5d.tsv%n", &shard, &n) == 1 && name[n] == '\0' && n > 0))
         return true;
     size_t prefix = strlen(import->name);
     if (strncmp(name, import->name, prefix) != 0 || sscanf(name + prefix, "-%5d-of-", &shard) != 1)
@@ -83,7 +86,9 @@ static enum cnn_status prepare_folder(const struct import *import) {
     CNN_TRY(cnn_folder_list(&names, &n, out, "", ""));
     for (size_t i = 0; i < n && status == CNN_OK; i++)
         if (!is_expected(import, names[i]))
-            status = cnn_fail(CNN_ERR_INPUT, "%s holds something else already: %s; choose another --out or remove it", out, names[i]);
+            status = cnn_fail(CNN_ERR_INPUT,
+                              "%s holds something else already: %s; choose another --out or remove it", out,
+                              names[i]);
     cnn_names_free(names, n);
     return status;
 }
@@ -97,13 +102,16 @@ static enum cnn_status cut(struct import *import) {
     if (asked > 0) {
         n = (total - 1) / asked + 1;
     } else {
-        uint64_t by_bytes = (import->plan->bytes + SHARD_BYTES - 1) / SHARD_BYTES, by_count = total / SMALL_SHARD_RECORDS;
+        uint64_t by_bytes = (import->plan->bytes + SHARD_BYTES - 1) / SHARD_BYTES,
+                 by_count = total / SMALL_SHARD_RECORDS;
         n = by_count < SMALL_SHARDS ? by_count : SMALL_SHARDS;
         n = by_bytes > n ? by_bytes : n;
         n = n < 1 ? 1 : n > total ? total : n;
     }
     if (n > CNN_SHARD_MAX_SHARDS)
-        return cnn_fail(CNN_ERR_INPUT, "%" PRIu64 " shards are too many: at most %d; ask for more records in each", n, CNN_SHARD_MAX_SHARDS);
+        return cnn_fail(CNN_ERR_INPUT,
+                        "%" PRIu64 " shards are too many: at most %d; ask for more records in each", n,
+                        CNN_SHARD_MAX_SHARDS);
     import->shard_records = asked;
     import->header.n_shards = (int)n;
     return CNN_OK;
@@ -149,8 +157,9 @@ static enum cnn_status write_part(const struct import *import, int shard, const 
 }
 
 // Appends records begin..end-1; *size is the common picture size, 0 x 0 where they differ.
-static enum cnn_status append_records(struct import *import, struct cnn_shard_writer *writer, uint64_t begin, uint64_t end,
-                                      struct text *rejected, uint64_t *out_written, int size[2]) {
+static enum cnn_status append_records(struct import *import, struct cnn_shard_writer *writer, uint64_t begin,
+                                      uint64_t end, struct text *rejected, uint64_t *out_written,
+                                      int size[2]) {
     uint64_t written = 0;
     for (uint64_t i = begin; i < end; i++) {
         struct cnn_import_record record = {0};
@@ -189,7 +198,8 @@ static enum cnn_status write_shard(struct import *import, const char *path, int 
     int size[2] = {0, 0};
     header.shard = s;
     CNN_TRY(cnn_shard_writer_create(&writer, path, &header, import->plan->class_names));
-    enum cnn_status status = append_records(import, writer, first_of(import, s), first_of(import, s + 1), &rejected, &written, size);
+    enum cnn_status status = append_records(import, writer, first_of(import, s), first_of(import, s + 1),
+                                            &rejected, &written, size);
     if (status == CNN_OK && header.encoding != CNN_ENCODING_RAW)
         status = cnn_shard_writer_set_size(writer, size[0], size[1]);
     if (status == CNN_OK)
@@ -213,11 +223,13 @@ static enum cnn_status check_kept(struct import *import, const char *path, int s
     if (status != CNN_OK)
         return cnn_fail_in(status, "%s holds a file that cannot be kept; remove it", import->options->out);
     const struct cnn_shard_header *found = cnn_shard_header(shard), *wanted = &import->header;
-    bool same = found->encoding == wanted->encoding && found->n_classes == wanted->n_classes && found->n_shards == wanted->n_shards &&
-                found->shard == s && found->source && strcmp(found->source, wanted->source) == 0;
+    bool same = found->encoding == wanted->encoding && found->n_classes == wanted->n_classes &&
+                found->n_shards == wanted->n_shards && found->shard == s && found->source &&
+                strcmp(found->source, wanted->source) == 0;
     for (int label = 0; same && label < wanted->n_classes; label++) {
         const char *name = cnn_shard_class_name(shard, label);
-        same = import->plan->class_names ? name && strcmp(name, import->plan->class_names[label]) == 0 : !name;
+        same =
+            import->plan->class_names ? name && strcmp(name, import->plan->class_names[label]) == 0 : !name;
     }
     if (same) {
         uint64_t n = cnn_shard_count(shard);
@@ -225,14 +237,16 @@ static enum cnn_status check_kept(struct import *import, const char *path, int s
         import->result.quarantined += first_of(import, s + 1) - first_of(import, s) - n;
         cnn_log_info("kept %s: it is there already", path);
     } else {
-        status = cnn_fail(CNN_ERR_INPUT, "%s holds another dataset already (%s: %s); choose another --out or remove it",
+        status = cnn_fail(CNN_ERR_INPUT,
+                          "%s holds another dataset already (%s: %s); choose another --out or remove it",
                           import->options->out, path, found->source ? found->source : "of unknown source");
     }
     cnn_shard_close(shard);
     return status;
 }
 
-enum cnn_status cnn_import_run(struct cnn_import_result *out, const struct cnn_import_plan *plan, const struct cnn_import_options *options) {
+enum cnn_status cnn_import_run(struct cnn_import_result *out, const struct cnn_import_plan *plan,
+                               const struct cnn_import_options *options) {
     struct import import = {.plan = plan, .options = options, .header = plan->header};
     int size = options->size > 0 ? options->size : 1;
     CNN_TRY(dataset_name(import.name, sizeof import.name, options));
@@ -289,7 +303,8 @@ static enum cnn_status amend(const struct whole *whole, const char *path) {
     return same ? CNN_OK : cnn_shard_amend(path, whole->records, whole->h, whole->w);
 }
 
-// Parts become one report, in the order of the shards. A report that is there was made from these very parts before.
+// Parts become one report, in the order of the shards. A report that is there was made from these very parts
+// before.
 static enum cnn_status merge_parts(const struct cnn_import_options *options, char *const *parts, size_t n) {
     char path[4096], report[4096], *data;
     size_t bytes;
@@ -320,7 +335,8 @@ static enum cnn_status merge_parts(const struct cnn_import_options *options, cha
     return CNN_OK;
 }
 
-static enum cnn_status finish_quarantine(struct cnn_import_result *result, const struct cnn_import_options *options) {
+static enum cnn_status finish_quarantine(struct cnn_import_result *result,
+                                         const struct cnn_import_options *options) {
     char **parts, report[4096];
     size_t n;
     struct text text;
@@ -338,16 +354,19 @@ static enum cnn_status finish_quarantine(struct cnn_import_result *result, const
     return CNN_OK;
 }
 
-static enum cnn_status finish_shards(struct whole *whole, const struct cnn_import_options *options, char *const *names, size_t n) {
+static enum cnn_status finish_shards(struct whole *whole, const struct cnn_import_options *options,
+                                     char *const *names, size_t n) {
     char path[4096];
     for (size_t i = 0; i < n; i++) {
         CNN_TRY(cnn_path_format(path, sizeof path, "%s/%s", options->out, names[i]));
         CNN_TRY(survey(whole, path));
     }
     if (whole->n == 0 || whole->n != whole->n_shards)
-        return cnn_fail(CNN_ERR_INPUT, "%s: %d of %d shards are written: run the import again", options->out, whole->n, whole->n_shards);
+        return cnn_fail(CNN_ERR_INPUT, "%s: %d of %d shards are written: run the import again", options->out,
+                        whole->n, whole->n_shards);
     if (whole->records == 0)
-        return cnn_fail(CNN_ERR_INPUT, "%s: not one of the pictures can be used; " QUARANTINE " says why", options->out);
+        return cnn_fail(CNN_ERR_INPUT, "%s: not one of the pictures can be used; " QUARANTINE " says why",
+                        options->out);
     for (size_t i = 0; i < n; i++) {
         CNN_TRY(cnn_path_format(path, sizeof path, "%s/%s", options->out, names[i]));
         CNN_TRY(amend(whole, path));

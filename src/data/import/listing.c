@@ -37,7 +37,8 @@ static enum cnn_status add_file(struct cnn_listing *listing, const char *path, i
     CNN_TRY(grow(&listing->files, &listing->capacity, listing->n + 1, sizeof *listing->files));
     CNN_TRY(grow(&listing->paths, &listing->paths_capacity, listing->paths_bytes + length, 1));
     memcpy(listing->paths + listing->paths_bytes, path, length);
-    listing->files[listing->n++] = (struct cnn_listing_file){.path = listing->paths_bytes, .bytes = bytes, .label = label};
+    listing->files[listing->n++] =
+        (struct cnn_listing_file){.path = listing->paths_bytes, .bytes = bytes, .label = label};
     listing->paths_bytes += length;
     listing->bytes += bytes;
     return CNN_OK;
@@ -57,8 +58,8 @@ static int depth(const char *path) {
     return n;
 }
 
-static enum cnn_status add_entry(struct cnn_listing *listing, struct pending *pending, const char *top, const char *folder,
-                                 const char *name, int label) {
+static enum cnn_status add_entry(struct cnn_listing *listing, struct pending *pending, const char *top,
+                                 const char *folder, const char *name, int label) {
     char path[4096], full[8192];
     struct stat info;
     CNN_TRY(cnn_path_format(path, sizeof path, "%s/%s", folder, name));
@@ -70,11 +71,13 @@ static enum cnn_status add_entry(struct cnn_listing *listing, struct pending *pe
     if (!S_ISDIR(info.st_mode))
         return CNN_OK;
     if (depth(path) > MAX_DEPTH)
-        return cnn_fail(CNN_ERR_INPUT, "%s: folders more than %d deep; do links lead in a circle?", full, MAX_DEPTH);
+        return cnn_fail(CNN_ERR_INPUT, "%s: folders more than %d deep; do links lead in a circle?", full,
+                        MAX_DEPTH);
     return push(pending, path);
 }
 
-static enum cnn_status read_folder(struct cnn_listing *listing, struct pending *pending, const char *top, const char *folder, int label) {
+static enum cnn_status read_folder(struct cnn_listing *listing, struct pending *pending, const char *top,
+                                   const char *folder, int label) {
     char full[8192], **names;
     size_t n;
     CNN_TRY(cnn_path_format(full, sizeof full, "%s/%s", top, folder));

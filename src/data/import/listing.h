@@ -21,7 +21,8 @@ struct cnn_listing {
 };
 
 // Lists every regular file below the folders of `folder`, links followed, names with a leading dot left out.
-// Files beside the class folders are not records; they are counted in a log line. Finish frees, also after an error.
+// Files beside the class folders are not records; they are counted in a log line. Finish frees, also after an
+// error.
 enum cnn_status cnn_listing_read(struct cnn_listing *out, const char *folder) CNN_MUST_CHECK;
 void cnn_listing_finish(struct cnn_listing *listing);
 

@@ -19,21 +19,19 @@ struct colour {
 
 // ---- the shapes, each within the unit disc, y pointing down ----
 
-static bool in_circle(float x, float y) {
-    return x * x + y * y <= 0.85f * 0.85f;
-}
+static bool in_circle(float x, float y) { return x * x + y * y <= 0.85f * 0.85f; }
 
-static bool in_square(float x, float y) {
-    return fabsf(x) <= 0.74f && fabsf(y) <= 0.74f;
-}
+static bool in_square(float x, float y) { return fabsf(x) <= 0.74f && fabsf(y) <= 0.74f; }
 
-static bool in_triangle(float x, float y) {
-    return y <= 0.5f && 0.5f * y + 0.5f >= 0.8660254f * fabsf(x);
-}
+static bool in_triangle(float x, float y) { return y <= 0.5f && 0.5f * y + 0.5f >= 0.8660254f * fabsf(x); }
 
-// Five lines, each from tip to tip and across from the tip it cuts off: outside one of them lies that tip, outside two nothing.
+// Five lines, each from tip to tip and across from the tip it cuts off: outside one of them lies that tip,
+// outside two nothing.
 static bool in_star(float x, float y) {
-    static const float tips[5][2] = {{0, -1}, {0.95105652f, -0.30901699f}, {0.58778525f, 0.80901699f}, {-0.58778525f, 0.80901699f},
+    static const float tips[5][2] = {{0, -1},
+                                     {0.95105652f, -0.30901699f},
+                                     {0.58778525f, 0.80901699f},
+                                     {-0.58778525f, 0.80901699f},
                                      {-0.95105652f, -0.30901699f}};
     int outside = 0;
     for (int i = 0; i < 5; i++)
@@ -70,8 +68,9 @@ static bool in_hourglass(float x, float y) {
     return fabsf(y) <= 0.82f && fabsf(x) <= 0.06f + 0.72f * fabsf(y);
 }
 
-static bool (*const inside[CNN_N_SHAPES])(float, float) = {in_circle, in_square, in_triangle, in_star,  in_cross,
-                                                           in_ring,   in_heart,  in_crescent, in_arrow, in_hourglass};
+static bool (*const inside[CNN_N_SHAPES])(float, float) = {in_circle, in_square,   in_triangle, in_star,
+                                                           in_cross,  in_ring,     in_heart,    in_crescent,
+                                                           in_arrow,  in_hourglass};
 
 // ---- colour and texture ----
 
@@ -154,9 +153,7 @@ struct canvas {
     int side;
 };
 
-static uint8_t to_byte(float value) {
-    return (uint8_t)(fminf(fmaxf(value, 0), 1) * 255 + 0.5f);
-}
+static uint8_t to_byte(float value) { return (uint8_t)(fminf(fmaxf(value, 0), 1) * 255 + 0.5f); }
 
 static void blend(uint8_t *pixel, struct colour colour, float cover) {
     for (int c = 0; c < 3; c++)
@@ -170,7 +167,8 @@ static uint8_t *pixel_at(const struct canvas *canvas, int row, int column) {
 static void fill(const struct canvas *canvas, const struct texture *texture) {
     for (int row = 0; row < canvas->side; row++)
         for (int column = 0; column < canvas->side; column++) {
-            float x = ((float)column + 0.5f) / (float)canvas->side, y = ((float)row + 0.5f) / (float)canvas->side;
+            float x = ((float)column + 0.5f) / (float)canvas->side,
+                  y = ((float)row + 0.5f) / (float)canvas->side;
             blend(pixel_at(canvas, row, column), texture_at(texture, x, y), 1);
         }
 }
@@ -179,12 +177,19 @@ static void fill(const struct canvas *canvas, const struct texture *texture) {
 struct placed {
     bool (*inside)(float, float);
     float x, y, ax, ay, bx, by; // own coordinates = (ax * dx + ay * dy, bx * dx + by * dy)
-    float reach; // nothing of it farther from (x, y) than this
+    float reach;                // nothing of it farther from (x, y) than this
 };
 
-static struct placed place(bool (*figure)(float, float), float x, float y, float half_w, float half_h, float angle) {
+static struct placed place(bool (*figure)(float, float), float x, float y, float half_w, float half_h,
+                           float angle) {
     float c = cosf(angle), s = sinf(angle);
-    return (struct placed){.inside = figure, .x = x, .y = y, .ax = c / half_w, .ay = s / half_w, .bx = -s / half_h, .by = c / half_h,
+    return (struct placed){.inside = figure,
+                           .x = x,
+                           .y = y,
+                           .ax = c / half_w,
+                           .ay = s / half_w,
+                           .bx = -s / half_h,
+                           .by = c / half_h,
                            .reach = fmaxf(half_w, half_h) * 1.42f};
 }
 
@@ -202,10 +207,13 @@ static int clamp_index(float value, int side) {
     return value < 0 ? 0 : value > (float)side ? side : (int)value;
 }
 
-static void paint(const struct canvas *canvas, const struct placed *placed, const struct texture *texture, float opacity) {
+static void paint(const struct canvas *canvas, const struct placed *placed, const struct texture *texture,
+                  float opacity) {
     float side = (float)canvas->side;
-    int left = clamp_index((placed->x - placed->reach) * side, canvas->side), top = clamp_index((placed->y - placed->reach) * side, canvas->side);
-    int right = clamp_index((placed->x + placed->reach) * side + 1, canvas->side), bottom = clamp_index((placed->y + placed->reach) * side + 1, canvas->side);
+    int left = clamp_index((placed->x - placed->reach) * side, canvas->side),
+        top = clamp_index((placed->y - placed->reach) * side, canvas->side);
+    int right = clamp_index((placed->x + placed->reach) * side + 1, canvas->side),
+        bottom = clamp_index((placed->y + placed->reach) * side + 1, canvas->side);
     for (int row = top; row < bottom; row++)
         for (int column = left; column < right; column++) {
             float x = (float)column / side, y = (float)row / side, cover = cover_of(placed, x, y, 1 / side);
@@ -214,9 +222,7 @@ static void paint(const struct canvas *canvas, const struct placed *placed, cons
         }
 }
 
-static bool in_bar(float x, float y) {
-    return fabsf(x) <= 1 && fabsf(y) <= 1;
-}
+static bool in_bar(float x, float y) { return fabsf(x) <= 1 && fabsf(y) <= 1; }
 
 // A dot or a stroke, small beside the shape.
 static void paint_clutter(const struct canvas *canvas, struct cnn_draws *draws) {
@@ -224,7 +230,8 @@ static void paint_clutter(const struct canvas *canvas, struct cnn_draws *draws) 
     float x = between(draws, 0, 1), y = between(draws, 0, 1), angle = between(draws, 0, TAU);
     float size = between(draws, 0.03, 0.07), length = stroke ? between(draws, 0.1, 0.3) : size;
     struct texture texture = random_texture(draws, random_colour(draws), 0);
-    struct placed placed = place(stroke ? in_bar : in_circle, x, y, length, stroke ? 0.4f * size : size, angle);
+    struct placed placed =
+        place(stroke ? in_bar : in_circle, x, y, length, stroke ? 0.4f * size : size, angle);
     paint(canvas, &placed, &texture, between(draws, 0.5, 1));
 }
 
@@ -234,7 +241,8 @@ static void add_noise(const struct canvas *canvas, uint64_t seed, uint64_t id, f
     for (size_t i = 0; i < n; i += 4) {
         uint32_t word = cnn_draw_u32(&draws); // four bytes are four draws
         for (size_t k = i; k < n && k < i + 4; k++, word >>= 8)
-            canvas->pixels[k] = to_byte(canvas->pixels[k] / 255.0f + strength * ((float)(word & 255) / 127.5f - 1));
+            canvas->pixels[k] =
+                to_byte(canvas->pixels[k] / 255.0f + strength * ((float)(word & 255) / 127.5f - 1));
     }
 }
 
@@ -242,9 +250,12 @@ void cnn_shape_draw(uint8_t *pixels, int side, uint64_t seed, uint64_t id) {
     struct cnn_draws draws = cnn_draws_of(seed, CNN_PURPOSE_SYNTH, 0, id);
     struct canvas canvas = {pixels, side};
     struct colour behind = random_colour(&draws), front = other_colour(&draws, behind, 0.6f);
-    struct texture background = random_texture(&draws, behind, 0.12f), foreground = random_texture(&draws, front, 0.1f);
-    float size = between(&draws, 0.27, 0.45), stretch = between(&draws, 0.9, 1.11), angle = between(&draws, -0.6, 0.6);
-    float x = between(&draws, size, 1 - size), y = between(&draws, size, 1 - size), noise = between(&draws, 0, 0.06);
+    struct texture background = random_texture(&draws, behind, 0.12f),
+                   foreground = random_texture(&draws, front, 0.1f);
+    float size = between(&draws, 0.27, 0.45), stretch = between(&draws, 0.9, 1.11),
+          angle = between(&draws, -0.6, 0.6);
+    float x = between(&draws, size, 1 - size), y = between(&draws, size, 1 - size),
+          noise = between(&draws, 0, 0.06);
     struct placed shape = place(inside[id % CNN_N_SHAPES], x, y, size * stretch, size / stretch, angle);
 
     fill(&canvas, &background);

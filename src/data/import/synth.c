@@ -22,7 +22,8 @@ static enum cnn_status get(void *context, uint64_t i, struct cnn_import_record *
     free(synth->encoded);
     synth->encoded = NULL;
     cnn_shape_draw(synth->pixels, options->side, options->seed, id);
-    CNN_TRY(cnn_image_encode_jpeg(&synth->encoded, &out->bytes, synth->pixels, options->side, options->side, 3, options->quality));
+    CNN_TRY(cnn_image_encode_jpeg(&synth->encoded, &out->bytes, synth->pixels, options->side, options->side,
+                                  3, options->quality));
     out->data = synth->encoded;
     out->label = (int)(id % CNN_N_SHAPES);
     out->id = id;
@@ -36,19 +37,26 @@ static enum cnn_status check(const struct cnn_synth_options *options) {
     if (options->quality < 1 || options->quality > 100)
         return cnn_fail(CNN_ERR_INPUT, "quality %d: allowed are 1 to 100", options->quality);
     if (options->count < 1 || options->count > UINT64_C(1) << 40 || options->first > UINT64_C(1) << 60)
-        return cnn_fail(CNN_ERR_INPUT, "%" PRIu64 " pictures from id %" PRIu64 " on: at least 1, at most 2^40", options->count, options->first);
+        return cnn_fail(CNN_ERR_INPUT,
+                        "%" PRIu64 " pictures from id %" PRIu64 " on: at least 1, at most 2^40",
+                        options->count, options->first);
     return CNN_OK;
 }
 
-enum cnn_status cnn_import_synth(struct cnn_import_result *out, const struct cnn_synth_options *synth, const struct cnn_import_options *options) {
+enum cnn_status cnn_import_synth(struct cnn_import_result *out, const struct cnn_synth_options *synth,
+                                 const struct cnn_import_options *options) {
     struct synth source = {.options = synth};
     char text[200];
     CNN_TRY(check(synth));
     CNN_TRY(cnn_malloc(&source.pixels, (size_t)synth->side * (size_t)synth->side, 3));
-    snprintf(text, sizeof text, "synth shapes=1 count=%" PRIu64 " seed=%" PRIu64 " first=%" PRIu64 " side=%d quality=%d", synth->count,
-             synth->seed, synth->first, synth->side, synth->quality);
+    snprintf(text, sizeof text,
+             "synth shapes=1 count=%" PRIu64 " seed=%" PRIu64 " first=%" PRIu64 " side=%d quality=%d",
+             synth->count, synth->seed, synth->first, synth->side, synth->quality);
     struct cnn_import_plan plan = {
-        .header = {.encoding = CNN_ENCODING_JPEG, .n_classes = CNN_N_SHAPES, .records_total = synth->count, .source = text},
+        .header = {.encoding = CNN_ENCODING_JPEG,
+                   .n_classes = CNN_N_SHAPES,
+                   .records_total = synth->count,
+                   .source = text},
         .class_names = cnn_shape_names,
         .bytes = synth->count * (uint64_t)synth->side * (uint64_t)synth->side, // a generous guess
         .get = get,

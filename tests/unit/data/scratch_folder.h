@@ -15,19 +15,20 @@
 
 #include <cmocka.h>
 
-#define assert_status(call, wanted)                                                                                    \
-    do {                                                                                                               \
-        enum cnn_status status_found = (call);                                                                         \
-        if (status_found != (wanted))                                                                                  \
-            fail_msg("%s: status %d, expected %d: %s", #call, (int)status_found, (int)(wanted), cnn_error_message());  \
+#define assert_status(call, wanted)                                                                          \
+    do {                                                                                                     \
+        enum cnn_status status_found = (call);                                                               \
+        if (status_found != (wanted))                                                                        \
+            fail_msg("%s: status %d, expected %d: %s", #call, (int)status_found, (int)(wanted),              \
+                     cnn_error_message());                                                                   \
     } while (0)
 #define assert_ok(call) assert_status(call, CNN_OK)
 // The call fails with `wanted` and says `words` somewhere.
-#define assert_fails(call, wanted, words)                                         \
-    do {                                                                          \
-        assert_status(call, wanted);                                              \
-        if (!strstr(cnn_error_message(), words))                                  \
-            fail_msg("'%s' does not say '%s'", cnn_error_message(), words);       \
+#define assert_fails(call, wanted, words)                                                                    \
+    do {                                                                                                     \
+        assert_status(call, wanted);                                                                         \
+        if (!strstr(cnn_error_message(), words))                                                             \
+            fail_msg("'%s' does not say '%s'", cnn_error_message(), words);                                  \
     } while (0)
 
 static inline int scratch_create(void **state) {

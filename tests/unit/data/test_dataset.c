@@ -22,8 +22,15 @@ static uint64_t first_of(int shard) {
 }
 
 static struct cnn_shard_header header_of(int shard) {
-    return (struct cnn_shard_header){.encoding = CNN_ENCODING_RAW, .h = H, .w = W, .c = 3, .n_classes = 10, .shard = shard,
-                                     .n_shards = N_SHARDS, .records_total = N, .source = "test"};
+    return (struct cnn_shard_header){.encoding = CNN_ENCODING_RAW,
+                                     .h = H,
+                                     .w = W,
+                                     .c = 3,
+                                     .n_classes = 10,
+                                     .shard = shard,
+                                     .n_shards = N_SHARDS,
+                                     .records_total = N,
+                                     .source = "test"};
 }
 
 static const char *shard_name(int shard) {
@@ -32,7 +39,8 @@ static const char *shard_name(int shard) {
     return name;
 }
 
-static void write_shard_as(const char *path, const struct cnn_shard_header *header, const char *const *class_names) {
+static void write_shard_as(const char *path, const struct cnn_shard_header *header,
+                           const char *const *class_names) {
     struct cnn_shard_writer *writer;
     uint8_t pixels[BYTES];
     assert_ok(cnn_shard_writer_create(&writer, path, header, class_names));
@@ -180,7 +188,13 @@ static void test_stats(void **state) {
 }
 
 static void test_stats_of_gray_and_flat(void **state) {
-    struct cnn_shard_header header = {.encoding = CNN_ENCODING_RAW, .h = 2, .w = 2, .c = 1, .n_classes = 1, .n_shards = 1, .records_total = 1};
+    struct cnn_shard_header header = {.encoding = CNN_ENCODING_RAW,
+                                      .h = 2,
+                                      .w = 2,
+                                      .c = 1,
+                                      .n_classes = 1,
+                                      .n_shards = 1,
+                                      .records_total = 1};
     struct cnn_shard_writer *writer;
     struct cnn_dataset *dataset;
     double mean[3], std[3];
@@ -241,7 +255,8 @@ static void test_verify_raw(void **state) {
     make_pixels(pixels, 31);
     flip_byte_of_record(in(*state, shard_name(2)), pixels, BYTES);
     assert_ok(cnn_dataset_open(&dataset, *state));
-    for (int size = 1; size < 60; size += 3) { // any number of processes finds it once, and looks at each record once
+    for (int size = 1; size < 60;
+         size += 3) { // any number of processes finds it once, and looks at each record once
         uint64_t records = 0, bad = 0;
         seen = (struct seen){0};
         for (int rank = 0; rank < size; rank++) {
@@ -260,7 +275,8 @@ static void test_verify_raw(void **state) {
 
 // Checksums fit, and yet: not a picture, the wrong kind, the wrong size.
 static void test_verify_pictures(void **state) {
-    struct cnn_shard_header header = {.encoding = CNN_ENCODING_JPEG, .h = H, .w = W, .n_classes = 1, .n_shards = 1, .records_total = 4};
+    struct cnn_shard_header header = {
+        .encoding = CNN_ENCODING_JPEG, .h = H, .w = W, .n_classes = 1, .n_shards = 1, .records_total = 4};
     struct cnn_shard_writer *writer;
     struct cnn_dataset *dataset;
     struct cnn_verify_result result;
@@ -324,10 +340,17 @@ static void test_verify_files(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_all_records_in_order), TEST(test_no_dataset),  TEST(test_missing_shards),
-        TEST(test_mixed_folders),        TEST(test_disagreeing_headers), TEST(test_empty_dataset),
-        TEST(test_stats),                TEST(test_stats_of_gray_and_flat), TEST(test_verify_raw),
-        TEST(test_verify_pictures),      TEST(test_verify_files),
+        TEST(test_all_records_in_order),
+        TEST(test_no_dataset),
+        TEST(test_missing_shards),
+        TEST(test_mixed_folders),
+        TEST(test_disagreeing_headers),
+        TEST(test_empty_dataset),
+        TEST(test_stats),
+        TEST(test_stats_of_gray_and_flat),
+        TEST(test_verify_raw),
+        TEST(test_verify_pictures),
+        TEST(test_verify_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

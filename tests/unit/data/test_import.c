@@ -31,8 +31,9 @@ static struct idx_files make_idx(void) {
     return files;
 }
 
-static enum cnn_status import_idx(const char *folder, const void *images, size_t images_bytes, const void *labels, size_t labels_bytes,
-                                  const char *const *names, int n_names, struct cnn_import_result *result) {
+static enum cnn_status import_idx(const char *folder, const void *images, size_t images_bytes,
+                                  const void *labels, size_t labels_bytes, const char *const *names,
+                                  int n_names, struct cnn_import_result *result) {
     struct cnn_import_options options = {.out = in(folder, "out"), .shard_records = 4, .size = 1};
     write_file(in(folder, "images"), images, images_bytes);
     write_file(in(folder, "labels"), labels, labels_bytes);
@@ -66,25 +67,30 @@ static void test_idx(void **state) {
     struct idx_files files = make_idx();
     struct cnn_import_result result;
     struct cnn_dataset *dataset;
-    assert_ok(import_idx(*state, files.images, sizeof files.images, files.labels, sizeof files.labels, NULL, 0, &result));
+    assert_ok(import_idx(*state, files.images, sizeof files.images, files.labels, sizeof files.labels, NULL,
+                         0, &result));
     assert_int_equal(result.records, N_IDX);
     assert_int_equal(result.n_classes, 5);
     assert_int_equal(result.n_shards, 3);
     check_idx(in(*state, "out"));
     // The same again is at home; other names for the classes are another dataset.
-    assert_ok(import_idx(*state, files.images, sizeof files.images, files.labels, sizeof files.labels, NULL, 0, &result));
+    assert_ok(import_idx(*state, files.images, sizeof files.images, files.labels, sizeof files.labels, NULL,
+                         0, &result));
     assert_int_equal(result.records, N_IDX);
-    assert_fails(import_idx(*state, files.images, sizeof files.images, files.labels, sizeof files.labels, names, 5, &result), CNN_ERR_INPUT,
-                 "another dataset");
+    assert_fails(import_idx(*state, files.images, sizeof files.images, files.labels, sizeof files.labels,
+                            names, 5, &result),
+                 CNN_ERR_INPUT, "another dataset");
     assert_ok(rename(in(*state, "out"), in(*state, "first")) == 0 ? CNN_OK : CNN_ERR_IO);
-    assert_ok(import_idx(*state, files.images, sizeof files.images, files.labels, sizeof files.labels, names, 5, &result));
+    assert_ok(import_idx(*state, files.images, sizeof files.images, files.labels, sizeof files.labels, names,
+                         5, &result));
     assert_ok(cnn_dataset_open(&dataset, in(*state, "out")));
     assert_string_equal(cnn_dataset_class_name(dataset, 4), "t");
     cnn_dataset_close(dataset);
 }
 
 static size_t gzip(uint8_t *out, size_t room, const void *data, size_t bytes) {
-    z_stream stream = {.next_in = (Bytef *)data, .avail_in = (uInt)bytes, .next_out = out, .avail_out = (uInt)room};
+    z_stream stream = {
+        .next_in = (Bytef *)data, .avail_in = (uInt)bytes, .next_out = out, .avail_out = (uInt)room};
     assert_int_equal(deflateInit2(&stream, 9, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
     assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
     deflateEnd(&stream);
@@ -113,7 +119,8 @@ static void test_idx_gz(void **state) {
         assert_status(import_idx(*state, images, cut, labels, labels_bytes, NULL, 0, &result), CNN_ERR_INPUT);
     for (size_t at = 0; at < images_bytes; at++) {
         images[at] ^= 0x10;
-        enum cnn_status status = import_idx(*state, images, images_bytes, labels, labels_bytes, NULL, 0, &result);
+        enum cnn_status status =
+            import_idx(*state, images, images_bytes, labels, labels_bytes, NULL, 0, &result);
         images[at] ^= 0x10;
         if (status == CNN_OK) { // flags and time of the gz header, and bits that pad the data, say nothing
             assert_in_range(at, 4, images_bytes - 9);
@@ -131,28 +138,38 @@ static void test_idx_wrong(void **state) {
     struct cnn_import_result result;
     size_t all = sizeof files.images, labels = sizeof files.labels;
     for (size_t cut = 0; cut < all; cut++)
-        assert_status(import_idx(*state, files.images, cut, files.labels, labels, NULL, 0, &result), CNN_ERR_INPUT);
+        assert_status(import_idx(*state, files.images, cut, files.labels, labels, NULL, 0, &result),
+                      CNN_ERR_INPUT);
     for (size_t cut = 0; cut < labels; cut++)
-        assert_status(import_idx(*state, files.images, all, files.labels, cut, NULL, 0, &result), CNN_ERR_INPUT);
+        assert_status(import_idx(*state, files.images, all, files.labels, cut, NULL, 0, &result),
+                      CNN_ERR_INPUT);
     uint8_t longer[sizeof files.images + 1] = {0};
     memcpy(longer, files.images, all);
-    assert_fails(import_idx(*state, longer, all + 1, files.labels, labels, NULL, 0, &result), CNN_ERR_INPUT, "goes on");
-    assert_fails(import_idx(*state, files.labels, labels, files.images, all, NULL, 0, &result), CNN_ERR_INPUT, "not idx images");
-    assert_fails(import_idx(*state, files.images, all, files.images, all, NULL, 0, &result), CNN_ERR_INPUT, "not idx labels");
-    assert_fails(import_idx(*state, files.images, all, files.labels, labels, names, 4, &result), CNN_ERR_INPUT, "record 3: label 4");
+    assert_fails(import_idx(*state, longer, all + 1, files.labels, labels, NULL, 0, &result), CNN_ERR_INPUT,
+                 "goes on");
+    assert_fails(import_idx(*state, files.labels, labels, files.images, all, NULL, 0, &result), CNN_ERR_INPUT,
+                 "not idx images");
+    assert_fails(import_idx(*state, files.images, all, files.images, all, NULL, 0, &result), CNN_ERR_INPUT,
+                 "not idx labels");
+    assert_fails(import_idx(*state, files.images, all, files.labels, labels, names, 4, &result),
+                 CNN_ERR_INPUT, "record 3: label 4");
     put_big_endian(files.labels + 4, N_IDX - 1);
-    assert_fails(import_idx(*state, files.images, all, files.labels, labels, NULL, 0, &result), CNN_ERR_INPUT, "belong together");
-    static const uint32_t hostile[][3] = {{0, 3, 3},          {0xffffffff, 3, 3}, {10, 0, 3},        {10, 3, 0},
-                                          {10, 0xffffffff, 1}, {10, 65535, 65535}, {0x7ffffff, 3, 3}, {10, 60000, 2000}};
+    assert_fails(import_idx(*state, files.images, all, files.labels, labels, NULL, 0, &result), CNN_ERR_INPUT,
+                 "belong together");
+    static const uint32_t hostile[][3] = {{0, 3, 3},         {0xffffffff, 3, 3},  {10, 0, 3},
+                                          {10, 3, 0},        {10, 0xffffffff, 1}, {10, 65535, 65535},
+                                          {0x7ffffff, 3, 3}, {10, 60000, 2000}};
     for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
         files = good;
         for (int k = 0; k < 3; k++)
             put_big_endian(files.images + 4 + 4 * k, hostile[i][k]);
         put_big_endian(files.labels + 4, hostile[i][0]);
-        assert_status(import_idx(*state, files.images, all, files.labels, labels, NULL, 0, &result), CNN_ERR_INPUT);
+        assert_status(import_idx(*state, files.images, all, files.labels, labels, NULL, 0, &result),
+                      CNN_ERR_INPUT);
     }
     assert_false(cnn_folder_exists(in(*state, "out")));
-    assert_status(cnn_import_idx(&result, in(*state, "none"), in(*state, "none"), NULL, 0, &(struct cnn_import_options){.out = in(*state, "out")}),
+    assert_status(cnn_import_idx(&result, in(*state, "none"), in(*state, "none"), NULL, 0,
+                                 &(struct cnn_import_options){.out = in(*state, "out")}),
                   CNN_ERR_INPUT);
 }
 
@@ -169,7 +186,8 @@ static void test_fashion_mnist(void **state) {
         print_message("%s is not there: skipped\n", data);
         skip();
     }
-    assert_ok(cnn_import_idx(&result, in(data, "t10k-images-idx3-ubyte.gz"), in(data, "t10k-labels-idx1-ubyte.gz"), NULL, 0, &options));
+    assert_ok(cnn_import_idx(&result, in(data, "t10k-images-idx3-ubyte.gz"),
+                             in(data, "t10k-labels-idx1-ubyte.gz"), NULL, 0, &options));
     assert_int_equal(result.records, 10000);
     assert_int_equal(result.n_classes, 10);
     assert_ok(cnn_dataset_open(&dataset, in(*state, "fm")));
@@ -243,7 +261,8 @@ static void test_cifar10_wrong(void **state) {
     assert_status(cnn_import_cifar10(&result, &path, 1, NULL, 0, &options), CNN_ERR_INPUT);
     data[2 * CIFAR_RECORD] = 10;
     write_file(path, data, bytes);
-    assert_fails(cnn_import_cifar10(&result, &path, 1, NULL, 0, &options), CNN_ERR_INPUT, "record 2: label 10");
+    assert_fails(cnn_import_cifar10(&result, &path, 1, NULL, 0, &options), CNN_ERR_INPUT,
+                 "record 2: label 10");
     free(data);
     assert_false(cnn_folder_exists(options.out));
 }
@@ -277,7 +296,8 @@ static const struct {
     const char *path;
     int label;
 } listed[] = {
-    {"B cat/1.jpg", 0}, {"B cat/10.jpg", 0}, {"B cat/2.JPEG", 0}, {"B cat/sub/deep/0.jpg", 0}, {"a dog/x.jpg", 1}, {"zebra/pic", 2},
+    {"B cat/1.jpg", 0},          {"B cat/10.jpg", 0}, {"B cat/2.JPEG", 0},
+    {"B cat/sub/deep/0.jpg", 0}, {"a dog/x.jpg", 1},  {"zebra/pic", 2},
 };
 
 static void make_folder(const char *folder, int side) {
@@ -296,7 +316,8 @@ static void test_folder(void **state) {
     struct cnn_import_result result;
     struct cnn_dataset *dataset;
     make_folder(in(*state, "src"), 12);
-    assert_ok(import_folder(in(*state, "src"), in(*state, "out/"), &result)); // named after the folder, slash or not
+    assert_ok(import_folder(in(*state, "src"), in(*state, "out/"),
+                            &result)); // named after the folder, slash or not
     assert_int_equal(result.records, 6);
     assert_int_equal(result.quarantined, 0);
     assert_int_equal(result.n_classes, 3);
@@ -324,7 +345,8 @@ static void test_folder(void **state) {
     assert_ok(import_folder(in(*state, "src"), in(*state, "out"), &result)); // again: all is there
     assert_int_equal(result.records, 6);
     put_jpeg(in(*state, "src/zebra/new.jpg"), 12, 0);
-    assert_fails(import_folder(in(*state, "src"), in(*state, "out"), &result), CNN_ERR_INPUT, "another dataset");
+    assert_fails(import_folder(in(*state, "src"), in(*state, "out"), &result), CNN_ERR_INPUT,
+                 "another dataset");
 }
 
 // Sizes differ only between the shards: the headers must agree on "different".
@@ -375,7 +397,9 @@ static void test_quarantine(void **state) {
     }
     char *report = read_file(in(options.out, "quarantine.tsv"), &bytes), *line, *rest;
     assert_string_equal(strtok_r(report, "\n", &rest), "path\treason");
-    static const char *const starts[4] = {"class 0/050.jpg\t", "class 1/new?line.jpg\t", "class 2/empty.jpg\tthe file is empty", "class 2/stray.jpg\tis png"};
+    static const char *const starts[4] = {"class 0/050.jpg\t", "class 1/new?line.jpg\t",
+                                          "class 2/empty.jpg\tthe file is empty",
+                                          "class 2/stray.jpg\tis png"};
     for (int i = 0; i < 4; i++) {
         line = strtok_r(NULL, "\n", &rest);
         assert_non_null(line);
@@ -423,7 +447,8 @@ static void test_resumed(void **state) {
     struct cnn_import_result result;
     struct cnn_dataset *dataset;
     make_spoiled_folder(in(*state, "src"));
-    struct cnn_import_options options = {.out = in(*state, "whole"), .name = "d", .size = 1, .shard_records = 70};
+    struct cnn_import_options options = {
+        .out = in(*state, "whole"), .name = "d", .size = 1, .shard_records = 70};
     assert_ok(cnn_import_folder(&result, in(*state, "src"), &options));
     options.out = in(*state, "out");
     options.size = 2;
@@ -459,7 +484,8 @@ static void test_mixed_kinds(void **state) {
     struct cnn_dataset *dataset;
     make_folder(in(*state, "src"), 8);
     put_png(in(*state, "src/a dog/y.png"), 8);
-    assert_fails(import_folder(in(*state, "src"), in(*state, "out"), &result), CNN_ERR_INPUT, "a dog/y.png is png");
+    assert_fails(import_folder(in(*state, "src"), in(*state, "out"), &result), CNN_ERR_INPUT,
+                 "a dog/y.png is png");
     for (int i = 0; i < 3; i++)
         put_png(in(in(*state, "png/only"), &"a\0b\0c"[2 * i]), 8);
     assert_ok(import_folder(in(*state, "png"), in(*state, "out"), &result));
@@ -474,7 +500,8 @@ static void test_out_is_taken(void **state) {
     write_file(in(*state, "out/thesis.tex"), "x", 1);
     assert_fails(import_folder(in(*state, "src"), in(*state, "out"), &result), CNN_ERR_INPUT, "thesis.tex");
     assert_int_equal(count_entries(in(*state, "out")), 1);
-    assert_fails(import_folder(in(*state, "src"), in(*state, "out/thesis.tex"), &result), CNN_ERR_INPUT, "thesis.tex");
+    assert_fails(import_folder(in(*state, "src"), in(*state, "out/thesis.tex"), &result), CNN_ERR_INPUT,
+                 "thesis.tex");
     write_file(in(*state, "half/half-00000-of-00002.h5"), "damaged", 7);
     assert_fails(import_folder(in(*state, "src"), in(*state, "half"), &result), CNN_ERR_INPUT, "remove it");
     assert_status(import_folder(in(*state, "src"), "", &result), CNN_ERR_INPUT);
@@ -484,11 +511,13 @@ static void test_out_is_taken(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_idx),          TEST(test_idx_gz),       TEST(test_idx_wrong),
-        TEST(test_fashion_mnist), TEST(test_cifar10),      TEST(test_cifar10_wrong),
-        TEST(test_folder),       TEST(test_folder_sizes), TEST(test_quarantine),
-        TEST(test_any_number_of_processes), TEST(test_resumed), TEST(test_folder_wrong),
-        TEST(test_mixed_kinds),  TEST(test_out_is_taken),
+        TEST(test_idx),         TEST(test_idx_gz),
+        TEST(test_idx_wrong),   TEST(test_fashion_mnist),
+        TEST(test_cifar10),     TEST(test_cifar10_wrong),
+        TEST(test_folder),      TEST(test_folder_sizes),
+        TEST(test_quarantine),  TEST(test_any_number_of_processes),
+        TEST(test_resumed),     TEST(test_folder_wrong),
+        TEST(test_mixed_kinds), TEST(test_out_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,9 +9,7 @@
 
 // HDF5 1.10 forgets a block of its own when it refuses a damaged file.
 const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-    return "leak:libhdf5";
-}
+const char *__lsan_default_suppressions(void) { return "leak:libhdf5"; }
 
 #define N 7
 
@@ -27,7 +25,11 @@ static size_t make_record(uint8_t data[64], uint64_t i) {
 }
 
 static struct cnn_shard_header header_of(uint64_t n) {
-    return (struct cnn_shard_header){.encoding = CNN_ENCODING_JPEG, .n_classes = 3, .shard = 1, .n_shards = 4, .records_total = n + 30,
+    return (struct cnn_shard_header){.encoding = CNN_ENCODING_JPEG,
+                                     .n_classes = 3,
+                                     .shard = 1,
+                                     .n_shards = 4,
+                                     .records_total = n + 30,
                                      .source = "a test"};
 }
 
@@ -91,7 +93,12 @@ static void test_round_trip(void **state) {
 }
 
 static void test_raw_and_large_records(void **state) {
-    struct cnn_shard_header header = {.encoding = CNN_ENCODING_RAW, .h = 1000, .w = 700, .c = 3, .n_classes = 1, .n_shards = 1,
+    struct cnn_shard_header header = {.encoding = CNN_ENCODING_RAW,
+                                      .h = 1000,
+                                      .w = 700,
+                                      .c = 3,
+                                      .n_classes = 1,
+                                      .n_shards = 1,
                                       .records_total = 3};
     struct cnn_shard_writer *writer;
     struct cnn_shard *shard;
@@ -131,7 +138,8 @@ static void test_raw_and_large_records(void **state) {
 static void test_many_classes(void **state) {
     enum { CLASSES = 21841 };
     const char **many = malloc(CLASSES * sizeof *many);
-    struct cnn_shard_header header = {.encoding = CNN_ENCODING_PNG, .n_classes = CLASSES, .n_shards = 1, .records_total = 1};
+    struct cnn_shard_header header = {
+        .encoding = CNN_ENCODING_PNG, .n_classes = CLASSES, .n_shards = 1, .records_total = 1};
     struct cnn_shard_writer *writer;
     struct cnn_shard *shard;
     const char *path = in(*state, "many.h5");
@@ -282,10 +290,12 @@ static void test_wrong_header(void **state) {
         int64_t value;
         const char *words;
     } cases[] = {
-        {"format_version", 2, "newer"},   {"format_version", 0, "format_version"}, {"num_classes", 0, "num_classes"},
-        {"num_classes", 2, "class names"}, {"shard", 4, "'shard'"},                 {"shard", -1, "'shard'"},
-        {"shards", 0, "'shards'"},         {"height", -1, "height"},                {"height", 70000, "height"},
-        {"height", 10, "not possible"},    {"records_total", 6, "records"},         {"index_crc32c", 1, "checksum"},
+        {"format_version", 2, "newer"},    {"format_version", 0, "format_version"},
+        {"num_classes", 0, "num_classes"}, {"num_classes", 2, "class names"},
+        {"shard", 4, "'shard'"},           {"shard", -1, "'shard'"},
+        {"shards", 0, "'shards'"},         {"height", -1, "height"},
+        {"height", 70000, "height"},       {"height", 10, "not possible"},
+        {"records_total", 6, "records"},   {"index_crc32c", 1, "checksum"},
     };
     struct cnn_shard *shard;
     const char *path = in(*state, "s.h5");
@@ -294,7 +304,8 @@ static void test_wrong_header(void **state) {
         set_integer(path, cases[i].name, cases[i].value);
         assert_fails(cnn_shard_open(&shard, path), CNN_ERR_INPUT, cases[i].words);
     }
-    static const char *const needed[] = {"format_version", "encoding", "height", "width", "num_classes", "shard", "shards", "records_total"};
+    static const char *const needed[] = {"format_version", "encoding", "height", "width",
+                                         "num_classes",    "shard",    "shards", "records_total"};
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
         write_shard(path, N);
         remove_attribute(path, needed[i]);
@@ -309,9 +320,9 @@ static void test_wrong_index(void **state) {
         int64_t value;
         const char *words;
     } cases[] = {
-        {"labels", 5, 3, "record 5: label 3"},   {"labels", 2, -1, "record 2: label -1"},
-        {"offsets", 0, 1, "offsets"},            {"offsets", 3, 0, "record 2"},
-        {"offsets", 3, 1 << 30, "record 2"},     {"offsets", N, 1 << 20, "offsets"},
+        {"labels", 5, 3, "record 5: label 3"}, {"labels", 2, -1, "record 2: label -1"},
+        {"offsets", 0, 1, "offsets"},          {"offsets", 3, 0, "record 2"},
+        {"offsets", 3, 1 << 30, "record 2"},   {"offsets", N, 1 << 20, "offsets"},
         {"offsets", 4, INT64_MAX, "record 3"},
     };
     struct cnn_shard *shard;
@@ -354,7 +365,8 @@ static void test_claimed_sizes(void **state) {
 }
 
 static void put_list(hid_t file, const char *name, hid_t type, hsize_t n, const int64_t *values) {
-    hid_t space = H5Screate_simple(1, &n, NULL), dataset = H5Dcreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t space = H5Screate_simple(1, &n, NULL),
+          dataset = H5Dcreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     assert_true(H5Dwrite(dataset, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
     H5Dclose(dataset);
     H5Sclose(space);
@@ -370,11 +382,14 @@ static void put_text(hid_t file, const char *name, hsize_t n, const char *const 
     H5Tclose(type);
 }
 
-// As h5py writes it by default: wide integers, strings of variable length, the oldest format, no checksum of the index.
+// As h5py writes it by default: wide integers, strings of variable length, the oldest format, no checksum of
+// the index.
 static void test_written_by_others(void **state) {
-    static const char *const integers[] = {"format_version", "height", "width", "channels", "num_classes", "shard", "shards", "records_total"};
+    static const char *const integers[] = {"format_version", "height", "width",  "channels",
+                                           "num_classes",    "shard",  "shards", "records_total"};
     const int64_t values[] = {1, 2, 3, 1, 2, 0, 1, 2};
-    const int64_t images[12] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, offsets[] = {0, 6, 12}, labels[] = {1, 0}, ids[] = {7, 8};
+    const int64_t images[12] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, offsets[] = {0, 6, 12},
+                  labels[] = {1, 0}, ids[] = {7, 8};
     const int64_t crcs[] = {0, 0};
     const char *path = in(*state, "h5py.h5"), *raw = "raw", *classes[] = {"no", "yes"};
     hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), space = H5Screate(H5S_SCALAR);

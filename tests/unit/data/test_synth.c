@@ -8,7 +8,8 @@
 enum { SIDE = 32, PIXELS = SIDE * SIDE, BYTES = 3 * PIXELS };
 
 static void import(const char *out, uint64_t count, uint64_t seed, uint64_t first, int size) {
-    struct cnn_synth_options synth = {.count = count, .seed = seed, .first = first, .side = SIDE, .quality = 90};
+    struct cnn_synth_options synth = {
+        .count = count, .seed = seed, .first = first, .side = SIDE, .quality = 90};
     struct cnn_import_options options = {.out = out, .name = "s", .size = size};
     struct cnn_import_result result;
     for (options.rank = size - 1; options.rank >= 0; options.rank--)
@@ -116,7 +117,8 @@ static void draw_scaled(float out[BYTES], uint64_t id) {
         out[k] = pixels[k] / 255.0f - 0.5f;
 }
 
-// Softmax regression on pixels, by gradient descent: it must not get far, or the dataset teaches nothing about networks.
+// Softmax regression on pixels, by gradient descent: it must not get far, or the dataset teaches nothing
+// about networks.
 static void test_not_linear(void **state) {
     (void)state;
     enum { TRAIN = 2000, TEST = 500, EPOCHS = 3 };
@@ -157,7 +159,7 @@ static void test_bad_options(void **state) {
     struct cnn_import_options options = {.out = in(*state, "d"), .size = 1};
     struct cnn_import_result result;
     const struct cnn_synth_options bad[] = {
-        {.count = 0, .side = 32, .quality = 90},    {.count = 10, .side = 8, .quality = 90},
+        {.count = 0, .side = 32, .quality = 90},     {.count = 10, .side = 8, .quality = 90},
         {.count = 10, .side = 20000, .quality = 90}, {.count = 10, .side = 32, .quality = 0},
         {.count = 10, .side = 32, .quality = 101},   {.count = UINT64_MAX, .side = 32, .quality = 90},
     };
@@ -170,8 +172,12 @@ static void test_bad_options(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_pictures_are_functions_of_seed_and_id), TEST(test_dataset),        TEST(test_any_number_of_processes),
-        TEST(test_ids_do_not_depend_on_the_rest),         TEST(test_shape_is_there), TEST(test_not_linear),
+        TEST(test_pictures_are_functions_of_seed_and_id),
+        TEST(test_dataset),
+        TEST(test_any_number_of_processes),
+        TEST(test_ids_do_not_depend_on_the_rest),
+        TEST(test_shape_is_there),
+        TEST(test_not_linear),
         TEST(test_bad_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
