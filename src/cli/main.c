@@ -25,9 +25,7 @@ static enum cnn_status report(struct cnn_comm *comm, enum cnn_status status) {
         cnn_console_error(cnn_error_message());
         cnn_comm_abort(comm, cnn_status_exit_code(status)); // the others may wait for ever
     }
-    if (status == CNN_STOPPED)
-        cnn_log_info("%s", cnn_error_message());
-    else if (status != CNN_OK && cnn_comm_rank(comm) == 0)
+    if (status != CNN_OK && status != CNN_STOPPED && cnn_comm_rank(comm) == 0) // a stop has told of itself
         cnn_console_error(cnn_error_message());
     return status;
 }

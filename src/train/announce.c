@@ -4,6 +4,7 @@
 #include "base/log.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static void announce_epoch(const struct cnn_event *event) {
     const struct cnn_event_epoch *epoch = &event->whole_epoch;
@@ -40,8 +41,13 @@ static void announce_end(const struct cnn_event *event) {
     const struct cnn_event_end *end = &event->end;
     char duration[32];
     cnn_format_duration(duration, sizeof duration, end->seconds);
-    cnn_log_info("%s after step %" PRIu64 ", %s%s%s", end->status, event->step, duration,
-                 end->message ? ": " : "", end->message ? end->message : "");
+    if (strcmp(end->status, "failed") == 0)
+        cnn_log_info("failed after step %" PRIu64 ", %s: %s", event->step, duration, end->message);
+    else if (strcmp(end->status, "stopped") == 0)
+        cnn_log_info("stopped after step %" PRIu64 ", %s; the same command goes on from there", event->step,
+                     duration);
+    else
+        cnn_log_info("%s after step %" PRIu64 ", %s", end->status, event->step, duration);
 }
 
 void cnn_announce(const struct cnn_event *event) {
