@@ -59,6 +59,7 @@ static void check(struct cnn_backend *backend, struct cnn_kernel_desc desc, cons
     rig_expect_out(&rig, v->out);
     rig_backward(&rig, v->d_out, NULL, &run, (const bool[2]){true, false});
     rig_expect_d_in(&rig, 0, v->d_in, 0);
+    rig_backward(&rig, v->d_out, NULL, &run, (const bool[2]){false, false}); // of the picture: nothing to do
     rig_close(&rig);
     desc.training = desc.mask_by_output = false;
     rig_open(&rig, backend, &desc, label);

@@ -27,7 +27,7 @@ static enum cnn_status plan_layouts(struct cnn_product_plan *p) {
     const int *dims = conv->groups > 1 ? grouped : grouped + 1, n_dims = conv->groups > 1 ? 5 : 4;
     CNN_TRY(cnn_layout_plain(&p->plain, n_dims, dims));
     CNN_TRY(cnn_layout_tensor(&p->dst, &p->base.out));
-    if (p->base.desc.from_pixels)
+    if (p->base.desc.from_pixels && p->base.desc.in[0].block == 0)
         CNN_TRY(lay_out_pixels(p, dims, n_dims));
     if (p->base.desc.n_in > 1)
         CNN_TRY(cnn_layout_tensor(&p->residual, &p->base.desc.in[1]));

@@ -44,23 +44,44 @@ static enum cnn_status cpu_create(struct cnn_backend **out, const struct cnn_bac
 
 #define HUGE_PAGE ((size_t)2 << 20)
 
-// Arenas are walked whole every step: huge pages, where the system gives them, spare the translations.
-static enum cnn_status cpu_alloc(struct cnn_backend *backend, void **out, size_t bytes) {
-    (void)backend;
-    if (bytes < 2 * HUGE_PAGE)
-        return cnn_calloc(out, bytes, 1);
-    void *memory = NULL;
-    if (posix_memalign(&memory, HUGE_PAGE, cnn_align_up(bytes, HUGE_PAGE)) != 0)
+// Stands right before memory that was mapped; small memory comes from the heap.
+struct mapping {
+    void *base;
+    size_t bytes;
+    char pad[CNN_ALIGN - sizeof(void *) - sizeof(size_t)];
+};
+
+// Arenas are walked whole every step: huge pages, where the system gives them, spare the translations. Pages that nobody touches
+// take no memory.
+static enum cnn_status map_arena(void **out, size_t bytes) {
+    const size_t whole = cnn_align_up(bytes, HUGE_PAGE) + 2 * HUGE_PAGE;
+    void *base = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED)
         return cnn_fail(CNN_ERR_MEMORY, "out of memory (%zu bytes)", bytes);
+    char *memory = (char *)cnn_align_up((size_t)base + sizeof(struct mapping), HUGE_PAGE);
     (void)madvise(memory, cnn_align_up(bytes, HUGE_PAGE), MADV_HUGEPAGE);
-    memset(memory, 0, bytes);
+    ((struct mapping *)(void *)memory)[-1] = (struct mapping){.base = base, .bytes = whole};
     *out = memory;
     return CNN_OK;
 }
 
-static void cpu_free(struct cnn_backend *backend, void *memory) {
+static enum cnn_status cpu_alloc(struct cnn_backend *backend, void **out, size_t bytes) {
+    struct mapping *small = NULL;
     (void)backend;
-    free(memory);
+    if (bytes >= 2 * HUGE_PAGE)
+        return map_arena(out, bytes);
+    CNN_TRY(cnn_calloc(&small, 1, sizeof *small + bytes));
+    *out = small + 1;
+    return CNN_OK;
+}
+
+static void cpu_free(struct cnn_backend *backend, void *memory) {
+    struct mapping *mapping = (struct mapping *)memory - 1;
+    (void)backend;
+    if (mapping->base)
+        munmap(mapping->base, mapping->bytes);
+    else
+        free(mapping);
 }
 
 static enum cnn_status cpu_upload(struct cnn_backend *backend, void *device, const void *host, size_t bytes) {
@@ -119,14 +140,37 @@ enum cnn_status cnn_cpu_sgd(struct cnn_backend *backend, const struct cnn_sgd *s
     return CNN_OK;
 }
 
+// Some kernels walk channel blocks. A row of values whose channels fill blocks is the same memory as one pixel of blocks.
+static enum cnn_status settle_block(struct cnn_tensor *in, const struct cnn_cpu *cpu, const struct cnn_kernel_desc *desc) {
+    const enum cnn_kernel kernel = desc->kernel;
+    if (in->block == 0)
+        in->block = cpu->block;
+    if (kernel != CNN_KERNEL_NORM && kernel != CNN_KERNEL_MAX_POOL && kernel != CNN_KERNEL_AVG_POOL && kernel != CNN_KERNEL_ADAPTIVE_AVG_POOL)
+        return CNN_OK;
+    if (in->h == 1 && in->w == 1 && in->block == in->c && in->c % cpu->block == 0)
+        in->block = cpu->block;
+    if (in->block == cpu->block)
+        return CNN_OK;
+    return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: this layer works on blocks of %d channels, not on %s of %d", desc->node->name, cpu->block,
+                    in->block == in->c ? "rows" : "planes", in->block == in->c ? in->c : in->h * in->w);
+}
+
+bool cnn_cpu_lie_alike(const struct cnn_tensor *a, const struct cnn_tensor *b) {
+    const bool rows = a->h == 1 && a->w == 1 && a->c % a->block == 0 && b->c % b->block == 0;
+    return a->block == b->block || rows;
+}
+
 enum cnn_status cnn_cpu_plan_alloc(void *out_plan, size_t plan_bytes, struct cnn_backend *backend, const struct cnn_kernel_desc *desc) {
     const struct cnn_cpu *cpu = (const struct cnn_cpu *)(const void *)backend;
     struct cnn_plan *plan = NULL;
     CNN_TRY(cnn_calloc(&plan, 1, plan_bytes));
     plan->desc = *desc;
     plan->in = desc->in[0];
-    if (plan->in.block == 0)
-        plan->in.block = cpu->block;
+    const enum cnn_status status = settle_block(&plan->in, cpu, desc);
+    if (status != CNN_OK) {
+        free(plan);
+        return status;
+    }
     const bool row = desc->shape.h == 1 && desc->shape.w == 1 && desc->kernel != CNN_KERNEL_CONV && desc->kernel != CNN_KERNEL_NORM;
     plan->out = (struct cnn_tensor){plan->in.n, desc->shape.h, desc->shape.w, desc->shape.c, row ? desc->shape.c : cpu->block};
     if (desc->kernel == CNN_KERNEL_NORM)

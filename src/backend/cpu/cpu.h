@@ -27,6 +27,8 @@ enum cnn_status cnn_cpu_sgd(struct cnn_backend *backend, const struct cnn_sgd *s
 // Allocates a plan of `plan_bytes` whose first member is struct cnn_plan and fills in what all kernels share:
 // desc, in (block chosen where it is 0), out (blocked like in, or a row of c values for 1 x 1 outputs of pools and products).
 enum cnn_status cnn_cpu_plan_alloc(void *out_plan, size_t plan_bytes, struct cnn_backend *backend, const struct cnn_kernel_desc *desc);
+// Whether two tensors of one shape have every element at the same place.
+bool cnn_cpu_lie_alike(const struct cnn_tensor *a, const struct cnn_tensor *b);
 // Parameters that lie in the arena as they lie in the model.
 enum cnn_status cnn_cpu_param_copy_in(struct cnn_plan *plan, int param, float *arena, const float *values);
 enum cnn_status cnn_cpu_param_copy_out(struct cnn_plan *plan, int param, const float *arena, float *values);

@@ -27,7 +27,7 @@ static enum cnn_status elementwise_plan_alloc(struct elementwise_plan **out, str
 
 static enum cnn_status add_plan_create(struct cnn_plan **out, struct cnn_backend *backend, const struct cnn_kernel_desc *desc) {
     struct elementwise_plan *p = NULL;
-    if (desc->in[0].block != desc->in[1].block)
+    if (!cnn_cpu_lie_alike(&desc->in[0], &desc->in[1]))
         return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: the tensors to add lie differently in memory (blocks of %d and %d channels)", desc->node->name,
                         desc->in[0].block, desc->in[1].block);
     CNN_TRY(elementwise_plan_alloc(&p, backend, desc));

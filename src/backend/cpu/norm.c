@@ -27,6 +27,11 @@ static enum cnn_status norm_plan_create(struct cnn_plan **out, struct cnn_backen
     p->cpu = (struct cnn_cpu *)(void *)backend;
     p->residual = desc->n_in > 1;
     struct cnn_plan *base = &p->base;
+    if (p->residual && !cnn_cpu_lie_alike(&base->in, &desc->in[1])) {
+        cnn_cpu_plan_free(base);
+        return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: its residual lies differently in memory (blocks of %d and %d channels)", desc->node->name,
+                        base->in.block, desc->in[1].block);
+    }
     base->n_params = 4;
     for (int i = 0; i < 4; i++)
         base->param_counts[i] = (size_t)base->in.c;

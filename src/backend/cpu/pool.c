@@ -61,6 +61,8 @@ static enum cnn_status max_pool_forward(struct cnn_plan *plan, const struct cnn_
 
 static enum cnn_status max_pool_backward(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run) {
     (void)run;
+    if (!io->d_in[0])
+        return CNN_OK;
     const struct pool_plan *p = (const struct pool_plan *)(const void *)plan;
     const int blocks = cnn_cpu_blocks(&plan->in), items = plan->in.n * blocks;
     const size_t floats = cnn_cpu_pixels(&plan->out) * (size_t)plan->out.block;
@@ -178,6 +180,8 @@ static enum cnn_status average_pool_forward(struct cnn_plan *plan, const struct 
 
 static enum cnn_status average_pool_backward(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run) {
     (void)run;
+    if (!io->d_in[0])
+        return CNN_OK;
     const struct pool_plan *p = (const struct pool_plan *)(const void *)plan;
     const int blocks = cnn_cpu_blocks(&plan->in), items = plan->in.n * blocks;
 #pragma omp parallel for schedule(static)

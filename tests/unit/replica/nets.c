@@ -123,7 +123,29 @@ static struct cnn_model *logits_from_a_window(void) {
     return finish(b, cnn_build_adaptive_avg_pool(b, "pool", node, 1, 1));
 }
 
+// A row of 16 values is one pixel of two blocks, to whom it matters.
+static struct cnn_model *norm_of_a_row(void) {
+    struct cnn_builder *b = start(9, 9, 3, 5);
+    int node = cnn_build_linear(b, "fc0", 0, (struct cnn_linear){.out_features = 16, .bias = true});
+    int branch = cnn_build_linear(b, "fc1", node, (struct cnn_linear){.out_features = 16});
+    branch = cnn_build_relu(b, NULL, norm(b, "bn", branch));
+    node = cnn_build_add(b, NULL, branch, node);
+    node = cnn_build_max_pool(b, NULL, node, (struct cnn_pool){.kernel = {1, 1}});
+    node = cnn_build_adaptive_avg_pool(b, "spread", node, 2, 3);
+    return finish_with_head(b, norm(b, "bn2", conv3(b, "conv", node, 10)), 5);
+}
+
+static struct cnn_model *pool_of_the_picture(void) {
+    struct cnn_builder *b = start(9, 9, 3, 5);
+    const struct cnn_pool pool = {.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}};
+    int pooled = cnn_build_max_pool(b, "pool", 0, pool), averaged = cnn_build_avg_pool(b, "mean", 0, pool);
+    int sum = norm(b, "bn", cnn_build_add(b, NULL, pooled, averaged));
+    return finish_with_head(b, conv3(b, "conv", cnn_build_relu(b, NULL, sum), 8), 5);
+}
+
 const struct net nets[] = {
+    {"norm_of_a_row", norm_of_a_row},
+    {"pool_of_the_picture", pool_of_the_picture},
     {"residual_of_norms", residual_of_norms},
     {"identity_blocks", identity_blocks},
     {"norm_used_twice", norm_used_twice},

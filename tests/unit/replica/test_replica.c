@@ -472,6 +472,28 @@ static void dropout_is_the_same_in_backward(void **state) {
     cnn_model_destroy(model);
 }
 
+// Said when the replica is made, with the layer's name.
+static void expect_refusal(struct cnn_backend *backend, struct cnn_model *model, const char *layer) {
+    const struct cnn_replica_options options = options_for(model, backend, 2);
+    struct cnn_replica *replica = NULL;
+    assert_int_equal(cnn_replica_create(&replica, &options), CNN_ERR_UNSUPPORTED);
+    assert_null(replica);
+    assert_non_null(strstr(cnn_error_message(), layer));
+    cnn_model_destroy(model);
+}
+
+static void what_it_cannot_run_is_named(void **state) {
+    struct cnn_builder *b = start(9, 9, 3, 5);
+    int node = cnn_build_linear(b, "fc", 0, (struct cnn_linear){.out_features = 10});
+    node = norm(b, "narrow", node); // no whole blocks
+    expect_refusal(*state,
+                   finish(b, cnn_build_linear(b, "end", node, (struct cnn_linear){.out_features = 5})),
+                   "narrow");
+    b = start(9, 9, 3, 5);
+    node = cnn_build_conv(b, "last", 0, (struct cnn_conv){.out_channels = 5, .kernel = {9, 9}});
+    expect_refusal(*state, finish(b, node), "last");
+}
+
 static int give_backend(void **state) {
     *state = new_backend(2);
     return 0;
@@ -497,6 +519,7 @@ int main(void) {
         cmocka_unit_test(init_gives_every_parameter_its_values),
         cmocka_unit_test(dropout_does_not_depend_on_the_cut),
         cmocka_unit_test(dropout_is_the_same_in_backward),
+        cmocka_unit_test(what_it_cannot_run_is_named),
         cmocka_unit_test(two_threads_give_what_one_gives),
     };
     return cmocka_run_group_tests(tests, give_backend, take_backend);
