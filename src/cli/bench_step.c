@@ -124,8 +124,10 @@ static enum cnn_status set_up(struct bench *bench, const struct request *request
     return cnn_comm_agree(bench->comm, cnn_replica_init(bench->worker->replica, bench->config->run.seed));
 }
 
-static void tear_down(struct bench *bench) {
-    bool broken = bench->worker && bench->worker->broken;
+static void tear_down(struct bench *bench, enum cnn_status status) {
+    bool broken = status == CNN_ERR_COMM;
+    if (bench->worker)
+        broken = bench->worker->broken |= broken;
     cnn_worker_destroy(bench->worker);
     free(bench->batch.labels);
     if (broken)
@@ -310,6 +312,6 @@ enum cnn_status cnn_cmd_bench_step(int argc, char **argv, struct cnn_comm *comm)
         cnn_console_quiet();
     struct bench bench = {.comm = comm};
     enum cnn_status status = run(&bench, &request);
-    tear_down(&bench);
+    tear_down(&bench, status);
     return status;
 }

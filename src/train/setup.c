@@ -21,7 +21,19 @@ static enum cnn_status look_at_folder(struct cnn_run *run) {
     return cnn_folder_exists(folder->path) ? cnn_run_folder_open_log(folder) : CNN_OK;
 }
 
+static enum cnn_status check_comm(const struct cnn_run *run) {
+    enum cnn_comm_kind kind = run->config.comm.backend;
+    if (kind == CNN_COMM_NCCL)
+        return cnn_fail(CNN_ERR_UNSUPPORTED, "comm.backend: this build has no nccl; use mpi or auto");
+    if (kind == CNN_COMM_SELF && run->place.size > 1)
+        return cnn_fail(CNN_ERR_INPUT,
+                        "comm.backend: self is for one rank alone, and there are %d; use mpi or auto",
+                        run->place.size);
+    return CNN_OK;
+}
+
 static enum cnn_status make_plan(struct cnn_run *run, int wanted_micro) {
+    CNN_TRY(check_comm(run));
     CNN_TRY(cnn_inputs_open(&run->inputs, &run->config));
     CNN_TRY(cnn_plan_make(&run->plan, &run->config, run->place, cnn_dataset_count(run->inputs.train),
                           wanted_micro));
@@ -195,17 +207,19 @@ enum cnn_status cnn_run_create(struct cnn_run **out, const struct cnn_train_opti
     };
     enum cnn_status status = create_all(run);
     if (status != CNN_OK) {
-        cnn_run_destroy(run);
+        cnn_run_destroy(run, status);
         return status;
     }
     *out = run;
     return CNN_OK;
 }
 
-void cnn_run_destroy(struct cnn_run *run) {
+void cnn_run_destroy(struct cnn_run *run, enum cnn_status status) {
     if (!run)
         return;
-    bool broken = run->worker && run->worker->broken;
+    bool broken = status == CNN_ERR_COMM;
+    if (run->worker)
+        broken = run->worker->broken |= broken;
     cnn_saver_destroy(run->outputs.saver);
     cnn_metrics_close(run->outputs.metrics);
     cnn_evaluator_destroy(run->evaluator);

@@ -356,6 +356,6 @@ enum cnn_status cnn_train(const struct cnn_train_options *options) {
     emit_start(&trainer);
     enum cnn_status status = train(&trainer);
     emit_end(&trainer, status);
-    cnn_run_destroy(trainer.run);
+    cnn_run_destroy(trainer.run, status);
     return status;
 }

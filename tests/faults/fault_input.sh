@@ -44,10 +44,15 @@ refused 2 "vgg" model summary vgg77
 refused 2 "absent.yaml" config check absent.yaml
 refused 2 "absent" bench step absent
 
+refused 2 "nccl" train $t --set comm.backend=nccl
+
 say "more ranks than micro-batches, on every rank"
 expect 2 train 4 many --set train.batch.global=16 --set train.batch.micro=8
 [ "$(grep -c "cnn_dist: error:" many/err)" = 1 ] || fail "the error was not printed once"
 grep -q "more ranks than micro-batches" many/err || fail "$(cat many/err)"
+
+expect 2 train 2 alone --set comm.backend=self
+grep -q "cnn_dist: error: comm.backend" alone/err || fail "$(cat alone/err)"
 
 say "a run folder that cannot be made"
 touch file
