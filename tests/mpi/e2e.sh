@@ -99,9 +99,9 @@ steps_logged() { losses "$1" 2>/dev/null | wc -l; }
 
 # wait_for_step FOLDER N: until N steps are logged
 wait_for_step() {
-    for _ in $(seq 1 1200); do
+    for _ in $(seq 1 3000); do
         [ "$(steps_logged "$1")" -ge "$2" ] && return 0
-        sleep 0.05
+        sleep 0.02
     done
     fail "step $2 of $1 did not come"
 }

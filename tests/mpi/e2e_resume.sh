@@ -2,11 +2,13 @@
 # A run that is told to stop at any step, saves, and goes on, ends as the unbroken run does: byte for byte.
 . "$(dirname "$0")/e2e.sh"
 make_data
+# Long enough that a fast machine is still at it when the signal comes.
+sed -i "s/epochs: 3/epochs: 10/" tiny.yaml
 
 # One rank is told; which one, and when, is drawn anew each time.
 stop_and_go_on() {
     local n=$1 whole=$2 broken=$3 at pids
-    at=$((RANDOM % 14 + 2))
+    at=$((RANDOM % 50 + 2))
     start "$n" "$broken"
     wait_for_step "$broken" "$at"
     mapfile -t pids < <(programs_below "$job")
@@ -41,11 +43,11 @@ expect 0 train 1 whole1
 say "--resume none refuses a run that exists, FILE goes on from it"
 expect 2 train 1 whole1 --resume none
 grep -q "run.name" whole1/err || fail "no way out was named"
-expect 0 train 1 fromfile --resume "$work/whole1/runs/tiny/checkpoints/step-00000015.safetensors"
+expect 0 train 1 fromfile --resume "$work/whole1/runs/tiny/checkpoints/step-00000075.safetensors"
 cmp "$(last_checkpoint whole1)" "$(last_checkpoint fromfile)" || fail "going on from a file ends elsewhere"
 
 say "a changed batch is refused, a changed length is not"
-expect 2 train 1 whole1 --set train.batch.global=64 --set train.epochs=4
+expect 2 train 1 whole1 --set train.batch.global=64 --set train.epochs=11
 grep -q "train.batch.global was 32" whole1/err || fail "the changed batch was not named"
-expect 0 train 1 whole1 --set train.epochs=4
-[ "$(cat whole1/runs/tiny/checkpoints/latest)" = step-00000032.safetensors ] || fail "the longer run did not go on"
+expect 0 train 1 whole1 --set train.epochs=11
+[ "$(cat whole1/runs/tiny/checkpoints/latest)" = step-00000088.safetensors ] || fail "the longer run did not go on"
