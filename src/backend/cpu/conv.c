@@ -12,7 +12,7 @@ static enum cnn_status lay_out_pixels(struct cnn_product_plan *p, const int *wei
     if (status == CNN_OK)
         status = cnn_layout_any(&weights, n_weight_dims, weight_dims);
     const struct cnn_product product = {CNN_PASS_FORWARD, p->conv, src, weights, NULL, p->dst, NULL, false};
-    if (status == CNN_OK && cnn_product_create(&trial, p->cpu->dnn, &product) == CNN_OK && cnn_primitive_is_fast(trial))
+    if (status == CNN_OK && cnn_product_create(&trial, p->cpu->dnn, &product) == CNN_OK && cnn_primitive_class(trial) == 2)
         p->base.in.block = 1;
     cnn_primitive_destroy(trial);
     cnn_layout_destroy(src);

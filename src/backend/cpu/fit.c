@@ -32,20 +32,20 @@ static enum cnn_status loose_product_create(struct cnn_primitive **out, struct c
     return status;
 }
 
-// The first fast one of: layouts as wanted, other weights, all layouts free. Without a fast one, the first that exists.
+// The best of: layouts as wanted, other weights, all layouts free; of equals the first.
 static enum cnn_status choose(struct cnn_primitive **out, struct cnn_onednn *dnn, const struct cnn_product *wanted) {
     struct cnn_primitive *best = NULL;
     enum cnn_status status = CNN_OK;
     for (int attempt = 0; attempt < 3; attempt++) {
         struct cnn_primitive *next = NULL;
         status = attempt == 0 ? cnn_product_create(&next, dnn, wanted) : loose_product_create(&next, dnn, wanted, attempt == 2);
-        if (status == CNN_OK && (!best || cnn_primitive_is_fast(next))) {
+        if (status == CNN_OK && (!best || cnn_primitive_class(next) > cnn_primitive_class(best))) {
             cnn_primitive_destroy(best);
             best = next;
         } else {
             cnn_primitive_destroy(next);
         }
-        if (best && cnn_primitive_is_fast(best))
+        if (best && cnn_primitive_class(best) == 2)
             break;
     }
     if (!best)

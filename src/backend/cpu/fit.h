@@ -11,7 +11,7 @@ struct cnn_fit {
 };
 
 // Fits `wanted` (layouts of `any` are left to oneDNN) to the outside: first with its layouts as they are, then, if that gives
-// only a slow implementation, with layouts of oneDNN's choosing and reorders to and from the wanted ones.
+// a lesser implementation, with layouts of oneDNN's choosing and reorders to and from the wanted ones.
 enum cnn_status cnn_fit_create(struct cnn_fit *out, struct cnn_onednn *dnn, const struct cnn_product *wanted) CNN_MUST_CHECK;
 void cnn_fit_finish(struct cnn_fit *fit); // accepts a zeroed one
 enum cnn_status cnn_fit_run(const struct cnn_fit *fit, void *const slots[CNN_N_SLOTS], void *scratch) CNN_MUST_CHECK;

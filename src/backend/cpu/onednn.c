@@ -239,7 +239,11 @@ size_t cnn_primitive_scratch_bytes(const struct cnn_primitive *p) { return p->sc
 const char *cnn_primitive_name(const struct cnn_primitive *p) { return p->name; }
 const struct cnn_layout *cnn_primitive_layout(const struct cnn_primitive *p, enum cnn_slot slot) { return p->layouts[slot]; }
 
-bool cnn_primitive_is_fast(const struct cnn_primitive *p) { return strncmp(p->name, "jit", 3) == 0 || strncmp(p->name, "brg", 3) == 0; }
+int cnn_primitive_class(const struct cnn_primitive *p) {
+    if (strncmp(p->name, "jit", 3) == 0 || strncmp(p->name, "brg", 3) == 0)
+        return 2;
+    return strstr(p->name, "gemm") ? 1 : 0;
+}
 
 // Binding a pointer makes oneDNN clear the padding behind it, so it is done only when the pointer is new.
 static enum cnn_status bind(dnnl_memory_t memory, void **bound, void *pointer) {

@@ -29,7 +29,8 @@ enum cnn_slot { CNN_SLOT_SRC, CNN_SLOT_WEIGHTS, CNN_SLOT_BIAS, CNN_SLOT_DST, CNN
 struct cnn_primitive;
 size_t cnn_primitive_scratch_bytes(const struct cnn_primitive *primitive);
 const char *cnn_primitive_name(const struct cnn_primitive *primitive); // implementation, "jit:avx2"
-bool cnn_primitive_is_fast(const struct cnn_primitive *primitive);      // neither "ref" nor a "gemm" fallback
+// How good the implementation is: 2 made for the shape, 1 through a matrix product, 0 plain loops (a thousand times slower).
+int cnn_primitive_class(const struct cnn_primitive *primitive);
 // The layout agreed on for a slot; owned by the primitive.
 const struct cnn_layout *cnn_primitive_layout(const struct cnn_primitive *primitive, enum cnn_slot slot);
 // Pointers by slot (NULL: unused); scratch of cnn_primitive_scratch_bytes.
