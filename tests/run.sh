@@ -36,6 +36,7 @@ build() {
 run_tests() {
     local folder=$1 log=$1/ctest.log sums
     shift
+    : >"$log"
     ctest --test-dir "$folder" -V -j "$jobs" --timeout 900 "$@" >"$log" 2>&1 </dev/null &
     local ctest=$!
     tail -n +1 -f --pid=$ctest "$log" | grep --line-buffered -E '^ *[0-9]+/[0-9]+ Test +#' || true
