@@ -6,7 +6,7 @@
 
 enum cnn_status {
     CNN_OK = 0,
-    CNN_ERR_INPUT,       // what the user gave (argument, config, dataset, checkpoint) is wrong; nothing was changed
+    CNN_ERR_INPUT, // what the user gave (argument, config, dataset, checkpoint) is wrong; nothing was changed
     CNN_ERR_UNSUPPORTED, // valid, but not available on this machine, build or backend
     CNN_ERR_IO,          // the system refused to read or write
     CNN_ERR_MEMORY,      // out of memory
@@ -34,11 +34,11 @@ const char *cnn_error_message(void);
 int cnn_status_exit_code(enum cnn_status status);
 
 // Returns from the calling function when `call` does not return CNN_OK.
-#define CNN_TRY(call)                        \
-    do {                                     \
-        enum cnn_status try_status = (call); \
-        if (try_status != CNN_OK)            \
-            return try_status;               \
+#define CNN_TRY(call)                                                                                        \
+    do {                                                                                                     \
+        enum cnn_status try_status = (call);                                                                 \
+        if (try_status != CNN_OK)                                                                            \
+            return try_status;                                                                               \
     } while (0)
 
 #endif

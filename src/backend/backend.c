@@ -6,11 +6,13 @@ static const struct cnn_backend_ops *const backends[] = {
     [CNN_BACKEND_CUDA] = NULL,
 };
 
-enum cnn_status cnn_backend_create(struct cnn_backend **out, enum cnn_backend_kind kind, const struct cnn_backend_options *options) {
+enum cnn_status cnn_backend_create(struct cnn_backend **out, enum cnn_backend_kind kind,
+                                   const struct cnn_backend_options *options) {
     if (kind == CNN_BACKEND_AUTO)
         kind = CNN_BACKEND_CPU;
     if (!backends[kind])
-        return cnn_fail(CNN_ERR_UNSUPPORTED, "backend: cuda: this build has no CUDA support; use backend: cpu");
+        return cnn_fail(CNN_ERR_UNSUPPORTED,
+                        "backend: cuda: this build has no CUDA support; use backend: cpu");
     return backends[kind]->create(out, options);
 }
 
@@ -22,28 +24,38 @@ void cnn_backend_destroy(struct cnn_backend *backend) {
 const char *cnn_backend_name(const struct cnn_backend *backend) { return backend->ops->name; }
 const char *cnn_backend_description(const struct cnn_backend *backend) { return backend->description; }
 
-enum cnn_status cnn_backend_alloc(struct cnn_backend *backend, void **out, size_t bytes) { return backend->ops->alloc(backend, out, bytes); }
+enum cnn_status cnn_backend_alloc(struct cnn_backend *backend, void **out, size_t bytes) {
+    return backend->ops->alloc(backend, out, bytes);
+}
 
 void cnn_backend_free(struct cnn_backend *backend, void *memory) {
     if (memory)
         backend->ops->free(backend, memory);
 }
 
-enum cnn_status cnn_backend_alloc_host(struct cnn_backend *backend, void **out, size_t bytes) { return backend->ops->alloc_host(backend, out, bytes); }
+enum cnn_status cnn_backend_alloc_host(struct cnn_backend *backend, void **out, size_t bytes) {
+    return backend->ops->alloc_host(backend, out, bytes);
+}
 
 void cnn_backend_free_host(struct cnn_backend *backend, void *memory) {
     if (memory)
         backend->ops->free_host(backend, memory);
 }
 
-enum cnn_status cnn_backend_upload(struct cnn_backend *backend, void *device, const void *host, size_t bytes) {
+enum cnn_status cnn_backend_upload(struct cnn_backend *backend, void *device, const void *host,
+                                   size_t bytes) {
     return backend->ops->upload(backend, device, host, bytes);
 }
 
-enum cnn_status cnn_backend_download(struct cnn_backend *backend, void *host, const void *device, size_t bytes) {
+enum cnn_status cnn_backend_download(struct cnn_backend *backend, void *host, const void *device,
+                                     size_t bytes) {
     return backend->ops->download(backend, host, device, bytes);
 }
 
-enum cnn_status cnn_backend_synchronize(struct cnn_backend *backend) { return backend->ops->synchronize(backend); }
+enum cnn_status cnn_backend_synchronize(struct cnn_backend *backend) {
+    return backend->ops->synchronize(backend);
+}
 
-enum cnn_status cnn_backend_sgd(struct cnn_backend *backend, const struct cnn_sgd *sgd) { return backend->ops->sgd(backend, sgd); }
+enum cnn_status cnn_backend_sgd(struct cnn_backend *backend, const struct cnn_sgd *sgd) {
+    return backend->ops->sgd(backend, sgd);
+}

@@ -1,12 +1,13 @@
-// What the replica asks of a backend: one {plan, forward, backward} per kernel, a kernel being an op after fusion.
-// A plan is made once; running it allocates nothing. Parameter gradients replace or accumulate, input gradients replace.
+// What the replica asks of a backend: one {plan, forward, backward} per kernel, a kernel being an op after
+// fusion. A plan is made once; running it allocates nothing. Parameter gradients replace or accumulate, input
+// gradients replace.
 #ifndef CNN_BACKEND_OPS_H
 #define CNN_BACKEND_OPS_H
 #include "backend/backend.h"
 #include "model/model.h"
 
-// A batch of activations: [n][ceil(c / block)][h][w][block] floats; channels past c in the last block hold zeros.
-// block 1 is NCHW, block c is NHWC. A vector is h = w = block = 1... c values a row.
+// A batch of activations: [n][ceil(c / block)][h][w][block] floats; channels past c in the last block hold
+// zeros. block 1 is NCHW, block c is NHWC. A vector is h = w = block = 1... c values a row.
 struct cnn_tensor {
     int n, h, w, c, block;
 };
@@ -18,13 +19,14 @@ static inline size_t cnn_tensor_count(const struct cnn_tensor *t) {
 }
 
 enum cnn_kernel {
-    CNN_KERNEL_CONV,     // [+ bias] [+ relu]; in inference also a folded batch norm and [+ residual]
-    CNN_KERNEL_NORM,     // batch norm by batch statistics [+ residual] [+ relu]; in inference by running statistics
+    CNN_KERNEL_CONV, // [+ bias] [+ relu]; in inference also a folded batch norm and [+ residual]
+    CNN_KERNEL_NORM, // batch norm by batch statistics [+ residual] [+ relu]; in inference by running
+                     // statistics
     CNN_KERNEL_MAX_POOL,
     CNN_KERNEL_AVG_POOL,
     CNN_KERNEL_ADAPTIVE_AVG_POOL,
-    CNN_KERNEL_LINEAR,   // [+ bias] [+ relu]
-    CNN_KERNEL_ADD,      // [+ relu]
+    CNN_KERNEL_LINEAR, // [+ bias] [+ relu]
+    CNN_KERNEL_ADD,    // [+ relu]
     CNN_KERNEL_RELU,
     CNN_KERNEL_DROPOUT,
     CNN_N_KERNELS
@@ -38,31 +40,34 @@ struct cnn_kernel_desc {
     const struct cnn_node *norm; // CONV in inference: the batch norm folded in; otherwise NULL
     struct cnn_tensor in[2];     // in[1]: residual (NORM, CONV) or second summand (ADD)
     int n_in;
-    bool from_pixels;            // in[0] is the picture: its block is 0, for the plan to choose, and it gets no gradient
-    bool accumulates;            // backward will be run with accumulate
-    const struct cnn_plan *like; // a plan of the same node whose parameter layout this one must use; may be NULL
-    struct cnn_shape shape;      // of the output
+    bool from_pixels; // in[0] is the picture: its block is 0, for the plan to choose, and it gets no gradient
+    bool accumulates; // backward will be run with accumulate
+    const struct cnn_plan
+        *like;              // a plan of the same node whose parameter layout this one must use; may be NULL
+    struct cnn_shape shape; // of the output
     bool training, relu;
-    bool relu_backward;          // false where the consumer takes relu's mask over (max pool)
-    bool mask_by_output;         // MAX_POOL: the pooled gradient is masked by output > 0 for the relu before it
-    uint64_t seed;               // DROPOUT
-    uint32_t layer;              // DROPOUT: index that tells layers apart
+    bool relu_backward;  // false where the consumer takes relu's mask over (max pool)
+    bool mask_by_output; // MAX_POOL: the pooled gradient is masked by output > 0 for the relu before it
+    uint64_t seed;       // DROPOUT
+    uint32_t layer;      // DROPOUT: index that tells layers apart
 };
 
-// What a plan says of itself for fusion and the memory plan; filled by plan_create, first member of every plan.
+// What a plan says of itself for fusion and the memory plan; filled by plan_create, first member of every
+// plan.
 struct cnn_plan {
     struct cnn_kernel_desc desc;
-    struct cnn_tensor in, out;        // layouts agreed on
-    size_t workspace_bytes;           // lives from forward to backward
-    size_t scratch_bytes;             // lives during a call; shared by all plans
-    size_t constant_bytes;            // plan's own device memory (folded weights), filled by refresh
-    int n_params;                     // node's parameters, then norm's
+    struct cnn_tensor in, out; // layouts agreed on
+    size_t workspace_bytes;    // lives from forward to backward
+    size_t scratch_bytes;      // lives during a call; shared by all plans
+    size_t constant_bytes;     // plan's own device memory (folded weights), filled by refresh
+    int n_params;              // node's parameters, then norm's
     size_t param_counts[CNN_KERNEL_MAX_PARAMS]; // floats each takes in the arenas
-    bool reads_in, reads_out;         // backward looks at the forward's in[0], out
-    bool recomputable;                // forward may be repeated in backward by `recompute` from in[0], in[1] and the workspace
-    int in_place;                     // backward writes d_in[in_place] over d_out[0]; -1: it may not
-    int max_gradients;                // gradients of the output backward can sum by itself (1 or 2)
-    const char *implementation;       // for profiles and error messages
+    bool reads_in, reads_out;                   // backward looks at the forward's in[0], out
+    bool recomputable; // forward may be repeated in backward by `recompute` from in[0], in[1] and the
+                       // workspace
+    int in_place;      // backward writes d_in[in_place] over d_out[0]; -1: it may not
+    int max_gradients; // gradients of the output backward can sum by itself (1 or 2)
+    const char *implementation; // for profiles and error messages
 };
 
 struct cnn_kernel_io {
@@ -71,21 +76,28 @@ struct cnn_kernel_io {
     const float *params[CNN_KERNEL_MAX_PARAMS];
     void *workspace, *scratch, *constants;
     // backward
-    float *d_out[2];                  // d_out[1] NULL unless summed here; both are the plan's to overwrite
-    float *d_in[2];                   // NULL: not wanted; d_in[1]: residual's
+    float *d_out[2]; // d_out[1] NULL unless summed here; both are the plan's to overwrite
+    float *d_in[2];  // NULL: not wanted; d_in[1]: residual's
     float *d_params[CNN_KERNEL_MAX_PARAMS];
 };
 struct cnn_kernel_run {
-    bool accumulate;                  // parameter gradients
-    struct { uint64_t step, position; } key;
+    bool accumulate; // parameter gradients
+    struct {
+        uint64_t step, position;
+    } key;
 };
 
 struct cnn_kernel_ops {
-    enum cnn_status (*plan_create)(struct cnn_plan **out, struct cnn_backend *backend, const struct cnn_kernel_desc *desc);
-    enum cnn_status (*forward)(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run);
-    enum cnn_status (*backward)(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run);
-    enum cnn_status (*recompute)(struct cnn_plan *plan, const struct cnn_kernel_io *io); // NULL unless recomputable
-    enum cnn_status (*refresh)(struct cnn_plan *plan, const struct cnn_kernel_io *io);   // constants from params; may be NULL
+    enum cnn_status (*plan_create)(struct cnn_plan **out, struct cnn_backend *backend,
+                                   const struct cnn_kernel_desc *desc);
+    enum cnn_status (*forward)(struct cnn_plan *plan, const struct cnn_kernel_io *io,
+                               const struct cnn_kernel_run *run);
+    enum cnn_status (*backward)(struct cnn_plan *plan, const struct cnn_kernel_io *io,
+                                const struct cnn_kernel_run *run);
+    enum cnn_status (*recompute)(struct cnn_plan *plan,
+                                 const struct cnn_kernel_io *io); // NULL unless recomputable
+    enum cnn_status (*refresh)(struct cnn_plan *plan,
+                               const struct cnn_kernel_io *io); // constants from params; may be NULL
     // One parameter between plain host layout and the arena's device layout.
     enum cnn_status (*param_set)(struct cnn_plan *plan, int param, float *arena, const float *values);
     enum cnn_status (*param_get)(struct cnn_plan *plan, int param, const float *arena, float *values);
@@ -99,7 +111,7 @@ struct cnn_loss_args {
     const int32_t *labels; // device or host memory as alloc_host gives, n
     int n, rows, classes;  // rows: of the micro-batch; d_logits rows past n become 0
     float smoothing, scale;
-    double *sums;          // loss, top1, top5, n: added to
+    double *sums; // loss, top1, top5, n: added to
 };
 
 struct cnn_backend_ops {
@@ -115,10 +127,11 @@ struct cnn_backend_ops {
     enum cnn_status (*synchronize)(struct cnn_backend *backend);
     const struct cnn_kernel_ops *kernels[CNN_N_KERNELS]; // NULL: not supported on this backend
     // uint8 n x h x w x c pixels, host -> (pixel / 255 - mean) / std in `to`'s layout; rows past n become 0.
-    enum cnn_status (*normalize)(struct cnn_backend *backend, float *out, const struct cnn_tensor *to, const uint8_t *pixels,
-                                 int n, const float mean[3], const float std[3]);
+    enum cnn_status (*normalize)(struct cnn_backend *backend, float *out, const struct cnn_tensor *to,
+                                 const uint8_t *pixels, int n, const float mean[3], const float std[3]);
     enum cnn_status (*loss)(struct cnn_backend *backend, const struct cnn_loss_args *args);
-    enum cnn_status (*add)(struct cnn_backend *backend, float *into, const float *values, size_t n); // into += values
+    enum cnn_status (*add)(struct cnn_backend *backend, float *into, const float *values,
+                           size_t n); // into += values
     enum cnn_status (*sgd)(struct cnn_backend *backend, const struct cnn_sgd *sgd);
 };
 

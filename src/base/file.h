@@ -6,21 +6,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Reads a whole file of at most `limit_bytes`. *out is malloc'ed with a NUL after the last byte; the caller frees.
-enum cnn_status cnn_file_read(char **out, size_t *out_bytes, const char *path, size_t limit_bytes) CNN_MUST_CHECK;
+// Reads a whole file of at most `limit_bytes`. *out is malloc'ed with a NUL after the last byte; the caller
+// frees.
+enum cnn_status cnn_file_read(char **out, size_t *out_bytes, const char *path,
+                              size_t limit_bytes) CNN_MUST_CHECK;
 
 // Reads exactly `bytes` at `offset`, or fails naming `path` (short file: CNN_ERR_INPUT).
-enum cnn_status cnn_file_pread(int fd, const char *path, void *data, size_t bytes, uint64_t offset) CNN_MUST_CHECK;
+enum cnn_status cnn_file_pread(int fd, const char *path, void *data, size_t bytes,
+                               uint64_t offset) CNN_MUST_CHECK;
 
 // A file written beside its final place and renamed into it: open, write..., commit (flush, fsync, rename,
-// fsync of the folder). discard removes the temporary file and is a no-op after commit; both accept a zeroed struct.
+// fsync of the folder). discard removes the temporary file and is a no-op after commit; both accept a zeroed
+// struct.
 struct cnn_file_writer {
     int fd;
     bool open;
     char path[4096], temporary[4096];
 };
 enum cnn_status cnn_file_writer_open(struct cnn_file_writer *out, const char *path) CNN_MUST_CHECK;
-enum cnn_status cnn_file_writer_write(struct cnn_file_writer *writer, const void *data, size_t bytes) CNN_MUST_CHECK;
+enum cnn_status cnn_file_writer_write(struct cnn_file_writer *writer, const void *data,
+                                      size_t bytes) CNN_MUST_CHECK;
 enum cnn_status cnn_file_writer_commit(struct cnn_file_writer *writer) CNN_MUST_CHECK;
 void cnn_file_writer_discard(struct cnn_file_writer *writer);
 
@@ -34,10 +39,12 @@ bool cnn_folder_exists(const char *path);
 
 // Names in `path` that begin with `prefix` and end with `suffix`, sorted by strcmp, dot-files left out.
 // *out and its strings are freed by cnn_names_free.
-enum cnn_status cnn_folder_list(char ***out, size_t *out_n, const char *path, const char *prefix, const char *suffix) CNN_MUST_CHECK;
+enum cnn_status cnn_folder_list(char ***out, size_t *out_n, const char *path, const char *prefix,
+                                const char *suffix) CNN_MUST_CHECK;
 void cnn_names_free(char **names, size_t n);
 
 // snprintf that fails with CNN_ERR_INPUT where the result does not fit ("path too long: ...").
-enum cnn_status cnn_path_format(char *out, size_t out_bytes, const char *format, ...) CNN_PRINTF(3, 4) CNN_MUST_CHECK;
+enum cnn_status cnn_path_format(char *out, size_t out_bytes, const char *format, ...)
+    CNN_PRINTF(3, 4) CNN_MUST_CHECK;
 
 #endif

@@ -33,9 +33,7 @@ static bool matches(const char *name, const char *prefix, const char *suffix) {
            strcmp(name + n - suffix_n, suffix) == 0;
 }
 
-static int by_name(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
+static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 enum cnn_status cnn_folder_list(char ***out, size_t *out_n, const char *path, const char *prefix,
                                 const char *suffix) {

@@ -7,7 +7,8 @@
 
 #define CNN_ALIGN 64
 
-// *out = n zeroed elements of `element_bytes`, 64-byte aligned; freed with free(). n = 0 gives a valid pointer.
+// *out = n zeroed elements of `element_bytes`, 64-byte aligned; freed with free(). n = 0 gives a valid
+// pointer.
 enum cnn_status cnn_calloc(void *out_pointer, size_t n, size_t element_bytes) CNN_MUST_CHECK;
 // The same without zeroing.
 enum cnn_status cnn_malloc(void *out_pointer, size_t n, size_t element_bytes) CNN_MUST_CHECK;

@@ -104,8 +104,8 @@ static uint64_t feistel_apply(const struct feistel *network, uint64_t x) {
     return left << network->half_bits | right;
 }
 
-// The smallest network that holds 0..n-1: it has at most four times as many places, so that at most four walks
-// are to be expected.
+// The smallest network that holds 0..n-1: it has at most four times as many places, so that at most four
+// walks are to be expected.
 static int half_bits_for(uint64_t n) {
     int bits = LEAST_HALF_BITS;
     while (bits < 32 && n > (uint64_t)1 << (2 * bits))

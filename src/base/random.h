@@ -29,10 +29,10 @@ struct cnn_draws {
 };
 struct cnn_draws cnn_draws_of(uint64_t seed, enum cnn_purpose purpose, uint64_t a, uint64_t b);
 uint32_t cnn_draw_u32(struct cnn_draws *draws);
-double cnn_draw_uniform(struct cnn_draws *draws);               // [0, 1)
+double cnn_draw_uniform(struct cnn_draws *draws);                       // [0, 1)
 double cnn_draw_between(struct cnn_draws *draws, double lo, double hi); // [lo, hi)
-uint32_t cnn_draw_below(struct cnn_draws *draws, uint32_t n);   // 0..n-1, unbiased; n >= 1
-double cnn_draw_normal(struct cnn_draws *draws);                // mean 0, deviation 1 (Box-Muller)
+uint32_t cnn_draw_below(struct cnn_draws *draws, uint32_t n);           // 0..n-1, unbiased; n >= 1
+double cnn_draw_normal(struct cnn_draws *draws);                        // mean 0, deviation 1 (Box-Muller)
 
 // Where element i of 0..n-1 goes in the permutation keyed by (seed, purpose, a): a bijection on 0..n-1
 // computed in O(1) time and memory by a balanced Feistel network with cycle walking. Requires i < n.

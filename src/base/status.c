@@ -39,9 +39,7 @@ enum cnn_status cnn_fail_in(enum cnn_status status, const char *format, ...) {
     return status;
 }
 
-const char *cnn_error_message(void) {
-    return error_message;
-}
+const char *cnn_error_message(void) { return error_message; }
 
 int cnn_status_exit_code(enum cnn_status status) {
     switch (status) {

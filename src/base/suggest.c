@@ -5,13 +5,9 @@
 
 #define LONGEST 64
 
-static size_t least(size_t a, size_t b) {
-    return a < b ? a : b;
-}
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
-static size_t cost(char a, char b) {
-    return tolower((unsigned char)a) != tolower((unsigned char)b);
-}
+static size_t cost(char a, char b) { return tolower((unsigned char)a) != tolower((unsigned char)b); }
 
 // Damerau-Levenshtein distance with adjacent transpositions, keeping three rows.
 static size_t distance(const char *a, size_t a_n, const char *b, size_t b_n) {

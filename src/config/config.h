@@ -51,7 +51,8 @@ struct cnn_config {
         int ahead;       // micro-batches kept ready
         int64_t max_bad; // records that may fail in an epoch before the run stops
         int channels;    // 1, 3 or CNN_AUTO (as stored)
-        double mean[3], std[3]; // of pixels scaled to 0..1; unset without has_stats: measured on the training set
+        double mean[3],
+            std[3]; // of pixels scaled to 0..1; unset without has_stats: measured on the training set
         bool has_stats;
     } data;
     struct {

@@ -2,7 +2,7 @@
 #include <string.h>
 
 // clang-format off: the table reads by entry
-#define AT(field) \
+#define AT(field)                                                                                            \
     .offset = offsetof(struct cnn_config, field), .bytes = sizeof(((struct cnn_config *)0)->field)
 #define FROM(lo, hi) .bounds = {lo, hi, false, false}
 #define ABOVE(lo, hi) .bounds = {lo, hi, true, false} // (lo, hi]

@@ -13,9 +13,7 @@ static const struct {
 };
 #define N_DTYPES (sizeof dtypes / sizeof dtypes[0])
 
-size_t cnn_dtype_bytes(enum cnn_dtype dtype) {
-    return (size_t)dtype < N_DTYPES ? dtypes[dtype].bytes : 0;
-}
+size_t cnn_dtype_bytes(enum cnn_dtype dtype) { return (size_t)dtype < N_DTYPES ? dtypes[dtype].bytes : 0; }
 
 const char *cnn_dtype_name(enum cnn_dtype dtype) {
     return (size_t)dtype < N_DTYPES ? dtypes[dtype].name : NULL;

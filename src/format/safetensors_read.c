@@ -357,9 +357,7 @@ void cnn_safetensors_close(struct cnn_safetensors *file) {
     free(file);
 }
 
-size_t cnn_safetensors_count(const struct cnn_safetensors *file) {
-    return file->n;
-}
+size_t cnn_safetensors_count(const struct cnn_safetensors *file) { return file->n; }
 
 const struct cnn_tensor *cnn_safetensors_at(const struct cnn_safetensors *file, size_t i) {
     return i < file->n ? &file->tensors[i] : NULL;

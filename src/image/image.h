@@ -61,9 +61,9 @@ void cnn_policy_output(const struct cnn_policy *policy, int *out_h, int *out_w);
 // One record into its batch slot: decode, augment, write out_h x out_w x channels bytes at `slot`.
 // stored->encoding RAW: `data` holds stored->h * stored->w * stored->c pixels. Otherwise `data` holds a JPEG
 // or PNG file, told apart by its first bytes, and the sizes in `stored` are ignored (it may be NULL).
-// Gray records are replicated to 3 channels, colour ones converted to luma (ITU-R 601) for 1. A part of a JPEG
-// that is resized to half its size or less is shrunk by 2, 4 or 8 while decoding. Thread-safe with separate
-// scratch.
+// Gray records are replicated to 3 channels, colour ones converted to luma (ITU-R 601) for 1. A part of a
+// JPEG that is resized to half its size or less is shrunk by 2, 4 or 8 while decoding. Thread-safe with
+// separate scratch.
 enum cnn_status cnn_policy_apply(const struct cnn_policy *policy, uint8_t *slot, int channels,
                                  const void *data, size_t bytes, const struct cnn_image_info *stored,
                                  struct cnn_draws draws, struct cnn_image_scratch *scratch) CNN_MUST_CHECK;

@@ -1,12 +1,14 @@
-// How an architecture's file writes its network: each call adds a node, infers its shape and returns its index.
-// An error sticks in the builder: later calls do nothing and return -1, and cnn_builder_finish reports it.
+// How an architecture's file writes its network: each call adds a node, infers its shape and returns its
+// index. An error sticks in the builder: later calls do nothing and return -1, and cnn_builder_finish reports
+// it.
 #ifndef CNN_MODEL_BUILDER_H
 #define CNN_MODEL_BUILDER_H
 #include "model/model.h"
 
 struct cnn_builder;
 // Starts a network of options->input; node 0 is the input. Copies what it needs of `options`.
-enum cnn_status cnn_builder_create(struct cnn_builder **out, const char *arch, const struct cnn_model_options *options) CNN_MUST_CHECK;
+enum cnn_status cnn_builder_create(struct cnn_builder **out, const char *arch,
+                                   const struct cnn_model_options *options) CNN_MUST_CHECK;
 // Puts "scope." in front of the names of the nodes that follow, until the next scope or its end.
 void cnn_build_scope(struct cnn_builder *builder, const char *format, ...) CNN_PRINTF(2, 3);
 void cnn_build_scope_end(struct cnn_builder *builder);
@@ -21,8 +23,8 @@ int cnn_build_conv(struct cnn_builder *builder, const char *name, int input, str
 int cnn_build_batch_norm(struct cnn_builder *builder, const char *name, int input, struct cnn_norm norm);
 int cnn_build_relu(struct cnn_builder *builder, const char *name, int input);
 int cnn_build_add(struct cnn_builder *builder, const char *name, int a, int b);
-// Output extents are PyTorch's: with ceil_mode a last window may hang over the far edge, but must start inside
-// the input or its near padding.
+// Output extents are PyTorch's: with ceil_mode a last window may hang over the far edge, but must start
+// inside the input or its near padding.
 int cnn_build_max_pool(struct cnn_builder *builder, const char *name, int input, struct cnn_pool pool);
 int cnn_build_avg_pool(struct cnn_builder *builder, const char *name, int input, struct cnn_pool pool);
 int cnn_build_adaptive_avg_pool(struct cnn_builder *builder, const char *name, int input, int h, int w);
@@ -33,6 +35,7 @@ int cnn_build_dropout(struct cnn_builder *builder, const char *name, int input, 
 // PyTorch's uniform for linear layers, 1/0/0/1 for batch norm).
 void cnn_build_init(struct cnn_builder *builder, int node, enum cnn_param_role role, struct cnn_init init);
 // Ends the network at `output`. Always frees the builder; *out is set on success.
-enum cnn_status cnn_builder_finish(struct cnn_model **out, struct cnn_builder *builder, int output) CNN_MUST_CHECK;
+enum cnn_status cnn_builder_finish(struct cnn_model **out, struct cnn_builder *builder,
+                                   int output) CNN_MUST_CHECK;
 
 #endif

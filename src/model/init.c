@@ -1,6 +1,7 @@
-// First values of parameters. Four values share one Philox block addressed by (seed, parameter, element / 4), so any
-// slice could be made alone. Draws become normal values in chunks, by polynomials instead of libm's functions: the
-// compiler vectorises them (several times faster, and VGG has 138 M values), and no libm can change a run.
+// First values of parameters. Four values share one Philox block addressed by (seed, parameter, element / 4),
+// so any slice could be made alone. Draws become normal values in chunks, by polynomials instead of libm's
+// functions: the compiler vectorises them (several times faster, and VGG has 138 M values), and no libm can
+// change a run.
 #include "base/random.h"
 #include "model/model.h"
 

@@ -18,9 +18,9 @@ enum cnn_op {
     CNN_OP_RELU,
     CNN_OP_ADD,
     CNN_OP_MAX_POOL,
-    CNN_OP_AVG_POOL,        // windowed
+    CNN_OP_AVG_POOL,          // windowed
     CNN_OP_ADAPTIVE_AVG_POOL, // to a fixed output size; 1x1 is global average pooling
-    CNN_OP_LINEAR,          // takes any H x W x C; its weight counts inputs in C, H, W order as PyTorch's flatten does
+    CNN_OP_LINEAR, // takes any H x W x C; its weight counts inputs in C, H, W order as PyTorch's flatten does
     CNN_OP_DROPOUT,
     CNN_N_OPS
 };
@@ -56,7 +56,7 @@ struct cnn_node {
     enum cnn_op op;
     char name[CNN_NAME_BYTES]; // module name ("layer1.0.conv1"); unnamed ops get a made one ("layer1.0.add")
     int inputs[CNN_MAX_INPUTS], n_inputs;
-    struct cnn_shape shape;    // of the output
+    struct cnn_shape shape; // of the output
     union {
         struct cnn_conv conv;
         struct cnn_norm norm;
@@ -65,16 +65,17 @@ struct cnn_node {
         struct cnn_linear linear;
         struct cnn_dropout dropout;
     };
-    int first_param, n_params; // into model->params: conv, linear: weight[, bias]; batch_norm: scale, shift, mean, var
+    int first_param,
+        n_params; // into model->params: conv, linear: weight[, bias]; batch_norm: scale, shift, mean, var
 };
 
 enum cnn_param_role {
     CNN_PARAM_WEIGHT,
     CNN_PARAM_BIAS,
-    CNN_PARAM_NORM_SCALE,    // BN weight
-    CNN_PARAM_NORM_SHIFT,    // BN bias
-    CNN_PARAM_RUNNING_MEAN,  // a statistic: no gradient
-    CNN_PARAM_RUNNING_VAR,   // a statistic: no gradient
+    CNN_PARAM_NORM_SCALE,   // BN weight
+    CNN_PARAM_NORM_SHIFT,   // BN bias
+    CNN_PARAM_RUNNING_MEAN, // a statistic: no gradient
+    CNN_PARAM_RUNNING_VAR,  // a statistic: no gradient
 };
 enum cnn_init_kind { CNN_INIT_CONSTANT, CNN_INIT_NORMAL, CNN_INIT_UNIFORM };
 struct cnn_init {
@@ -85,7 +86,7 @@ struct cnn_param {
     char name[CNN_NAME_BYTES]; // "layer1.0.conv1.weight"
     int node;
     enum cnn_param_role role;
-    int n_dims, dims[4];       // conv OIHW (I is per group), linear OI, others C
+    int n_dims, dims[4]; // conv OIHW (I is per group), linear OI, others C
     struct cnn_init init;
 };
 
@@ -109,7 +110,8 @@ struct cnn_model_options {
 
 // Builds a network of the zoo. Fails with CNN_ERR_INPUT for an unknown arch (with the nearest name), or an
 // input too small for it (naming the layer and both sizes).
-enum cnn_status cnn_model_create(struct cnn_model **out, const char *arch, const struct cnn_model_options *options) CNN_MUST_CHECK;
+enum cnn_status cnn_model_create(struct cnn_model **out, const char *arch,
+                                 const struct cnn_model_options *options) CNN_MUST_CHECK;
 void cnn_model_destroy(struct cnn_model *model);
 
 struct cnn_builder;
@@ -118,7 +120,8 @@ struct cnn_arch {
     const char *name, *doc; // doc: one line with the paper
     struct cnn_shape input; // usual input
     int n_classes;          // usual number of classes
-    // How its family writes it: adds the nodes and returns the one that holds the logits. Only cnn_model_create calls it.
+    // How its family writes it: adds the nodes and returns the one that holds the logits. Only
+    // cnn_model_create calls it.
     int (*build)(struct cnn_builder *builder, const struct cnn_model_options *options, int depth);
     int depth;
 };
@@ -132,8 +135,9 @@ bool cnn_param_is_statistic(const struct cnn_param *param);
 // Fills values (cnn_param_count of them, in the layout above) from Philox(seed, INIT, param index, element):
 // what one parameter gets does not depend on the others, so threads may fill different ones at once.
 void cnn_param_init(const struct cnn_model *model, int param, uint64_t seed, float *out);
-// Learnable elements of the model (statistics not counted), and the multiply-adds x 2 of one forward pass of one
-// sample: those of convolutions and linear layers, biases not counted, as torchvision and the papers count.
+// Learnable elements of the model (statistics not counted), and the multiply-adds x 2 of one forward pass of
+// one sample: those of convolutions and linear layers, biases not counted, as torchvision and the papers
+// count.
 size_t cnn_model_count(const struct cnn_model *model);
 double cnn_node_flops(const struct cnn_model *model, int node);
 double cnn_model_flops(const struct cnn_model *model);

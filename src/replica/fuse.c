@@ -1,6 +1,7 @@
 // Fusion: which of the model's ops become one kernel.
-//   training:  batch norm [+ add] [+ relu];  conv or linear [+ relu];  add [+ relu];  relu before max pool is masked by the pool
-//   inference: conv + batch norm [+ add] [+ relu] with the norm folded into the weights; dropout is nothing
+//   training:  batch norm [+ add] [+ relu];  conv or linear [+ relu];  add [+ relu];  relu before max pool is
+//   masked by the pool inference: conv + batch norm [+ add] [+ relu] with the norm folded into the weights;
+//   dropout is nothing
 #include "base/memory.h"
 #include "replica/step.h"
 #include <stdlib.h>
@@ -58,25 +59,33 @@ static int take_relu(struct fusion *f, struct cnn_step *step, int tail) {
 
 static enum cnn_kernel kernel_of(enum cnn_op op) {
     static const enum cnn_kernel kernels[CNN_N_OPS] = {
-        [CNN_OP_CONV] = CNN_KERNEL_CONV,         [CNN_OP_BATCH_NORM] = CNN_KERNEL_NORM,
-        [CNN_OP_RELU] = CNN_KERNEL_RELU,         [CNN_OP_ADD] = CNN_KERNEL_ADD,
-        [CNN_OP_MAX_POOL] = CNN_KERNEL_MAX_POOL, [CNN_OP_AVG_POOL] = CNN_KERNEL_AVG_POOL,
+        [CNN_OP_CONV] = CNN_KERNEL_CONV,
+        [CNN_OP_BATCH_NORM] = CNN_KERNEL_NORM,
+        [CNN_OP_RELU] = CNN_KERNEL_RELU,
+        [CNN_OP_ADD] = CNN_KERNEL_ADD,
+        [CNN_OP_MAX_POOL] = CNN_KERNEL_MAX_POOL,
+        [CNN_OP_AVG_POOL] = CNN_KERNEL_AVG_POOL,
         [CNN_OP_ADAPTIVE_AVG_POOL] = CNN_KERNEL_ADAPTIVE_AVG_POOL,
-        [CNN_OP_LINEAR] = CNN_KERNEL_LINEAR,     [CNN_OP_DROPOUT] = CNN_KERNEL_DROPOUT,
+        [CNN_OP_LINEAR] = CNN_KERNEL_LINEAR,
+        [CNN_OP_DROPOUT] = CNN_KERNEL_DROPOUT,
     };
     return kernels[op];
 }
 
 static void fuse_from(struct fusion *f, struct cnn_step *step, int node) {
     const struct cnn_node *first = &f->model->nodes[node];
-    *step = (struct cnn_step){.desc = {.kernel = kernel_of(first->op), .node = first, .n_in = first->n_inputs, .training = f->graph->training}};
+    *step = (struct cnn_step){.desc = {.kernel = kernel_of(first->op),
+                                       .node = first,
+                                       .n_in = first->n_inputs,
+                                       .training = f->graph->training}};
     for (int i = 0; i < first->n_inputs && i < 2; i++)
         step->in[i] = f->source[first->inputs[i]];
     step->desc.from_pixels = step->in[0] == f->graph->input;
     step->desc.layer = (uint32_t)node;
     add_param(f, step, node);
     int tail = take(f, step, node);
-    const int norm = first->op == CNN_OP_CONV && !f->graph->training ? only_user(f, tail, CNN_OP_BATCH_NORM) : -1;
+    const int norm =
+        first->op == CNN_OP_CONV && !f->graph->training ? only_user(f, tail, CNN_OP_BATCH_NORM) : -1;
     if (norm >= 0) {
         step->desc.norm = &f->model->nodes[norm];
         add_param(f, step, norm);
@@ -84,7 +93,8 @@ static void fuse_from(struct fusion *f, struct cnn_step *step, int node) {
     }
     if (norm >= 0 || first->op == CNN_OP_BATCH_NORM)
         tail = take_add(f, step, tail);
-    if (first->op == CNN_OP_CONV || first->op == CNN_OP_BATCH_NORM || first->op == CNN_OP_LINEAR || first->op == CNN_OP_ADD)
+    if (first->op == CNN_OP_CONV || first->op == CNN_OP_BATCH_NORM || first->op == CNN_OP_LINEAR ||
+        first->op == CNN_OP_ADD)
         tail = take_relu(f, step, tail);
     step->desc.shape = f->model->nodes[tail].shape;
 }
@@ -95,10 +105,13 @@ static bool is_alias(const struct fusion *f, int node) {
         return !f->graph->training || n->dropout.p == 0.0;
     const struct cnn_shape in = f->model->nodes[n->inputs[0]].shape;
     // at the end of a network it still makes rows of logits out of channel blocks
-    return n->op == CNN_OP_ADAPTIVE_AVG_POOL && in.h == n->shape.h && in.w == n->shape.w && node != f->model->output;
+    return n->op == CNN_OP_ADAPTIVE_AVG_POOL && in.h == n->shape.h && in.w == n->shape.w &&
+           node != f->model->output;
 }
 
-static int by_out(const void *a, const void *b) { return ((const struct cnn_step *)a)->out - ((const struct cnn_step *)b)->out; }
+static int by_out(const void *a, const void *b) {
+    return ((const struct cnn_step *)a)->out - ((const struct cnn_step *)b)->out;
+}
 
 static int readers(const struct cnn_graph *graph, int value) {
     int n = value == graph->output;
@@ -108,14 +121,16 @@ static int readers(const struct cnn_graph *graph, int value) {
     return n;
 }
 
-// relu and max pool commute, so the pool can mask the smaller gradient, and the convolution's output need not be kept.
+// relu and max pool commute, so the pool can mask the smaller gradient, and the convolution's output need not
+// be kept.
 static void mask_in_pools(struct cnn_graph *graph) {
     for (int i = 0; i < graph->n_steps; i++) {
         struct cnn_step *pool = &graph->steps[i];
         if (pool->desc.kernel != CNN_KERNEL_MAX_POOL || readers(graph, pool->in[0]) != 1)
             continue;
         for (int j = 0; j < i; j++)
-            if (graph->steps[j].out == pool->in[0] && graph->steps[j].desc.kernel == CNN_KERNEL_CONV && graph->steps[j].desc.relu) {
+            if (graph->steps[j].out == pool->in[0] && graph->steps[j].desc.kernel == CNN_KERNEL_CONV &&
+                graph->steps[j].desc.relu) {
                 graph->steps[j].desc.relu_backward = false;
                 pool->desc.mask_by_output = true;
             }
@@ -158,7 +173,8 @@ static void resolve_inputs(struct fusion *f) {
 static enum cnn_status check_uses(const struct fusion *f) {
     for (int i = 1; i < f->model->n_nodes; i++)
         if (!f->uses[i] && i != f->model->output)
-            return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: nothing uses the output of layer %s", f->model->arch, f->model->nodes[i].name);
+            return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: nothing uses the output of layer %s", f->model->arch,
+                            f->model->nodes[i].name);
     return CNN_OK;
 }
 

@@ -1,6 +1,7 @@
-// The memory plan: every tensor of a step lives from the first to the last time it is touched, and tensors that do not live at
-// the same time share addresses. What batch norm gave can be made again from its input in one cheap pass, so it is not kept
-// from forward to backward (Chen et al. 2016, "Training deep nets with sublinear memory cost").
+// The memory plan: every tensor of a step lives from the first to the last time it is touched, and tensors
+// that do not live at the same time share addresses. What batch norm gave can be made again from its input in
+// one cheap pass, so it is not kept from forward to backward (Chen et al. 2016, "Training deep nets with
+// sublinear memory cost").
 //
 // Times: step i runs forward at i + 1 and backward at 2 n + 2 - i; the input comes at 0, the loss at n + 1.
 #include "base/memory.h"
@@ -14,7 +15,8 @@ static int backward_time(const struct cnn_graph *g, int step) { return 2 * g->n_
 static int end_time(const struct cnn_graph *g) { return g->training ? backward_time(g, 0) : loss_time(g); }
 
 static int new_buffer(struct cnn_graph *g, size_t bytes, int first, int last) {
-    g->buffers[g->n_buffers] = (struct cnn_buffer){.bytes = cnn_align_up(bytes, CNN_ALIGN), .first = first, .last = last};
+    g->buffers[g->n_buffers] =
+        (struct cnn_buffer){.bytes = cnn_align_up(bytes, CNN_ALIGN), .first = first, .last = last};
     return g->n_buffers++;
 }
 
@@ -23,7 +25,9 @@ static void stretch(struct cnn_graph *g, int buffer, int to) {
         g->buffers[buffer].last = to;
 }
 
-static size_t value_bytes(const struct cnn_value *value) { return cnn_tensor_count(&value->tensor) * sizeof(float); }
+static size_t value_bytes(const struct cnn_value *value) {
+    return cnn_tensor_count(&value->tensor) * sizeof(float);
+}
 
 // First and last time of backward that reads the value; first is INT_MAX where none does.
 static void backward_reads(const struct cnn_graph *g, int value, int *first, int *last) {
@@ -48,14 +52,15 @@ static int last_forward_read(const struct cnn_graph *g, int value) {
     return last;
 }
 
-// A norm's output is made again when backward wants it, where what that takes is kept anyway: its residual must be a value
-// that backward reads too and that is not itself remade.
+// A norm's output is made again when backward wants it, where what that takes is kept anyway: its residual
+// must be a value that backward reads too and that is not itself remade.
 static void choose_recomputed(struct cnn_graph *g) {
     for (int i = 0; i < g->n_steps; i++) {
         struct cnn_step *step = &g->steps[i];
         int first, last;
         backward_reads(g, step->out, &first, &last);
-        step->recompute = g->training && step->plan->recomputable && first != INT_MAX && step->out != g->output;
+        step->recompute =
+            g->training && step->plan->recomputable && first != INT_MAX && step->out != g->output;
         if (step->desc.n_in > 1) {
             const int residual = g->values[step->in[1]].producer;
             backward_reads(g, step->in[1], &first, &last);
@@ -96,7 +101,8 @@ static void place_recomputed(struct cnn_graph *g) {
     }
 }
 
-// `step` leaves a gradient for `value` in `buffer`: kept for the value's producer, or added to the first one at once.
+// `step` leaves a gradient for `value` in `buffer`: kept for the value's producer, or added to the first one
+// at once.
 static void give_gradient(struct cnn_graph *g, int step, int value, int buffer) {
     struct cnn_value *v = &g->values[value];
     if (v->n_gradients < v->kept) {
@@ -104,13 +110,15 @@ static void give_gradient(struct cnn_graph *g, int step, int value, int buffer) 
         v->gradients[v->n_gradients++] = buffer;
         return;
     }
-    g->additions[g->n_additions++] = (struct cnn_addition){step, v->gradients[0], buffer, cnn_tensor_count(&v->tensor)};
+    g->additions[g->n_additions++] =
+        (struct cnn_addition){step, v->gradients[0], buffer, cnn_tensor_count(&v->tensor)};
 }
 
 // In backward order, so that a value's gradients are all given before its producer takes them.
 static void place_gradients(struct cnn_graph *g) {
     struct cnn_value *logits = &g->values[g->output];
-    logits->gradients[logits->n_gradients++] = new_buffer(g, value_bytes(logits), loss_time(g), backward_time(g, logits->producer));
+    logits->gradients[logits->n_gradients++] =
+        new_buffer(g, value_bytes(logits), loss_time(g), backward_time(g, logits->producer));
     for (int i = g->n_steps - 1; i >= 0; i--) {
         const struct cnn_step *step = &g->steps[i];
         for (int j = 0; j < step->desc.n_in; j++) {
@@ -119,7 +127,9 @@ static void place_gradients(struct cnn_graph *g) {
                 continue;
             const int made = backward_time(g, i);
             int *buffer = &g->d_in[i][j];
-            *buffer = step->plan->in_place == j ? g->values[step->out].gradients[0] : new_buffer(g, value_bytes(&g->values[step->in[j]]), made, made);
+            *buffer = step->plan->in_place == j
+                          ? g->values[step->out].gradients[0]
+                          : new_buffer(g, value_bytes(&g->values[step->in[j]]), made, made);
             give_gradient(g, i, step->in[j], *buffer);
         }
     }
@@ -130,14 +140,17 @@ static void place_workspaces(struct cnn_graph *g) {
     for (int i = 0; i < g->n_steps; i++) {
         const struct cnn_plan *plan = g->steps[i].plan;
         const int last = g->training ? backward_time(g, i) : forward_time(i);
-        g->workspaces[i] = plan->workspace_bytes ? new_buffer(g, plan->workspace_bytes, forward_time(i), last) : -1;
+        g->workspaces[i] =
+            plan->workspace_bytes ? new_buffer(g, plan->workspace_bytes, forward_time(i), last) : -1;
         scratch = plan->scratch_bytes > scratch ? plan->scratch_bytes : scratch;
     }
     g->scratch_bytes = scratch;
     g->scratch = new_buffer(g, scratch, 0, end_time(g));
 }
 
-static bool live_together(const struct cnn_buffer *a, const struct cnn_buffer *b) { return a->first <= b->last && b->first <= a->last; }
+static bool live_together(const struct cnn_buffer *a, const struct cnn_buffer *b) {
+    return a->first <= b->last && b->first <= a->last;
+}
 
 static int by_size(const void *a, const void *b) {
     const struct cnn_buffer *x = *(struct cnn_buffer *const *)a, *y = *(struct cnn_buffer *const *)b;
@@ -146,7 +159,8 @@ static int by_size(const void *a, const void *b) {
     return x->first - y->first;
 }
 
-// The lowest address where `buffer` meets none of the placed ones (which are sorted by offset) that live when it does.
+// The lowest address where `buffer` meets none of the placed ones (which are sorted by offset) that live when
+// it does.
 static size_t lowest_gap(const struct cnn_buffer *buffer, struct cnn_buffer *const *placed, int n) {
     size_t at = 0;
     for (int i = 0; i < n; i++) {

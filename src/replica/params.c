@@ -3,7 +3,9 @@
 #include "replica/private.h"
 #include <stdlib.h>
 
-static struct cnn_step *step_of(struct cnn_replica *r, int param) { return &r->graph.steps[r->places[param].step]; }
+static struct cnn_step *step_of(struct cnn_replica *r, int param) {
+    return &r->graph.steps[r->places[param].step];
+}
 
 enum cnn_status cnn_replica_get(struct cnn_replica *r, const float *arena, int param, float *out) {
     struct cnn_step *step = step_of(r, param);

@@ -22,8 +22,8 @@ static enum cnn_status plan_step(struct cnn_replica *r, struct cnn_step *step, i
     desc->like = plan_of_node(r->options.of, desc->node);
     step->ops = r->backend->ops->kernels[desc->kernel];
     if (!step->ops)
-        return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: a layer of kind %s is not supported on the %s backend", desc->node->name, cnn_op_name(desc->node->op),
-                        r->backend->ops->name);
+        return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: a layer of kind %s is not supported on the %s backend",
+                        desc->node->name, cnn_op_name(desc->node->op), r->backend->ops->name);
     const enum cnn_status status = step->ops->plan_create(&step->plan, r->backend, desc);
     if (status != CNN_OK)
         return cnn_fail_in(status, "layer %s", desc->node->name);
@@ -32,7 +32,8 @@ static enum cnn_status plan_step(struct cnn_replica *r, struct cnn_step *step, i
     if (!desc->from_pixels)
         return CNN_OK;
     if (input->tensor.block != 0 && input->tensor.block != step->plan->in.block)
-        return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: two layers want the picture in different layouts", desc->node->name);
+        return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: two layers want the picture in different layouts",
+                        desc->node->name);
     input->tensor = step->plan->in;
     return CNN_OK;
 }
@@ -42,8 +43,10 @@ static enum cnn_status check_output(const struct cnn_replica *r) {
     const struct cnn_tensor *logits = &r->graph.values[r->graph.output].tensor;
     if (logits->c % logits->block == 0)
         return CNN_OK;
-    return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: a network that ends in layer %s is not supported; end it with a linear layer or average pooling",
-                    r->model->arch, r->model->nodes[r->graph.output].name);
+    return cnn_fail(
+        CNN_ERR_UNSUPPORTED,
+        "%s: a network that ends in layer %s is not supported; end it with a linear layer or average pooling",
+        r->model->arch, r->model->nodes[r->graph.output].name);
 }
 
 enum cnn_status cnn_replica_plan(struct cnn_replica *r) {
@@ -51,7 +54,8 @@ enum cnn_status cnn_replica_plan(struct cnn_replica *r) {
     CNN_TRY(cnn_calloc(&graph->values, (size_t)r->model->n_nodes, sizeof *graph->values));
     for (int v = 0; v < r->model->n_nodes; v++)
         graph->values[v].producer = -1;
-    graph->values[graph->input].tensor = (struct cnn_tensor){r->options.micro_batch, r->model->input.h, r->model->input.w, r->model->input.c, 0};
+    graph->values[graph->input].tensor = (struct cnn_tensor){r->options.micro_batch, r->model->input.h,
+                                                             r->model->input.w, r->model->input.c, 0};
     for (int i = 0; i < graph->n_steps; i++)
         CNN_TRY(plan_step(r, &graph->steps[i], i));
     return check_output(r);
@@ -59,11 +63,15 @@ enum cnn_status cnn_replica_plan(struct cnn_replica *r) {
 
 static enum cnn_segment_kind segment_kind(const struct cnn_param *param) {
     switch (param->role) {
-    case CNN_PARAM_WEIGHT: return CNN_SEGMENT_DECAY;
-    case CNN_PARAM_BIAS: return CNN_SEGMENT_PLAIN_BIAS;
+    case CNN_PARAM_WEIGHT:
+        return CNN_SEGMENT_DECAY;
+    case CNN_PARAM_BIAS:
+        return CNN_SEGMENT_PLAIN_BIAS;
     case CNN_PARAM_NORM_SCALE:
-    case CNN_PARAM_NORM_SHIFT: return CNN_SEGMENT_PLAIN_NORM;
-    default: return CNN_SEGMENT_STATISTIC;
+    case CNN_PARAM_NORM_SHIFT:
+        return CNN_SEGMENT_PLAIN_NORM;
+    default:
+        return CNN_SEGMENT_STATISTIC;
     }
 }
 
@@ -73,7 +81,8 @@ static void add_segment(struct cnn_replica *r, int param, size_t first, size_t n
     if (segment.kind == CNN_SEGMENT_STATISTIC)
         segment.statistic_momentum = (float)r->model->nodes[p->node].norm.momentum;
     struct cnn_segment *last = r->n_segments ? &r->segments[r->n_segments - 1] : NULL;
-    if (last && last->kind == segment.kind && last->statistic_momentum == segment.statistic_momentum && last->first + last->n == first)
+    if (last && last->kind == segment.kind && last->statistic_momentum == segment.statistic_momentum &&
+        last->first + last->n == first)
         last->n += n;
     else
         r->segments[r->n_segments++] = segment;
@@ -86,7 +95,8 @@ static enum cnn_status place_param(struct cnn_replica *r, struct cnn_step *step,
     *place = (struct cnn_place){(int)(step - r->graph.steps), index, r->count, n};
     if (r->borrows) {
         if (r->options.of->places[param].count != n)
-            return cnn_fail(CNN_ERR_BACKEND, "%s: training and evaluation want different layouts", r->model->params[param].name);
+            return cnn_fail(CNN_ERR_BACKEND, "%s: training and evaluation want different layouts",
+                            r->model->params[param].name);
         place->at = r->options.of->places[param].at;
     } else {
         const size_t padded = cnn_align_up(n, CNN_ALIGN / sizeof(float));
@@ -123,7 +133,9 @@ static float *data_in_backward(const struct cnn_replica *r, int value) {
 
 static void bind_step(struct cnn_replica *r, int i) {
     struct cnn_step *step = &r->graph.steps[i];
-    struct cnn_kernel_io io = {.workspace = at(r, r->graph.workspaces[i]), .scratch = at(r, r->graph.scratch), .constants = step->constants};
+    struct cnn_kernel_io io = {.workspace = at(r, r->graph.workspaces[i]),
+                               .scratch = at(r, r->graph.scratch),
+                               .constants = step->constants};
     for (int k = 0; k < step->n_params; k++) {
         io.params[k] = r->parameters + step->param_at[k];
         io.d_params[k] = r->gradients ? r->gradients + step->param_at[k] : NULL;

@@ -3,8 +3,9 @@
 #define CNN_REPLICA_PRIVATE_H
 #include "replica/step.h"
 
-struct cnn_place { // where a model's parameter is
-    int step, index; // parameter number `index` of the step's plan; step -1: fused away nowhere (cannot happen in training)
+struct cnn_place {   // where a model's parameter is
+    int step, index; // parameter number `index` of the step's plan; step -1: fused away nowhere (cannot
+                     // happen in training)
     size_t at, count;
 };
 
@@ -13,26 +14,27 @@ struct cnn_replica {
     const struct cnn_model *model;
     struct cnn_backend *backend;
     struct cnn_graph graph;
-    struct cnn_place *places;     // by parameter of the model
+    struct cnn_place *places; // by parameter of the model
     struct cnn_segment *segments;
     size_t n_segments, count;
     float *parameters, *gradients;
-    char *arena;                  // activations
-    bool borrows;                 // parameters and arena are another replica's
-    char *own_arena;              // arena of a borrower that needs more than it could borrow
+    char *arena;     // activations
+    bool borrows;    // parameters and arena are another replica's
+    char *own_arena; // arena of a borrower that needs more than it could borrow
     float mean[3], std[3];
-    double *sums;                 // device: loss, top1, top5, n
-    int32_t *labels;              // host memory the device reads
-    struct cnn_micro_key key;     // of the last forward, for backward
+    double *sums;             // device: loss, top1, top5, n
+    int32_t *labels;          // host memory the device reads
+    struct cnn_micro_key key; // of the last forward, for backward
     bool profiling;
-    uint64_t profiled;            // forward passes
+    uint64_t profiled; // forward passes
     double input_s, recompute_s;
 };
 
 // plan.c
-enum cnn_status cnn_replica_plan(struct cnn_replica *replica) CNN_MUST_CHECK;           // one plan per step
-enum cnn_status cnn_replica_lay_out(struct cnn_replica *replica) CNN_MUST_CHECK;        // parameters: places, segments, count
-void cnn_replica_bind(struct cnn_replica *replica);                                     // pointers of every step
+enum cnn_status cnn_replica_plan(struct cnn_replica *replica) CNN_MUST_CHECK; // one plan per step
+enum cnn_status
+cnn_replica_lay_out(struct cnn_replica *replica) CNN_MUST_CHECK; // parameters: places, segments, count
+void cnn_replica_bind(struct cnn_replica *replica);              // pointers of every step
 size_t cnn_replica_constant_bytes(const struct cnn_replica *replica);
 
 #endif

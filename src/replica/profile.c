@@ -17,7 +17,8 @@ static double flops_of(const struct cnn_replica *r, const struct cnn_step *step)
 }
 
 static void print_kernels(FILE *out, const struct cnn_replica *r) {
-    static const char *const names[CNN_N_KERNELS] = {"conv", "norm", "max_pool", "avg_pool", "adaptive_avg_pool", "linear", "add", "relu", "dropout"};
+    static const char *const names[CNN_N_KERNELS] = {
+        "conv", "norm", "max_pool", "avg_pool", "adaptive_avg_pool", "linear", "add", "relu", "dropout"};
     const double passes = r->profiled ? (double)r->profiled : 1;
     fprintf(out, "\n%-20s %10s %10s\n", "kernel", "forward", "backward");
     for (int k = 0; k < CNN_N_KERNELS; k++) {
@@ -28,9 +29,11 @@ static void print_kernels(FILE *out, const struct cnn_replica *r) {
                 backward += r->graph.steps[i].backward_s;
             }
         if (forward + backward > 0)
-            fprintf(out, "%-20s %8.2fms %8.2fms\n", names[k], 1e3 * forward / passes, 1e3 * backward / passes);
+            fprintf(out, "%-20s %8.2fms %8.2fms\n", names[k], 1e3 * forward / passes,
+                    1e3 * backward / passes);
     }
-    fprintf(out, "%-20s %8.2fms\n%-20s %10s %8.2fms\n", "input", 1e3 * r->input_s / passes, "recomputation", "", 1e3 * r->recompute_s / passes);
+    fprintf(out, "%-20s %8.2fms\n%-20s %10s %8.2fms\n", "input", 1e3 * r->input_s / passes, "recomputation",
+            "", 1e3 * r->recompute_s / passes);
 }
 
 enum cnn_status cnn_replica_profile_text(const struct cnn_replica *r, char **out) {
@@ -40,13 +43,16 @@ enum cnn_status cnn_replica_profile_text(const struct cnn_replica *r, char **out
     if (!stream)
         return cnn_fail(CNN_ERR_MEMORY, "out of memory");
     const double passes = r->profiled ? (double)r->profiled : 1;
-    fprintf(stream, "%-32s %-18s %10s %10s %8s %8s\n", "layer", "implementation", "forward", "backward", "GFLOP/s", "GFLOP/s");
+    fprintf(stream, "%-32s %-18s %10s %10s %8s %8s\n", "layer", "implementation", "forward", "backward",
+            "GFLOP/s", "GFLOP/s");
     for (int i = 0; i < r->graph.n_steps; i++) {
         const struct cnn_step *step = &r->graph.steps[i];
         const double flops = flops_of(r, step) * passes, back = flops * (step->desc.from_pixels ? 1 : 2);
-        fprintf(stream, "%-32s %-18s %8.2fms %8.2fms %8.0f %8.0f%s\n", step->desc.node->name, step->plan->implementation, 1e3 * step->forward_s / passes,
-                1e3 * step->backward_s / passes, step->forward_s > 0 ? flops / step->forward_s * 1e-9 : 0,
-                step->backward_s > 0 ? back / step->backward_s * 1e-9 : 0, step->recompute ? "  recomputed" : "");
+        fprintf(stream, "%-32s %-18s %8.2fms %8.2fms %8.0f %8.0f%s\n", step->desc.node->name,
+                step->plan->implementation, 1e3 * step->forward_s / passes, 1e3 * step->backward_s / passes,
+                step->forward_s > 0 ? flops / step->forward_s * 1e-9 : 0,
+                step->backward_s > 0 ? back / step->backward_s * 1e-9 : 0,
+                step->recompute ? "  recomputed" : "");
     }
     print_kernels(stream, r);
     if (fclose(stream) != 0) {

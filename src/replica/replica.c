@@ -7,8 +7,9 @@
 static enum cnn_status allocate(struct cnn_replica *r, void *out, size_t bytes, const char *what) {
     const enum cnn_status status = cnn_backend_alloc(r->backend, out, bytes);
     if (status == CNN_ERR_MEMORY)
-        return cnn_fail(CNN_ERR_MEMORY, "not enough memory for %s of %s: %.1f MiB needed; use a smaller train.batch.micro", what, r->model->arch,
-                        (double)bytes / (1 << 20));
+        return cnn_fail(CNN_ERR_MEMORY,
+                        "not enough memory for %s of %s: %.1f MiB needed; use a smaller train.batch.micro",
+                        what, r->model->arch, (double)bytes / (1 << 20));
     return status;
 }
 
@@ -28,8 +29,10 @@ static enum cnn_status allocate_arenas(struct cnn_replica *r) {
     }
     for (int i = 0; i < r->graph.n_steps; i++)
         if (r->graph.steps[i].plan->constant_bytes)
-            CNN_TRY(allocate(r, &r->graph.steps[i].constants, r->graph.steps[i].plan->constant_bytes, "folded weights"));
-    CNN_TRY(cnn_backend_alloc_host(r->backend, (void **)&r->labels, (size_t)r->options.micro_batch * sizeof *r->labels));
+            CNN_TRY(allocate(r, &r->graph.steps[i].constants, r->graph.steps[i].plan->constant_bytes,
+                             "folded weights"));
+    CNN_TRY(cnn_backend_alloc_host(r->backend, (void **)&r->labels,
+                                   (size_t)r->options.micro_batch * sizeof *r->labels));
     return allocate(r, &r->sums, 4 * sizeof *r->sums, "the metrics");
 }
 
@@ -93,7 +96,9 @@ const struct cnn_segment *cnn_replica_segments(const struct cnn_replica *r, size
     return r->segments;
 }
 
-static float *buffer_at(const struct cnn_replica *r, int buffer) { return (float *)(void *)(r->arena + r->graph.buffers[buffer].offset); }
+static float *buffer_at(const struct cnn_replica *r, int buffer) {
+    return (float *)(void *)(r->arena + r->graph.buffers[buffer].offset);
+}
 
 static enum cnn_status profile_since(struct cnn_replica *r, double *seconds, double *since) {
     if (!r->profiling)
@@ -112,12 +117,14 @@ static struct cnn_kernel_run run_of(struct cnn_micro_key key, bool accumulate) {
     return run;
 }
 
-enum cnn_status cnn_replica_forward(struct cnn_replica *r, const uint8_t *pixels, int n, struct cnn_micro_key key) {
+enum cnn_status cnn_replica_forward(struct cnn_replica *r, const uint8_t *pixels, int n,
+                                    struct cnn_micro_key key) {
     const struct cnn_value *input = &r->graph.values[r->graph.input];
     const struct cnn_kernel_run run = run_of(key, false);
     double since = r->profiling ? cnn_clock_s() : 0;
     r->key = key;
-    CNN_TRY(r->backend->ops->normalize(r->backend, buffer_at(r, input->buffer), &input->tensor, pixels, n, r->mean, r->std));
+    CNN_TRY(r->backend->ops->normalize(r->backend, buffer_at(r, input->buffer), &input->tensor, pixels, n,
+                                       r->mean, r->std));
     CNN_TRY(profile_since(r, &r->input_s, &since));
     for (int i = 0; i < r->graph.n_steps; i++) {
         struct cnn_step *step = &r->graph.steps[i];
@@ -164,7 +171,8 @@ static enum cnn_status add_for(struct cnn_replica *r, int step) {
     return CNN_OK;
 }
 
-enum cnn_status cnn_replica_backward(struct cnn_replica *r, bool accumulate, cnn_gradients_ready on_ready, void *context) {
+enum cnn_status cnn_replica_backward(struct cnn_replica *r, bool accumulate, cnn_gradients_ready on_ready,
+                                     void *context) {
     const struct cnn_kernel_run run = run_of(r->key, accumulate);
     double since = r->profiling ? cnn_clock_s() : 0;
     for (int i = r->graph.n_steps - 1; i >= 0; i--) {
@@ -193,7 +201,8 @@ enum cnn_status cnn_replica_metrics(struct cnn_replica *r, struct cnn_metrics *o
 
 enum cnn_status cnn_replica_logits(struct cnn_replica *r, float *out, int n) {
     const struct cnn_value *logits = &r->graph.values[r->graph.output];
-    CNN_TRY(cnn_backend_download(r->backend, out, buffer_at(r, logits->buffer), (size_t)n * (size_t)r->model->n_classes * sizeof *out));
+    CNN_TRY(cnn_backend_download(r->backend, out, buffer_at(r, logits->buffer),
+                                 (size_t)n * (size_t)r->model->n_classes * sizeof *out));
     return cnn_backend_synchronize(r->backend);
 }
 
@@ -205,6 +214,7 @@ struct cnn_replica_memory cnn_replica_memory(const struct cnn_replica *r) {
         .scratch = r->own_arena ? r->graph.scratch_bytes : 0,
         .activations_unshared = r->graph.unshared_bytes - r->graph.scratch_bytes,
     };
-    memory.total = memory.parameters + memory.gradients + memory.activations + memory.scratch + cnn_replica_constant_bytes(r);
+    memory.total = memory.parameters + memory.gradients + memory.activations + memory.scratch +
+                   cnn_replica_constant_bytes(r);
     return memory;
 }

@@ -1,4 +1,5 @@
-// One executable copy of a model on one backend: fused, planned and laid out once, then run without allocating.
+// One executable copy of a model on one backend: fused, planned and laid out once, then run without
+// allocating.
 #ifndef CNN_REPLICA_REPLICA_H
 #define CNN_REPLICA_REPLICA_H
 #include "backend/backend.h"
@@ -11,26 +12,31 @@ struct cnn_replica_options {
     int micro_batch;
     bool training;          // false: running statistics, no gradients
     bool accumulates;       // backward will be called with accumulate (several micro-batches a step)
-    struct cnn_replica *of; // evaluation only, may be NULL: a training replica whose parameters (and idle memory) this one borrows
+    struct cnn_replica *of; // evaluation only, may be NULL: a training replica whose parameters (and idle
+                            // memory) this one borrows
     double label_smoothing; // Szegedy et al. 2016
     double mean[3], std[3]; // of pixels scaled to 0..1, taken out of the uint8 input
     uint64_t seed;          // dropout
 };
-// Fuses, plans every op and the memory. CNN_ERR_UNSUPPORTED names the layer a backend cannot run; CNN_ERR_MEMORY says how
-// much was needed. Not collective.
-enum cnn_status cnn_replica_create(struct cnn_replica **out, const struct cnn_replica_options *options) CNN_MUST_CHECK;
+// Fuses, plans every op and the memory. CNN_ERR_UNSUPPORTED names the layer a backend cannot run;
+// CNN_ERR_MEMORY says how much was needed. Not collective.
+enum cnn_status cnn_replica_create(struct cnn_replica **out,
+                                   const struct cnn_replica_options *options) CNN_MUST_CHECK;
 void cnn_replica_destroy(struct cnn_replica *replica);
 
-// The arenas: `count` floats of device memory each, the same layout; gradients lie in the order backward finishes them.
+// The arenas: `count` floats of device memory each, the same layout; gradients lie in the order backward
+// finishes them.
 size_t cnn_replica_count(const struct cnn_replica *replica);
 float *cnn_replica_parameters(struct cnn_replica *replica);
 float *cnn_replica_gradients(struct cnn_replica *replica); // NULL unless training
 const struct cnn_segment *cnn_replica_segments(const struct cnn_replica *replica, size_t *out_n);
 
-// One parameter of the model in its plain layout (cnn_param_count floats on the host), out of or into an arena laid
-// out like the parameters (parameters, gradients, velocity). Synchronous.
-enum cnn_status cnn_replica_get(struct cnn_replica *replica, const float *arena, int param, float *out) CNN_MUST_CHECK;
-enum cnn_status cnn_replica_set(struct cnn_replica *replica, float *arena, int param, const float *values) CNN_MUST_CHECK;
+// One parameter of the model in its plain layout (cnn_param_count floats on the host), out of or into an
+// arena laid out like the parameters (parameters, gradients, velocity). Synchronous.
+enum cnn_status cnn_replica_get(struct cnn_replica *replica, const float *arena, int param,
+                                float *out) CNN_MUST_CHECK;
+enum cnn_status cnn_replica_set(struct cnn_replica *replica, float *arena, int param,
+                                const float *values) CNN_MUST_CHECK;
 // Fills every parameter by cnn_param_init.
 enum cnn_status cnn_replica_init(struct cnn_replica *replica, uint64_t seed) CNN_MUST_CHECK;
 // To be called after parameters changed under an evaluation replica (it folds BN into convolutions).
@@ -42,18 +48,22 @@ struct cnn_micro_key {
     uint64_t position; // of its first sample, in the epoch
 };
 // pixels: host, n x H x W x C uint8, n <= micro_batch (fewer only in evaluation).
-enum cnn_status cnn_replica_forward(struct cnn_replica *replica, const uint8_t *pixels, int n, struct cnn_micro_key key) CNN_MUST_CHECK;
-// Softmax cross-entropy of the last forward against labels (host, n). Adds to the metrics; in training, leaves the logits'
-// gradient times `scale` (1 / global batch) for backward.
-enum cnn_status cnn_replica_loss(struct cnn_replica *replica, const int32_t *labels, int n, float scale) CNN_MUST_CHECK;
+enum cnn_status cnn_replica_forward(struct cnn_replica *replica, const uint8_t *pixels, int n,
+                                    struct cnn_micro_key key) CNN_MUST_CHECK;
+// Softmax cross-entropy of the last forward against labels (host, n). Adds to the metrics; in training,
+// leaves the logits' gradient times `scale` (1 / global batch) for backward.
+enum cnn_status cnn_replica_loss(struct cnn_replica *replica, const int32_t *labels, int n,
+                                 float scale) CNN_MUST_CHECK;
 // `n_ready`: the first n_ready gradients of the arena are final.
 typedef void (*cnn_gradients_ready)(void *context, size_t n_ready);
-// accumulate: add to the gradients instead of replacing them (all but a step's first micro-batch). on_ready may be NULL.
-enum cnn_status cnn_replica_backward(struct cnn_replica *replica, bool accumulate, cnn_gradients_ready on_ready, void *context) CNN_MUST_CHECK;
+// accumulate: add to the gradients instead of replacing them (all but a step's first micro-batch). on_ready
+// may be NULL.
+enum cnn_status cnn_replica_backward(struct cnn_replica *replica, bool accumulate,
+                                     cnn_gradients_ready on_ready, void *context) CNN_MUST_CHECK;
 
 // Sums over samples since the last call (or create); reading resets them. Synchronises.
 struct cnn_metrics {
-    double loss;      // sum over samples, label smoothing included in training
+    double loss; // sum over samples, label smoothing included in training
     uint64_t top1, top5, n;
 };
 enum cnn_status cnn_replica_metrics(struct cnn_replica *replica, struct cnn_metrics *out) CNN_MUST_CHECK;
@@ -66,7 +76,8 @@ struct cnn_replica_memory {
     size_t activations_unshared; // what the activations would take without reuse
 };
 struct cnn_replica_memory cnn_replica_memory(const struct cnn_replica *replica);
-// Time spent per op in forward and backward since create, when profiling was switched on. *out is malloc'ed text.
+// Time spent per op in forward and backward since create, when profiling was switched on. *out is malloc'ed
+// text.
 void cnn_replica_profile(struct cnn_replica *replica, bool on);
 enum cnn_status cnn_replica_profile_text(const struct cnn_replica *replica, char **out) CNN_MUST_CHECK;
 

@@ -77,9 +77,7 @@ static void add_speed(struct fields *fields, const struct cnn_progress_state *st
     }
 }
 
-static int gap(const struct fields *fields, int i) {
-    return i == 0 ? 0 : fields->items[i].joined ? 1 : 2;
-}
+static int gap(const struct fields *fields, int i) { return i == 0 ? 0 : fields->items[i].joined ? 1 : 2; }
 
 static int length_of(const struct fields *fields) {
     int length = 0;

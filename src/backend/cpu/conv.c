@@ -2,7 +2,8 @@
 #include "backend/cpu/product.h"
 #include "base/memory.h"
 
-// The picture may stay NCHW where the first convolution is fast on it; otherwise it is blocked like everything else.
+// The picture may stay NCHW where the first convolution is fast on it; otherwise it is blocked like
+// everything else.
 static enum cnn_status lay_out_pixels(struct cnn_product_plan *p, const int *weight_dims, int n_weight_dims) {
     struct cnn_layout *src = NULL, *weights = NULL;
     struct cnn_primitive *trial = NULL;
@@ -12,7 +13,8 @@ static enum cnn_status lay_out_pixels(struct cnn_product_plan *p, const int *wei
     if (status == CNN_OK)
         status = cnn_layout_any(&weights, n_weight_dims, weight_dims);
     const struct cnn_product product = {CNN_PASS_FORWARD, p->conv, src, weights, NULL, p->dst, NULL, false};
-    if (status == CNN_OK && cnn_product_create(&trial, p->cpu->dnn, &product) == CNN_OK && cnn_primitive_class(trial) == 2)
+    if (status == CNN_OK && cnn_product_create(&trial, p->cpu->dnn, &product) == CNN_OK &&
+        cnn_primitive_class(trial) == 2)
         p->base.in.block = 1;
     cnn_primitive_destroy(trial);
     cnn_layout_destroy(src);
@@ -34,7 +36,8 @@ static enum cnn_status plan_layouts(struct cnn_product_plan *p) {
     return cnn_layout_tensor(&p->src, &p->base.in);
 }
 
-static enum cnn_status conv_plan_create(struct cnn_plan **out, struct cnn_backend *backend, const struct cnn_kernel_desc *desc) {
+static enum cnn_status conv_plan_create(struct cnn_plan **out, struct cnn_backend *backend,
+                                        const struct cnn_kernel_desc *desc) {
     struct cnn_product_plan *p = NULL;
     CNN_TRY(cnn_cpu_plan_alloc(&p, sizeof *p, backend, desc));
     p->cpu = (struct cnn_cpu *)(void *)backend;

@@ -17,7 +17,9 @@ static void cpu_destroy(struct cnn_backend *backend) {
 static enum cnn_status check_precision(enum cnn_precision precision) {
     if (precision == CNN_PRECISION_AUTO || precision == CNN_PRECISION_FP32)
         return CNN_OK;
-    return cnn_fail(CNN_ERR_UNSUPPORTED, "train.precision: the cpu backend computes in fp32, not %s; use fp32 or auto", cnn_precision_name(precision));
+    return cnn_fail(CNN_ERR_UNSUPPORTED,
+                    "train.precision: the cpu backend computes in fp32, not %s; use fp32 or auto",
+                    cnn_precision_name(precision));
 }
 
 static enum cnn_status cpu_create(struct cnn_backend **out, const struct cnn_backend_options *options) {
@@ -37,7 +39,8 @@ static enum cnn_status cpu_create(struct cnn_backend **out, const struct cnn_bac
         return status;
     }
     cnn_onednn_describe(library, sizeof library);
-    snprintf(cpu->base.description, sizeof cpu->base.description, "cpu: %s, %d thread%s", library, cpu->threads, cpu->threads == 1 ? "" : "s");
+    snprintf(cpu->base.description, sizeof cpu->base.description, "cpu: %s, %d thread%s", library,
+             cpu->threads, cpu->threads == 1 ? "" : "s");
     *out = &cpu->base;
     return CNN_OK;
 }
@@ -51,8 +54,8 @@ struct mapping {
     char pad[CNN_ALIGN - sizeof(void *) - sizeof(size_t)];
 };
 
-// Arenas are walked whole every step: huge pages, where the system gives them, spare the translations. Pages that nobody touches
-// take no memory.
+// Arenas are walked whole every step: huge pages, where the system gives them, spare the translations. Pages
+// that nobody touches take no memory.
 static enum cnn_status map_arena(void **out, size_t bytes) {
     const size_t whole = cnn_align_up(bytes, HUGE_PAGE) + 2 * HUGE_PAGE;
     void *base = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -108,7 +111,8 @@ enum cnn_status cnn_cpu_add_into(struct cnn_backend *backend, float *into, const
     return CNN_OK;
 }
 
-void cnn_cpu_relu_grad(const struct cnn_cpu *cpu, float *d_in, const float *d_out, const float *out, size_t n) {
+void cnn_cpu_relu_grad(const struct cnn_cpu *cpu, float *d_in, const float *d_out, const float *out,
+                       size_t n) {
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < n; i += SPAN)
         cpu->simd->relu_grad(d_in + i, d_out + i, out + i, span_at(i, n));
@@ -128,31 +132,37 @@ enum cnn_status cnn_cpu_sgd(struct cnn_backend *backend, const struct cnn_sgd *s
             update_statistics(sgd, segment);
             continue;
         }
-        const struct cnn_sgd_factors factors = {sgd->rate, sgd->momentum, sgd->first_step ? 1.0f : 1.0f - sgd->dampening, sgd->decay[segment->kind],
-                                                sgd->gradient_scale};
+        const struct cnn_sgd_factors factors = {sgd->rate, sgd->momentum,
+                                                sgd->first_step ? 1.0f : 1.0f - sgd->dampening,
+                                                sgd->decay[segment->kind], sgd->gradient_scale};
         float *w = sgd->parameters + segment->first, *v = sgd->velocity + segment->first;
         const float *g = sgd->gradients + segment->first;
         const size_t n = segment->n;
 #pragma omp parallel for schedule(static) if (n > 4 * SPAN)
         for (size_t i = 0; i < n; i += SPAN)
-            (sgd->nesterov ? cpu->simd->nesterov : cpu->simd->sgd)(w + i, v + i, g + i, span_at(i, n), factors);
+            (sgd->nesterov ? cpu->simd->nesterov : cpu->simd->sgd)(w + i, v + i, g + i, span_at(i, n),
+                                                                   factors);
     }
     return CNN_OK;
 }
 
-// Some kernels walk channel blocks. A row of values whose channels fill blocks is the same memory as one pixel of blocks.
-static enum cnn_status settle_block(struct cnn_tensor *in, const struct cnn_cpu *cpu, const struct cnn_kernel_desc *desc) {
+// Some kernels walk channel blocks. A row of values whose channels fill blocks is the same memory as one
+// pixel of blocks.
+static enum cnn_status settle_block(struct cnn_tensor *in, const struct cnn_cpu *cpu,
+                                    const struct cnn_kernel_desc *desc) {
     const enum cnn_kernel kernel = desc->kernel;
     if (in->block == 0)
         in->block = cpu->block;
-    if (kernel != CNN_KERNEL_NORM && kernel != CNN_KERNEL_MAX_POOL && kernel != CNN_KERNEL_AVG_POOL && kernel != CNN_KERNEL_ADAPTIVE_AVG_POOL)
+    if (kernel != CNN_KERNEL_NORM && kernel != CNN_KERNEL_MAX_POOL && kernel != CNN_KERNEL_AVG_POOL &&
+        kernel != CNN_KERNEL_ADAPTIVE_AVG_POOL)
         return CNN_OK;
     if (in->h == 1 && in->w == 1 && in->block == in->c && in->c % cpu->block == 0)
         in->block = cpu->block;
     if (in->block == cpu->block)
         return CNN_OK;
-    return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: this layer works on blocks of %d channels, not on %s of %d", desc->node->name, cpu->block,
-                    in->block == in->c ? "rows" : "planes", in->block == in->c ? in->c : in->h * in->w);
+    return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: this layer works on blocks of %d channels, not on %s of %d",
+                    desc->node->name, cpu->block, in->block == in->c ? "rows" : "planes",
+                    in->block == in->c ? in->c : in->h * in->w);
 }
 
 bool cnn_cpu_lie_alike(const struct cnn_tensor *a, const struct cnn_tensor *b) {
@@ -160,7 +170,8 @@ bool cnn_cpu_lie_alike(const struct cnn_tensor *a, const struct cnn_tensor *b) {
     return a->block == b->block || rows;
 }
 
-enum cnn_status cnn_cpu_plan_alloc(void *out_plan, size_t plan_bytes, struct cnn_backend *backend, const struct cnn_kernel_desc *desc) {
+enum cnn_status cnn_cpu_plan_alloc(void *out_plan, size_t plan_bytes, struct cnn_backend *backend,
+                                   const struct cnn_kernel_desc *desc) {
     const struct cnn_cpu *cpu = (const struct cnn_cpu *)(const void *)backend;
     struct cnn_plan *plan = NULL;
     CNN_TRY(cnn_calloc(&plan, 1, plan_bytes));
@@ -171,8 +182,10 @@ enum cnn_status cnn_cpu_plan_alloc(void *out_plan, size_t plan_bytes, struct cnn
         free(plan);
         return status;
     }
-    const bool row = desc->shape.h == 1 && desc->shape.w == 1 && desc->kernel != CNN_KERNEL_CONV && desc->kernel != CNN_KERNEL_NORM;
-    plan->out = (struct cnn_tensor){plan->in.n, desc->shape.h, desc->shape.w, desc->shape.c, row ? desc->shape.c : cpu->block};
+    const bool row = desc->shape.h == 1 && desc->shape.w == 1 && desc->kernel != CNN_KERNEL_CONV &&
+                     desc->kernel != CNN_KERNEL_NORM;
+    plan->out = (struct cnn_tensor){plan->in.n, desc->shape.h, desc->shape.w, desc->shape.c,
+                                    row ? desc->shape.c : cpu->block};
     if (desc->kernel == CNN_KERNEL_NORM)
         plan->out.block = plan->in.block;
     memcpy(out_plan, &plan, sizeof plan);

@@ -14,7 +14,8 @@ struct elementwise_plan {
 
 static size_t span_at(size_t i, size_t n) { return n - i < SPAN ? n - i : SPAN; }
 
-static enum cnn_status elementwise_plan_alloc(struct elementwise_plan **out, struct cnn_backend *backend, const struct cnn_kernel_desc *desc) {
+static enum cnn_status elementwise_plan_alloc(struct elementwise_plan **out, struct cnn_backend *backend,
+                                              const struct cnn_kernel_desc *desc) {
     CNN_TRY(cnn_cpu_plan_alloc(out, sizeof **out, backend, desc));
     struct elementwise_plan *p = *out;
     p->cpu = (struct cnn_cpu *)(void *)backend;
@@ -25,18 +26,21 @@ static enum cnn_status elementwise_plan_alloc(struct elementwise_plan **out, str
     return CNN_OK;
 }
 
-static enum cnn_status add_plan_create(struct cnn_plan **out, struct cnn_backend *backend, const struct cnn_kernel_desc *desc) {
+static enum cnn_status add_plan_create(struct cnn_plan **out, struct cnn_backend *backend,
+                                       const struct cnn_kernel_desc *desc) {
     struct elementwise_plan *p = NULL;
     if (!cnn_cpu_lie_alike(&desc->in[0], &desc->in[1]))
-        return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: the tensors to add lie differently in memory (blocks of %d and %d channels)", desc->node->name,
-                        desc->in[0].block, desc->in[1].block);
+        return cnn_fail(CNN_ERR_UNSUPPORTED,
+                        "%s: the tensors to add lie differently in memory (blocks of %d and %d channels)",
+                        desc->node->name, desc->in[0].block, desc->in[1].block);
     CNN_TRY(elementwise_plan_alloc(&p, backend, desc));
     p->base.reads_out = desc->relu && desc->relu_backward;
     *out = &p->base;
     return CNN_OK;
 }
 
-static enum cnn_status add_forward(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run) {
+static enum cnn_status add_forward(struct cnn_plan *plan, const struct cnn_kernel_io *io,
+                                   const struct cnn_kernel_run *run) {
     (void)run;
     const struct elementwise_plan *p = (const struct elementwise_plan *)(const void *)plan;
     const size_t n = cnn_tensor_count(&plan->out);
@@ -46,7 +50,8 @@ static enum cnn_status add_forward(struct cnn_plan *plan, const struct cnn_kerne
     return CNN_OK;
 }
 
-static enum cnn_status add_backward(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run) {
+static enum cnn_status add_backward(struct cnn_plan *plan, const struct cnn_kernel_io *io,
+                                    const struct cnn_kernel_run *run) {
     (void)run;
     const struct elementwise_plan *p = (const struct elementwise_plan *)(const void *)plan;
     if (plan->reads_out)
@@ -57,7 +62,8 @@ static enum cnn_status add_backward(struct cnn_plan *plan, const struct cnn_kern
     return CNN_OK;
 }
 
-static enum cnn_status relu_plan_create(struct cnn_plan **out, struct cnn_backend *backend, const struct cnn_kernel_desc *desc) {
+static enum cnn_status relu_plan_create(struct cnn_plan **out, struct cnn_backend *backend,
+                                        const struct cnn_kernel_desc *desc) {
     struct elementwise_plan *p = NULL;
     CNN_TRY(elementwise_plan_alloc(&p, backend, desc));
     p->base.reads_out = true;
@@ -65,7 +71,8 @@ static enum cnn_status relu_plan_create(struct cnn_plan **out, struct cnn_backen
     return CNN_OK;
 }
 
-static enum cnn_status relu_forward(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run) {
+static enum cnn_status relu_forward(struct cnn_plan *plan, const struct cnn_kernel_io *io,
+                                    const struct cnn_kernel_run *run) {
     (void)run;
     const struct elementwise_plan *p = (const struct elementwise_plan *)(const void *)plan;
     const size_t n = cnn_tensor_count(&plan->out);
@@ -75,7 +82,8 @@ static enum cnn_status relu_forward(struct cnn_plan *plan, const struct cnn_kern
     return CNN_OK;
 }
 
-static enum cnn_status relu_backward(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run) {
+static enum cnn_status relu_backward(struct cnn_plan *plan, const struct cnn_kernel_io *io,
+                                     const struct cnn_kernel_run *run) {
     (void)run;
     const struct elementwise_plan *p = (const struct elementwise_plan *)(const void *)plan;
     if (io->d_in[0])
@@ -83,35 +91,41 @@ static enum cnn_status relu_backward(struct cnn_plan *plan, const struct cnn_ker
     return CNN_OK;
 }
 
-static enum cnn_status dropout_plan_create(struct cnn_plan **out, struct cnn_backend *backend, const struct cnn_kernel_desc *desc) {
+static enum cnn_status dropout_plan_create(struct cnn_plan **out, struct cnn_backend *backend,
+                                           const struct cnn_kernel_desc *desc) {
     struct elementwise_plan *p = NULL;
     CNN_TRY(elementwise_plan_alloc(&p, backend, desc));
     *out = &p->base;
     return CNN_OK;
 }
 
-// Inverted dropout (Srivastava et al. 2014). The mask of a sample is a function of (seed, layer, step, position), so backward
-// draws it again and it is the same on any number of ranks.
-static void dropout(const struct cnn_plan *plan, const struct cnn_kernel_run *run, float *out, const float *in) {
+// Inverted dropout (Srivastava et al. 2014). The mask of a sample is a function of (seed, layer, step,
+// position), so backward draws it again and it is the same on any number of ranks.
+static void dropout(const struct cnn_plan *plan, const struct cnn_kernel_run *run, float *out,
+                    const float *in) {
     const size_t per_sample = cnn_tensor_count(&plan->out) / (size_t)plan->out.n;
     const double p = plan->desc.node->dropout.p;
     const uint32_t threshold = (uint32_t)(p * 4294967296.0 > 4294967295.0 ? 4294967295.0 : p * 4294967296.0);
     const float keep = p < 1.0 ? (float)(1.0 / (1.0 - p)) : 0.0f;
-    const uint32_t key[2] = {(uint32_t)plan->desc.seed ^ plan->desc.layer * 0x9E3779B9u, (uint32_t)(plan->desc.seed >> 32) ^ CNN_PURPOSE_DROPOUT};
+    const uint32_t key[2] = {(uint32_t)plan->desc.seed ^ plan->desc.layer * 0x9E3779B9u,
+                             (uint32_t)(plan->desc.seed >> 32) ^ CNN_PURPOSE_DROPOUT};
 #pragma omp parallel for schedule(static)
     for (int n = 0; n < plan->out.n; n++) {
         const uint64_t position = run->key.position + (uint64_t)n;
         for (size_t i = 0; i < per_sample; i += 4) {
-            const uint32_t counter[4] = {(uint32_t)(i / 4), (uint32_t)position, (uint32_t)run->key.step, (uint32_t)(run->key.step >> 32) ^ (uint32_t)(position >> 32) << 16};
+            const uint32_t counter[4] = {(uint32_t)(i / 4), (uint32_t)position, (uint32_t)run->key.step,
+                                         (uint32_t)(run->key.step >> 32) ^ (uint32_t)(position >> 32) << 16};
             uint32_t draws[4];
             cnn_philox4x32(counter, key, draws);
             for (size_t j = i; j < per_sample && j < i + 4; j++)
-                out[(size_t)n * per_sample + j] = draws[j - i] < threshold ? 0.0f : in[(size_t)n * per_sample + j] * keep;
+                out[(size_t)n * per_sample + j] =
+                    draws[j - i] < threshold ? 0.0f : in[(size_t)n * per_sample + j] * keep;
         }
     }
 }
 
-static enum cnn_status dropout_forward(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run) {
+static enum cnn_status dropout_forward(struct cnn_plan *plan, const struct cnn_kernel_io *io,
+                                       const struct cnn_kernel_run *run) {
     if (plan->desc.training)
         dropout(plan, run, io->out, io->in[0]);
     else
@@ -119,7 +133,8 @@ static enum cnn_status dropout_forward(struct cnn_plan *plan, const struct cnn_k
     return CNN_OK;
 }
 
-static enum cnn_status dropout_backward(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run) {
+static enum cnn_status dropout_backward(struct cnn_plan *plan, const struct cnn_kernel_io *io,
+                                        const struct cnn_kernel_run *run) {
     if (io->d_in[0])
         dropout(plan, run, io->d_in[0], io->d_out[0]);
     return CNN_OK;

@@ -4,14 +4,18 @@
 
 static bool is_output(enum cnn_pass pass, enum cnn_slot slot) {
     switch (pass) {
-    case CNN_PASS_BACKWARD_DATA: return slot == CNN_SLOT_SRC;
-    case CNN_PASS_BACKWARD_WEIGHTS: return slot == CNN_SLOT_WEIGHTS || slot == CNN_SLOT_BIAS;
-    default: return slot == CNN_SLOT_DST;
+    case CNN_PASS_BACKWARD_DATA:
+        return slot == CNN_SLOT_SRC;
+    case CNN_PASS_BACKWARD_WEIGHTS:
+        return slot == CNN_SLOT_WEIGHTS || slot == CNN_SLOT_BIAS;
+    default:
+        return slot == CNN_SLOT_DST;
     }
 }
 
 // The product with its weights, or with every tensor, left for oneDNN to lay out.
-static enum cnn_status loose_product_create(struct cnn_primitive **out, struct cnn_onednn *dnn, const struct cnn_product *wanted, bool all) {
+static enum cnn_status loose_product_create(struct cnn_primitive **out, struct cnn_onednn *dnn,
+                                            const struct cnn_product *wanted, bool all) {
     struct cnn_product product = *wanted;
     struct cnn_layout *src = NULL, *weights = NULL, *dst = NULL;
     enum cnn_status status = cnn_layout_loosen(&weights, wanted->weights);
@@ -33,12 +37,14 @@ static enum cnn_status loose_product_create(struct cnn_primitive **out, struct c
 }
 
 // The best of: layouts as wanted, other weights, all layouts free; of equals the first.
-static enum cnn_status choose(struct cnn_primitive **out, struct cnn_onednn *dnn, const struct cnn_product *wanted) {
+static enum cnn_status choose(struct cnn_primitive **out, struct cnn_onednn *dnn,
+                              const struct cnn_product *wanted) {
     struct cnn_primitive *best = NULL;
     enum cnn_status status = CNN_OK;
     for (int attempt = 0; attempt < 3; attempt++) {
         struct cnn_primitive *next = NULL;
-        status = attempt == 0 ? cnn_product_create(&next, dnn, wanted) : loose_product_create(&next, dnn, wanted, attempt == 2);
+        status = attempt == 0 ? cnn_product_create(&next, dnn, wanted)
+                              : loose_product_create(&next, dnn, wanted, attempt == 2);
         if (status == CNN_OK && (!best || cnn_primitive_class(next) > cnn_primitive_class(best))) {
             cnn_primitive_destroy(best);
             best = next;
@@ -54,12 +60,15 @@ static enum cnn_status choose(struct cnn_primitive **out, struct cnn_onednn *dnn
     return CNN_OK;
 }
 
-static enum cnn_status add_reorders(struct cnn_fit *fit, struct cnn_onednn *dnn, const struct cnn_product *wanted) {
-    const struct cnn_layout *outside[CNN_N_SLOTS] = {wanted->src, wanted->weights, wanted->bias, wanted->dst, NULL};
+static enum cnn_status add_reorders(struct cnn_fit *fit, struct cnn_onednn *dnn,
+                                    const struct cnn_product *wanted) {
+    const struct cnn_layout *outside[CNN_N_SLOTS] = {wanted->src, wanted->weights, wanted->bias, wanted->dst,
+                                                     NULL};
     fit->scratch_bytes = cnn_align_up(cnn_primitive_scratch_bytes(fit->product), CNN_ALIGN);
     for (int slot = 0; slot < CNN_N_SLOTS; slot++) {
         const struct cnn_layout *inside = cnn_primitive_layout(fit->product, slot);
-        if (!inside || !outside[slot] || cnn_layout_is_any(outside[slot]) || cnn_layout_equal(inside, outside[slot]))
+        if (!inside || !outside[slot] || cnn_layout_is_any(outside[slot]) ||
+            cnn_layout_equal(inside, outside[slot]))
             continue;
         if (is_output(fit->pass, slot))
             CNN_TRY(cnn_reorder_create(&fit->reorders[slot], dnn, inside, outside[slot]));
@@ -76,7 +85,8 @@ static enum cnn_status add_reorders(struct cnn_fit *fit, struct cnn_onednn *dnn,
     return CNN_OK;
 }
 
-enum cnn_status cnn_fit_create(struct cnn_fit *out, struct cnn_onednn *dnn, const struct cnn_product *wanted) {
+enum cnn_status cnn_fit_create(struct cnn_fit *out, struct cnn_onednn *dnn,
+                               const struct cnn_product *wanted) {
     struct cnn_fit fit = {.pass = wanted->pass};
     CNN_TRY(choose(&fit.product, dnn, wanted));
     const enum cnn_status status = add_reorders(&fit, dnn, wanted);
@@ -109,7 +119,9 @@ enum cnn_status cnn_fit_run(const struct cnn_fit *fit, void *const slots[CNN_N_S
     size_t reorder_scratch = cnn_align_up(cnn_primitive_scratch_bytes(fit->product), CNN_ALIGN);
     for (int slot = 0; slot < CNN_N_SLOTS; slot++)
         if (fit->reorders[slot])
-            reorder_scratch = fit->offsets[slot] + cnn_align_up(cnn_layout_bytes(cnn_primitive_layout(fit->product, slot)), CNN_ALIGN);
+            reorder_scratch =
+                fit->offsets[slot] +
+                cnn_align_up(cnn_layout_bytes(cnn_primitive_layout(fit->product, slot)), CNN_ALIGN);
     char *base = scratch;
     for (int slot = 0; slot < CNN_N_SLOTS; slot++) {
         if (!fit->reorders[slot])

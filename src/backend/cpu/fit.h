@@ -1,4 +1,5 @@
-// A oneDNN product fitted to given layouts: where the fast implementation wants others, reorders stand around it.
+// A oneDNN product fitted to given layouts: where the fast implementation wants others, reorders stand around
+// it.
 #ifndef CNN_BACKEND_CPU_FIT_H
 #define CNN_BACKEND_CPU_FIT_H
 #include "backend/cpu/onednn.h"
@@ -10,10 +11,13 @@ struct cnn_fit {
     enum cnn_pass pass;
 };
 
-// Fits `wanted` (layouts of `any` are left to oneDNN) to the outside: first with its layouts as they are, then, if that gives
-// a lesser implementation, with layouts of oneDNN's choosing and reorders to and from the wanted ones.
-enum cnn_status cnn_fit_create(struct cnn_fit *out, struct cnn_onednn *dnn, const struct cnn_product *wanted) CNN_MUST_CHECK;
+// Fits `wanted` (layouts of `any` are left to oneDNN) to the outside: first with its layouts as they are,
+// then, if that gives a lesser implementation, with layouts of oneDNN's choosing and reorders to and from the
+// wanted ones.
+enum cnn_status cnn_fit_create(struct cnn_fit *out, struct cnn_onednn *dnn,
+                               const struct cnn_product *wanted) CNN_MUST_CHECK;
 void cnn_fit_finish(struct cnn_fit *fit); // accepts a zeroed one
-enum cnn_status cnn_fit_run(const struct cnn_fit *fit, void *const slots[CNN_N_SLOTS], void *scratch) CNN_MUST_CHECK;
+enum cnn_status cnn_fit_run(const struct cnn_fit *fit, void *const slots[CNN_N_SLOTS],
+                            void *scratch) CNN_MUST_CHECK;
 
 #endif

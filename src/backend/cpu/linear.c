@@ -1,17 +1,20 @@
-// Linear layer: oneDNN's inner product over C, H, W of a sample, so that it takes blocked pictures as they lie.
+// Linear layer: oneDNN's inner product over C, H, W of a sample, so that it takes blocked pictures as they
+// lie.
 #include "backend/cpu/product.h"
 #include "base/memory.h"
 
 static enum cnn_status plan_layouts(struct cnn_product_plan *p) {
     const struct cnn_tensor *in = &p->base.in;
     const bool vector = in->h == 1 && in->w == 1 && in->block == in->c;
-    const int weights[4] = {p->out_channels, in->c, in->h, in->w}, src[2] = {in->n, in->c}, dst[2] = {in->n, p->out_channels};
+    const int weights[4] = {p->out_channels, in->c, in->h, in->w}, src[2] = {in->n, in->c},
+              dst[2] = {in->n, p->out_channels};
     CNN_TRY(cnn_layout_plain(&p->plain, vector ? 2 : 4, weights));
     CNN_TRY(cnn_layout_plain(&p->dst, 2, dst));
     return vector ? cnn_layout_plain(&p->src, 2, src) : cnn_layout_tensor(&p->src, in);
 }
 
-static enum cnn_status linear_plan_create(struct cnn_plan **out, struct cnn_backend *backend, const struct cnn_kernel_desc *desc) {
+static enum cnn_status linear_plan_create(struct cnn_plan **out, struct cnn_backend *backend,
+                                          const struct cnn_kernel_desc *desc) {
     struct cnn_product_plan *p = NULL;
     CNN_TRY(cnn_cpu_plan_alloc(&p, sizeof *p, backend, desc));
     p->cpu = (struct cnn_cpu *)(void *)backend;

@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-enum cnn_status cnn_cpu_normalize(struct cnn_backend *backend, float *out, const struct cnn_tensor *to, const uint8_t *pixels, int n, const float mean[3],
-                                  const float std[3]) {
+enum cnn_status cnn_cpu_normalize(struct cnn_backend *backend, float *out, const struct cnn_tensor *to,
+                                  const uint8_t *pixels, int n, const float mean[3], const float std[3]) {
     const size_t area = cnn_cpu_pixels(to), c = (size_t)to->c, sample = area * cnn_tensor_channels(to);
     float scale[3], shift[3];
     (void)backend;
@@ -41,7 +41,8 @@ static int rank_of(const float *logits, int classes, int label) {
 }
 
 // loss = -sum_j q_j log p_j with q = (1 - s) onehot + s / classes (Szegedy et al. 2016); d = (p - q) * scale.
-static double cross_entropy(const struct cnn_loss_args *args, const float *logits, float *d_logits, int label) {
+static double cross_entropy(const struct cnn_loss_args *args, const float *logits, float *d_logits,
+                            int label) {
     const int classes = args->classes;
     const float off = args->smoothing / (float)classes, on = 1.0f - args->smoothing + off;
     float most = logits[0];
@@ -54,8 +55,10 @@ static double cross_entropy(const struct cnn_loss_args *args, const float *logit
     }
     const double log_sum = log(sum);
     for (int j = 0; d_logits && j < classes; j++)
-        d_logits[j] = ((float)exp((double)(logits[j] - most) - log_sum) - (j == label ? on : off)) * args->scale;
-    return (1.0 - (double)args->smoothing) * (log_sum - (double)(logits[label] - most)) + (double)off * (classes * log_sum - smooth);
+        d_logits[j] =
+            ((float)exp((double)(logits[j] - most) - log_sum) - (j == label ? on : off)) * args->scale;
+    return (1.0 - (double)args->smoothing) * (log_sum - (double)(logits[label] - most)) +
+           (double)off * (classes * log_sum - smooth);
 }
 
 enum cnn_status cnn_cpu_loss(struct cnn_backend *backend, const struct cnn_loss_args *args) {
@@ -65,7 +68,8 @@ enum cnn_status cnn_cpu_loss(struct cnn_backend *backend, const struct cnn_loss_
         float *d = args->d_logits ? args->d_logits + (size_t)i * (size_t)args->classes : NULL;
         const int label = args->labels[i];
         if (label < 0 || label >= args->classes)
-            return cnn_fail(CNN_ERR_INPUT, "a record has label %d, the model has classes 0 to %d", label, args->classes - 1);
+            return cnn_fail(CNN_ERR_INPUT, "a record has label %d, the model has classes 0 to %d", label,
+                            args->classes - 1);
         const int rank = rank_of(logits, args->classes, label);
         args->sums[0] += cross_entropy(args, logits, d, label);
         args->sums[1] += rank < 1;
@@ -73,6 +77,7 @@ enum cnn_status cnn_cpu_loss(struct cnn_backend *backend, const struct cnn_loss_
         args->sums[3] += 1;
     }
     if (args->d_logits && args->n < args->rows)
-        memset(args->d_logits + (size_t)args->n * (size_t)args->classes, 0, (size_t)(args->rows - args->n) * (size_t)args->classes * sizeof(float));
+        memset(args->d_logits + (size_t)args->n * (size_t)args->classes, 0,
+               (size_t)(args->rows - args->n) * (size_t)args->classes * sizeof(float));
     return CNN_OK;
 }

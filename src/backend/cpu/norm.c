@@ -1,5 +1,6 @@
-// Batch normalisation (Ioffe and Szegedy, 2015) with residual sum and relu, in two passes over memory each way.
-// Work is cut into (sample, channel block) items whose sums are combined in a fixed order, so results do not depend on threads.
+// Batch normalisation (Ioffe and Szegedy, 2015) with residual sum and relu, in two passes over memory each
+// way. Work is cut into (sample, channel block) items whose sums are combined in a fixed order, so results do
+// not depend on threads.
 #include "backend/cpu/cpu.h"
 #include "base/memory.h"
 #include <math.h>
@@ -14,14 +15,17 @@ struct norm_plan {
 // Workspace: five rows of padded channels.
 enum { ROW_MEAN, ROW_INVSTD, ROW_VAR, ROW_SCALE, ROW_SHIFT, N_ROWS };
 
-static float *row(void *workspace, const struct cnn_tensor *t, int which) { return (float *)workspace + (size_t)which * cnn_tensor_channels(t); }
+static float *row(void *workspace, const struct cnn_tensor *t, int which) {
+    return (float *)workspace + (size_t)which * cnn_tensor_channels(t);
+}
 
 // Scratch: per item, two sums of 16 doubles; then per channel block, three rows of 16 floats.
 static double *item_sums(void *scratch, size_t item) { return (double *)scratch + item * 2 * CNN_LANES; }
 
 static size_t n_items(const struct cnn_tensor *t) { return (size_t)t->n * (size_t)cnn_cpu_blocks(t); }
 
-static enum cnn_status norm_plan_create(struct cnn_plan **out, struct cnn_backend *backend, const struct cnn_kernel_desc *desc) {
+static enum cnn_status norm_plan_create(struct cnn_plan **out, struct cnn_backend *backend,
+                                        const struct cnn_kernel_desc *desc) {
     struct norm_plan *p = NULL;
     CNN_TRY(cnn_cpu_plan_alloc(&p, sizeof *p, backend, desc));
     p->cpu = (struct cnn_cpu *)(void *)backend;
@@ -29,14 +33,16 @@ static enum cnn_status norm_plan_create(struct cnn_plan **out, struct cnn_backen
     struct cnn_plan *base = &p->base;
     if (p->residual && !cnn_cpu_lie_alike(&base->in, &desc->in[1])) {
         cnn_cpu_plan_free(base);
-        return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: its residual lies differently in memory (blocks of %d and %d channels)", desc->node->name,
-                        base->in.block, desc->in[1].block);
+        return cnn_fail(CNN_ERR_UNSUPPORTED,
+                        "%s: its residual lies differently in memory (blocks of %d and %d channels)",
+                        desc->node->name, base->in.block, desc->in[1].block);
     }
     base->n_params = 4;
     for (int i = 0; i < 4; i++)
         base->param_counts[i] = (size_t)base->in.c;
     base->workspace_bytes = N_ROWS * cnn_tensor_channels(&base->in) * sizeof(float);
-    base->scratch_bytes = n_items(&base->in) * 2 * CNN_LANES * sizeof(double) + (size_t)cnn_cpu_blocks(&base->in) * 3 * CNN_LANES * sizeof(float);
+    base->scratch_bytes = n_items(&base->in) * 2 * CNN_LANES * sizeof(double) +
+                          (size_t)cnn_cpu_blocks(&base->in) * 3 * CNN_LANES * sizeof(float);
     base->reads_in = true;
     base->reads_out = p->residual && desc->relu;
     base->recomputable = true;
@@ -47,7 +53,8 @@ static enum cnn_status norm_plan_create(struct cnn_plan **out, struct cnn_backen
     return CNN_OK;
 }
 
-// Mean and variance of a channel from its samples' moments (Chan et al. 1983), then what forward and backward need of them.
+// Mean and variance of a channel from its samples' moments (Chan et al. 1983), then what forward and backward
+// need of them.
 static void combine_channel(const struct norm_plan *p, const struct cnn_kernel_io *io, int block, int lane) {
     const struct cnn_tensor *t = &p->base.in;
     const double pixels = (double)cnn_cpu_pixels(t);
@@ -59,21 +66,26 @@ static void combine_channel(const struct norm_plan *p, const struct cnn_kernel_i
         m2 += sums[CNN_LANES + lane] + delta * delta * pixels * n / (n + 1);
     }
     const int c = block * t->block + lane;
-    const double count = pixels * t->n, var = m2 / count, invstd = 1.0 / sqrt(var + p->base.desc.node->norm.eps);
+    const double count = pixels * t->n, var = m2 / count,
+                 invstd = 1.0 / sqrt(var + p->base.desc.node->norm.eps);
     const float scale = c < t->c ? (float)(invstd * (double)io->params[0][c]) : 0.0f;
     row(io->workspace, t, ROW_MEAN)[c] = (float)mean;
     row(io->workspace, t, ROW_INVSTD)[c] = (float)invstd;
     row(io->workspace, t, ROW_VAR)[c] = (float)(count > 1 ? m2 / (count - 1) : 0.0);
     row(io->workspace, t, ROW_SCALE)[c] = scale;
-    row(io->workspace, t, ROW_SHIFT)[c] = c < t->c ? (float)((double)io->params[1][c] - mean * (double)scale) : 0.0f;
+    row(io->workspace, t, ROW_SHIFT)[c] =
+        c < t->c ? (float)((double)io->params[1][c] - mean * (double)scale) : 0.0f;
 }
 
 static void running_coefficients(const struct norm_plan *p, const struct cnn_kernel_io *io) {
     const struct cnn_tensor *t = &p->base.in;
     for (int c = 0; c < (int)cnn_tensor_channels(t); c++) {
-        const double scale = c < t->c ? (double)io->params[0][c] / sqrt((double)io->params[3][c] + p->base.desc.node->norm.eps) : 0.0;
+        const double scale =
+            c < t->c ? (double)io->params[0][c] / sqrt((double)io->params[3][c] + p->base.desc.node->norm.eps)
+                     : 0.0;
         row(io->workspace, t, ROW_SCALE)[c] = (float)scale;
-        row(io->workspace, t, ROW_SHIFT)[c] = c < t->c ? (float)((double)io->params[1][c] - (double)io->params[2][c] * scale) : 0.0f;
+        row(io->workspace, t, ROW_SHIFT)[c] =
+            c < t->c ? (float)((double)io->params[1][c] - (double)io->params[2][c] * scale) : 0.0f;
     }
 }
 
@@ -83,7 +95,8 @@ static void batch_coefficients(const struct norm_plan *p, const struct cnn_kerne
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < items; i++) {
         double *sums = item_sums(io->scratch, (size_t)i);
-        p->cpu->simd->moments(io->in[0] + cnn_cpu_at(t, i / blocks, i % blocks), cnn_cpu_pixels(t), t->block, sums, sums + CNN_LANES);
+        p->cpu->simd->moments(io->in[0] + cnn_cpu_at(t, i / blocks, i % blocks), cnn_cpu_pixels(t), t->block,
+                              sums, sums + CNN_LANES);
     }
     for (int c = 0; c < blocks * t->block; c++)
         combine_channel(p, io, c / t->block, c % t->block);
@@ -106,12 +119,14 @@ static enum cnn_status norm_apply(struct cnn_plan *plan, const struct cnn_kernel
         float scale[CNN_LANES], shift[CNN_LANES];
         twice(scale, row(io->workspace, t, ROW_SCALE) + i % blocks * t->block, t->block);
         twice(shift, row(io->workspace, t, ROW_SHIFT) + i % blocks * t->block, t->block);
-        p->cpu->simd->norm_apply(io->out + at, io->in[0] + at, p->residual ? io->in[1] + at : NULL, scale, shift, floats, plan->desc.relu);
+        p->cpu->simd->norm_apply(io->out + at, io->in[0] + at, p->residual ? io->in[1] + at : NULL, scale,
+                                 shift, floats, plan->desc.relu);
     }
     return CNN_OK;
 }
 
-static enum cnn_status norm_forward(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run) {
+static enum cnn_status norm_forward(struct cnn_plan *plan, const struct cnn_kernel_io *io,
+                                    const struct cnn_kernel_run *run) {
     (void)run;
     const struct norm_plan *p = (const struct norm_plan *)(const void *)plan;
     if (plan->desc.training)
@@ -121,7 +136,8 @@ static enum cnn_status norm_forward(struct cnn_plan *plan, const struct cnn_kern
     return norm_apply(plan, io);
 }
 
-static struct cnn_norm_grad grad_at(const struct norm_plan *p, const struct cnn_kernel_io *io, size_t at, const float *scale, const float *shift) {
+static struct cnn_norm_grad grad_at(const struct norm_plan *p, const struct cnn_kernel_io *io, size_t at,
+                                    const float *scale, const float *shift) {
     const bool relu = p->base.desc.relu && p->base.desc.relu_backward;
     return (struct cnn_norm_grad){
         .d0 = io->d_out[0] + at,
@@ -130,11 +146,14 @@ static struct cnn_norm_grad grad_at(const struct norm_plan *p, const struct cnn_
         .out = p->residual && relu ? io->out + at : NULL,
         .scale = scale,
         .shift = shift,
-        .mask = !relu ? CNN_MASK_NONE : p->residual ? CNN_MASK_BY_OUTPUT : CNN_MASK_BY_INPUT,
+        .mask = !relu         ? CNN_MASK_NONE
+                : p->residual ? CNN_MASK_BY_OUTPUT
+                              : CNN_MASK_BY_INPUT,
     };
 }
 
-// First pass: sums of g and g * (x - mean); where the second pass or the residual needs g itself, it is left in d_out[0].
+// First pass: sums of g and g * (x - mean); where the second pass or the residual needs g itself, it is left
+// in d_out[0].
 static void gradient_sums(const struct norm_plan *p, const struct cnn_kernel_io *io, bool write) {
     const struct cnn_tensor *t = &p->base.in;
     const int blocks = cnn_cpu_blocks(t), items = (int)n_items(t);
@@ -147,25 +166,29 @@ static void gradient_sums(const struct norm_plan *p, const struct cnn_kernel_io 
         twice(mean, row(io->workspace, t, ROW_MEAN) + i % blocks * t->block, t->block);
         const struct cnn_norm_grad grad = grad_at(p, io, at, scale, shift);
         double *sums = item_sums(io->scratch, (size_t)i);
-        p->cpu->simd->norm_grad_sums(&grad, mean, write ? io->d_out[0] + at : NULL, cnn_cpu_pixels(t), t->block, sums, sums + CNN_LANES);
+        p->cpu->simd->norm_grad_sums(&grad, mean, write ? io->d_out[0] + at : NULL, cnn_cpu_pixels(t),
+                                     t->block, sums, sums + CNN_LANES);
     }
 }
 
 static void put(float *where, float value, bool accumulate) { *where = accumulate ? *where + value : value; }
 
 // d_in = a g + b x + c with  a = gamma / std,  b = -a dgamma / (std M),  c = -a dbeta / M - b mean.
-static void gradient_coefficients(const struct norm_plan *p, const struct cnn_kernel_io *io, float *coefficients, bool accumulate) {
+static void gradient_coefficients(const struct norm_plan *p, const struct cnn_kernel_io *io,
+                                  float *coefficients, bool accumulate) {
     const struct cnn_tensor *t = &p->base.in;
     const double count = (double)cnn_cpu_pixels(t) * t->n;
     for (int c = 0; c < (int)cnn_tensor_channels(t); c++) {
         const int block = c / t->block, lane = c % t->block;
         double sum_g = 0, sum_gx = 0;
         for (int n = 0; n < t->n; n++) {
-            const double *sums = item_sums(io->scratch, (size_t)n * (size_t)cnn_cpu_blocks(t) + (size_t)block);
+            const double *sums =
+                item_sums(io->scratch, (size_t)n * (size_t)cnn_cpu_blocks(t) + (size_t)block);
             sum_g += sums[lane];
             sum_gx += sums[CNN_LANES + lane];
         }
-        const double invstd = (double)row(io->workspace, t, ROW_INVSTD)[c], mean = (double)row(io->workspace, t, ROW_MEAN)[c];
+        const double invstd = (double)row(io->workspace, t, ROW_INVSTD)[c],
+                     mean = (double)row(io->workspace, t, ROW_MEAN)[c];
         const double a = (double)row(io->workspace, t, ROW_SCALE)[c], d_gamma = sum_gx * invstd;
         const double b = -a * d_gamma * invstd / count;
         float *of_block = coefficients + (size_t)block * 3 * CNN_LANES;
@@ -183,7 +206,8 @@ static void gradient_coefficients(const struct norm_plan *p, const struct cnn_ke
     }
 }
 
-static void gradient_apply(const struct norm_plan *p, const struct cnn_kernel_io *io, const float *coefficients, bool written) {
+static void gradient_apply(const struct norm_plan *p, const struct cnn_kernel_io *io,
+                           const float *coefficients, bool written) {
     const struct cnn_tensor *t = &p->base.in;
     const int blocks = cnn_cpu_blocks(t), items = (int)n_items(t);
     const size_t floats = cnn_cpu_pixels(t) * (size_t)t->block;
@@ -199,11 +223,13 @@ static void gradient_apply(const struct norm_plan *p, const struct cnn_kernel_io
             grad.d1 = NULL;
             grad.mask = CNN_MASK_NONE;
         }
-        p->cpu->simd->norm_grad_apply(io->d_in[0] + at, &grad, abc, abc + CNN_LANES, abc + 2 * CNN_LANES, floats);
+        p->cpu->simd->norm_grad_apply(io->d_in[0] + at, &grad, abc, abc + CNN_LANES, abc + 2 * CNN_LANES,
+                                      floats);
     }
 }
 
-static enum cnn_status norm_backward(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run) {
+static enum cnn_status norm_backward(struct cnn_plan *plan, const struct cnn_kernel_io *io,
+                                     const struct cnn_kernel_run *run) {
     const struct norm_plan *p = (const struct norm_plan *)(const void *)plan;
     const bool write = io->d_out[1] || (p->residual && plan->desc.relu);
     float *coefficients = (float *)(void *)item_sums(io->scratch, n_items(&plan->in));

@@ -21,7 +21,8 @@ static enum cnn_status check(dnnl_status_t status, const char *what) {
     if (status == dnnl_out_of_memory)
         return cnn_fail(CNN_ERR_MEMORY, "oneDNN: %s: out of memory", what);
     if (status == dnnl_unimplemented)
-        return cnn_fail(CNN_ERR_UNSUPPORTED, "oneDNN: %s: not implemented for this shape on this processor", what);
+        return cnn_fail(CNN_ERR_UNSUPPORTED, "oneDNN: %s: not implemented for this shape on this processor",
+                        what);
     return cnn_fail(CNN_ERR_BACKEND, "oneDNN: %s failed (status %d)", what, (int)status);
 }
 
@@ -30,7 +31,8 @@ enum cnn_status cnn_onednn_create(struct cnn_onednn **out) {
     CNN_TRY(cnn_calloc(&dnn, 1, sizeof *dnn));
     enum cnn_status status = check(dnnl_engine_create(&dnn->engine, dnnl_cpu, 0), "creating the CPU engine");
     if (status == CNN_OK)
-        status = check(dnnl_stream_create(&dnn->stream, dnn->engine, dnnl_stream_default_flags), "creating a stream");
+        status = check(dnnl_stream_create(&dnn->stream, dnn->engine, dnnl_stream_default_flags),
+                       "creating a stream");
     if (status != CNN_OK) {
         cnn_onednn_destroy(dnn);
         return status;
@@ -54,9 +56,12 @@ static const char *isa_name(void) {
         int isa;
         const char *name;
     } names[] = {
-        {dnnl_cpu_isa_sse41, "SSE4.1"},           {dnnl_cpu_isa_avx, "AVX"},
-        {dnnl_cpu_isa_avx2, "AVX2"},              {dnnl_cpu_isa_avx512_core, "AVX-512"},
-        {dnnl_cpu_isa_avx512_core_vnni, "AVX-512 VNNI"}, {dnnl_cpu_isa_avx512_core_bf16, "AVX-512 BF16"},
+        {dnnl_cpu_isa_sse41, "SSE4.1"},
+        {dnnl_cpu_isa_avx, "AVX"},
+        {dnnl_cpu_isa_avx2, "AVX2"},
+        {dnnl_cpu_isa_avx512_core, "AVX-512"},
+        {dnnl_cpu_isa_avx512_core_vnni, "AVX-512 VNNI"},
+        {dnnl_cpu_isa_avx512_core_bf16, "AVX-512 BF16"},
     };
     int isa = (int)dnnl_get_effective_cpu_isa();
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -81,7 +86,8 @@ enum cnn_status cnn_layout_tensor(struct cnn_layout **out, const struct cnn_tens
     return check(cnn_dnnl_layout_by_tag(out, 4, dims, tag), "describing a tensor");
 }
 
-static enum cnn_status layout_by_tag(struct cnn_layout **out, int n_dims, const int *dims, dnnl_format_tag_t tag) {
+static enum cnn_status layout_by_tag(struct cnn_layout **out, int n_dims, const int *dims,
+                                     dnnl_format_tag_t tag) {
     dnnl_dims_t d = {0};
     for (int i = 0; i < n_dims; i++)
         d[i] = dims[i];
@@ -114,11 +120,14 @@ enum cnn_status cnn_layout_copy(struct cnn_layout **out, const struct cnn_layout
 
 // The argument a slot stands for, by pass: gradients have their own.
 static int argument_of(enum cnn_pass pass, enum cnn_slot slot) {
-    static const int forward[CNN_N_SLOTS] = {
-        DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_BIAS, DNNL_ARG_DST, DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1};
+    static const int forward[CNN_N_SLOTS] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_BIAS, DNNL_ARG_DST,
+                                             DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1};
     static const int data[CNN_N_SLOTS] = {DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, 0, DNNL_ARG_DIFF_DST, 0};
-    static const int weights[CNN_N_SLOTS] = {DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_BIAS, DNNL_ARG_DIFF_DST, 0};
-    return pass == CNN_PASS_BACKWARD_DATA ? data[slot] : pass == CNN_PASS_BACKWARD_WEIGHTS ? weights[slot] : forward[slot];
+    static const int weights[CNN_N_SLOTS] = {DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_BIAS,
+                                             DNNL_ARG_DIFF_DST, 0};
+    return pass == CNN_PASS_BACKWARD_DATA      ? data[slot]
+           : pass == CNN_PASS_BACKWARD_WEIGHTS ? weights[slot]
+                                               : forward[slot];
 }
 
 static enum cnn_status primitive_finish(struct cnn_primitive *p, const_dnnl_primitive_desc_t desc) {
@@ -130,14 +139,16 @@ static enum cnn_status primitive_finish(struct cnn_primitive *p, const_dnnl_prim
     for (int slot = 0; slot < CNN_N_SLOTS; slot++) {
         if (!p->layouts[slot])
             continue;
-        CNN_TRY(check(cnn_dnnl_memory_create(&p->memories[slot], p->layouts[slot], p->dnn->engine), "creating a memory"));
+        CNN_TRY(check(cnn_dnnl_memory_create(&p->memories[slot], p->layouts[slot], p->dnn->engine),
+                      "creating a memory"));
     }
     if (!p->scratch_bytes)
         return CNN_OK;
     struct cnn_layout *scratch = cnn_dnnl_argument_layout(desc, DNNL_ARG_SCRATCHPAD);
     if (!scratch)
         return cnn_fail(CNN_ERR_MEMORY, "out of memory");
-    enum cnn_status status = check(cnn_dnnl_memory_create(&p->scratchpad, scratch, p->dnn->engine), "creating a memory");
+    enum cnn_status status =
+        check(cnn_dnnl_memory_create(&p->scratchpad, scratch, p->dnn->engine), "creating a memory");
     cnn_layout_destroy(scratch);
     return status;
 }
@@ -147,7 +158,8 @@ static enum cnn_status product_attributes(dnnl_primitive_attr_t *out, const stru
     dnnl_post_ops_t ops = NULL;
     enum cnn_status status = check(dnnl_primitive_attr_create(&attributes), "creating attributes");
     if (status == CNN_OK)
-        status = check(dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user), "setting the scratchpad mode");
+        status = check(dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user),
+                       "setting the scratchpad mode");
     if (status == CNN_OK)
         status = check(dnnl_post_ops_create(&ops), "creating post-ops");
     if (status == CNN_OK && product->residual)
@@ -165,8 +177,10 @@ static enum cnn_status product_attributes(dnnl_primitive_attr_t *out, const stru
     return status;
 }
 
-static enum cnn_status product_layouts(struct cnn_primitive *p, const_dnnl_primitive_desc_t desc, const struct cnn_product *product) {
-    const bool used[CNN_N_SLOTS] = {true, true, product->bias && product->pass != CNN_PASS_BACKWARD_DATA, true, product->residual != NULL};
+static enum cnn_status product_layouts(struct cnn_primitive *p, const_dnnl_primitive_desc_t desc,
+                                       const struct cnn_product *product) {
+    const bool used[CNN_N_SLOTS] = {true, true, product->bias && product->pass != CNN_PASS_BACKWARD_DATA,
+                                    true, product->residual != NULL};
     for (int slot = 0; slot < CNN_N_SLOTS; slot++) {
         if (!used[slot])
             continue;
@@ -179,7 +193,8 @@ static enum cnn_status product_layouts(struct cnn_primitive *p, const_dnnl_primi
     return CNN_OK;
 }
 
-enum cnn_status cnn_product_create(struct cnn_primitive **out, struct cnn_onednn *dnn, const struct cnn_product *product) {
+enum cnn_status cnn_product_create(struct cnn_primitive **out, struct cnn_onednn *dnn,
+                                   const struct cnn_product *product) {
     struct cnn_primitive *p = NULL;
     dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t desc = NULL;
@@ -187,7 +202,8 @@ enum cnn_status cnn_product_create(struct cnn_primitive **out, struct cnn_onednn
     p->dnn = dnn;
     enum cnn_status status = product_attributes(&attributes, product);
     if (status == CNN_OK)
-        status = check(cnn_dnnl_product_desc(&desc, dnn->engine, product, attributes), product->conv ? "planning a convolution" : "planning an inner product");
+        status = check(cnn_dnnl_product_desc(&desc, dnn->engine, product, attributes),
+                       product->conv ? "planning a convolution" : "planning an inner product");
     if (status == CNN_OK)
         status = product_layouts(p, desc, product);
     if (status == CNN_OK)
@@ -204,7 +220,8 @@ enum cnn_status cnn_product_create(struct cnn_primitive **out, struct cnn_onednn
     return CNN_OK;
 }
 
-enum cnn_status cnn_reorder_create(struct cnn_primitive **out, struct cnn_onednn *dnn, const struct cnn_layout *src, const struct cnn_layout *dst) {
+enum cnn_status cnn_reorder_create(struct cnn_primitive **out, struct cnn_onednn *dnn,
+                                   const struct cnn_layout *src, const struct cnn_layout *dst) {
     struct cnn_primitive *p = NULL;
     dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t desc = NULL;
@@ -214,7 +231,8 @@ enum cnn_status cnn_reorder_create(struct cnn_primitive **out, struct cnn_onednn
     p->arguments[CNN_SLOT_DST] = DNNL_ARG_TO;
     enum cnn_status status = check(dnnl_primitive_attr_create(&attributes), "creating attributes");
     if (status == CNN_OK)
-        status = check(dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user), "setting the scratchpad mode");
+        status = check(dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user),
+                       "setting the scratchpad mode");
     if (status == CNN_OK)
         status = check(cnn_dnnl_reorder_desc(&desc, dnn->engine, src, dst, attributes), "planning a reorder");
     if (status == CNN_OK)
@@ -237,7 +255,9 @@ enum cnn_status cnn_reorder_create(struct cnn_primitive **out, struct cnn_onednn
 
 size_t cnn_primitive_scratch_bytes(const struct cnn_primitive *p) { return p->scratch_bytes; }
 const char *cnn_primitive_name(const struct cnn_primitive *p) { return p->name; }
-const struct cnn_layout *cnn_primitive_layout(const struct cnn_primitive *p, enum cnn_slot slot) { return p->layouts[slot]; }
+const struct cnn_layout *cnn_primitive_layout(const struct cnn_primitive *p, enum cnn_slot slot) {
+    return p->layouts[slot];
+}
 
 int cnn_primitive_class(const struct cnn_primitive *p) {
     if (strncmp(p->name, "jit", 3) == 0 || strncmp(p->name, "brg", 3) == 0)

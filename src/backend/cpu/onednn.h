@@ -13,9 +13,12 @@ void cnn_onednn_describe(char *out, size_t out_bytes); // "oneDNN 2.6.3, AVX2"
 // How a tensor lies in memory.
 struct cnn_layout;
 enum cnn_status cnn_layout_tensor(struct cnn_layout **out, const struct cnn_tensor *tensor) CNN_MUST_CHECK;
-enum cnn_status cnn_layout_plain(struct cnn_layout **out, int n_dims, const int *dims) CNN_MUST_CHECK; // row-major
-enum cnn_status cnn_layout_any(struct cnn_layout **out, int n_dims, const int *dims) CNN_MUST_CHECK;   // the primitive chooses
-enum cnn_status cnn_layout_loosen(struct cnn_layout **out, const struct cnn_layout *layout) CNN_MUST_CHECK; // same dimensions, `any`
+enum cnn_status cnn_layout_plain(struct cnn_layout **out, int n_dims,
+                                 const int *dims) CNN_MUST_CHECK; // row-major
+enum cnn_status cnn_layout_any(struct cnn_layout **out, int n_dims,
+                               const int *dims) CNN_MUST_CHECK; // the primitive chooses
+enum cnn_status cnn_layout_loosen(struct cnn_layout **out,
+                                  const struct cnn_layout *layout) CNN_MUST_CHECK; // same dimensions, `any`
 bool cnn_layout_is_any(const struct cnn_layout *layout);
 enum cnn_status cnn_layout_copy(struct cnn_layout **out, const struct cnn_layout *layout) CNN_MUST_CHECK;
 bool cnn_layout_equal(const struct cnn_layout *a, const struct cnn_layout *b);
@@ -24,33 +27,36 @@ void cnn_layout_destroy(struct cnn_layout *layout);
 
 enum cnn_slot { CNN_SLOT_SRC, CNN_SLOT_WEIGHTS, CNN_SLOT_BIAS, CNN_SLOT_DST, CNN_SLOT_RESIDUAL, CNN_N_SLOTS };
 
-// An executable oneDNN primitive. In backward primitives a slot stands for the gradient where that is what is computed or given
-// (backward data: SRC, DST; backward weights: WEIGHTS, BIAS, DST).
+// An executable oneDNN primitive. In backward primitives a slot stands for the gradient where that is what is
+// computed or given (backward data: SRC, DST; backward weights: WEIGHTS, BIAS, DST).
 struct cnn_primitive;
 size_t cnn_primitive_scratch_bytes(const struct cnn_primitive *primitive);
 const char *cnn_primitive_name(const struct cnn_primitive *primitive); // implementation, "jit:avx2"
-// How good the implementation is: 2 made for the shape, 1 through a matrix product, 0 plain loops (a thousand times slower).
+// How good the implementation is: 2 made for the shape, 1 through a matrix product, 0 plain loops (a thousand
+// times slower).
 int cnn_primitive_class(const struct cnn_primitive *primitive);
 // The layout agreed on for a slot; owned by the primitive.
 const struct cnn_layout *cnn_primitive_layout(const struct cnn_primitive *primitive, enum cnn_slot slot);
 // Pointers by slot (NULL: unused); scratch of cnn_primitive_scratch_bytes.
-enum cnn_status cnn_primitive_run(struct cnn_primitive *primitive, void *const slots[CNN_N_SLOTS], void *scratch) CNN_MUST_CHECK;
+enum cnn_status cnn_primitive_run(struct cnn_primitive *primitive, void *const slots[CNN_N_SLOTS],
+                                  void *scratch) CNN_MUST_CHECK;
 void cnn_primitive_destroy(struct cnn_primitive *primitive);
 
 enum cnn_pass { CNN_PASS_INFERENCE, CNN_PASS_FORWARD, CNN_PASS_BACKWARD_DATA, CNN_PASS_BACKWARD_WEIGHTS };
 
-// A convolution (conv set) or inner product (conv NULL). Layouts are borrowed; bias and residual NULL where there is none. relu and
-// residual (dst = relu(conv + residual)) only forward.
+// A convolution (conv set) or inner product (conv NULL). Layouts are borrowed; bias and residual NULL where
+// there is none. relu and residual (dst = relu(conv + residual)) only forward.
 struct cnn_product {
     enum cnn_pass pass;
     const struct cnn_conv *conv;
     const struct cnn_layout *src, *weights, *bias, *dst, *residual;
     bool relu;
 };
-enum cnn_status cnn_product_create(struct cnn_primitive **out, struct cnn_onednn *dnn, const struct cnn_product *product) CNN_MUST_CHECK;
+enum cnn_status cnn_product_create(struct cnn_primitive **out, struct cnn_onednn *dnn,
+                                   const struct cnn_product *product) CNN_MUST_CHECK;
 
 // Copies SRC into DST across layouts of equal dimensions.
-enum cnn_status cnn_reorder_create(struct cnn_primitive **out, struct cnn_onednn *dnn, const struct cnn_layout *src,
-                                   const struct cnn_layout *dst) CNN_MUST_CHECK;
+enum cnn_status cnn_reorder_create(struct cnn_primitive **out, struct cnn_onednn *dnn,
+                                   const struct cnn_layout *src, const struct cnn_layout *dst) CNN_MUST_CHECK;
 
 #endif

@@ -12,21 +12,27 @@ struct cnn_onednn {
 // What the two major versions spell differently. Each function returns oneDNN's own status.
 struct cnn_layout;
 struct cnn_layout *cnn_dnnl_layout_wrap(const void *memory_desc); // copies; NULL when out of memory
-const void *cnn_dnnl_layout_raw(const struct cnn_layout *layout);  // const dnnl_memory_desc_t * in 2, dnnl_memory_desc_t in 3
-dnnl_status_t cnn_dnnl_layout_by_tag(struct cnn_layout **out, int n_dims, const dnnl_dims_t dims, dnnl_format_tag_t tag);
+const void *cnn_dnnl_layout_raw(
+    const struct cnn_layout *layout); // const dnnl_memory_desc_t * in 2, dnnl_memory_desc_t in 3
+dnnl_status_t cnn_dnnl_layout_by_tag(struct cnn_layout **out, int n_dims, const dnnl_dims_t dims,
+                                     dnnl_format_tag_t tag);
 dnnl_status_t cnn_dnnl_layout_dims(const struct cnn_layout *layout, int *n_dims, dnnl_dims_t dims);
-dnnl_status_t cnn_dnnl_memory_create(dnnl_memory_t *out, const struct cnn_layout *layout, dnnl_engine_t engine);
-dnnl_status_t cnn_dnnl_product_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine, const struct cnn_product *product,
+dnnl_status_t cnn_dnnl_memory_create(dnnl_memory_t *out, const struct cnn_layout *layout,
+                                     dnnl_engine_t engine);
+dnnl_status_t cnn_dnnl_product_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                    const struct cnn_product *product,
                                     const_dnnl_primitive_attr_t attributes);
-dnnl_status_t cnn_dnnl_reorder_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine, const struct cnn_layout *src,
-                                    const struct cnn_layout *dst, const_dnnl_primitive_attr_t attributes);
+dnnl_status_t cnn_dnnl_reorder_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                    const struct cnn_layout *src, const struct cnn_layout *dst,
+                                    const_dnnl_primitive_attr_t attributes);
 dnnl_status_t cnn_dnnl_append_relu(dnnl_post_ops_t ops);
 dnnl_status_t cnn_dnnl_append_residual(dnnl_post_ops_t ops, const struct cnn_layout *residual);
 // Layout of an execution argument (DNNL_ARG_...), copied; NULL where the primitive has none.
 struct cnn_layout *cnn_dnnl_argument_layout(const_dnnl_primitive_desc_t desc, int argument);
 size_t cnn_dnnl_scratch_bytes(const_dnnl_primitive_desc_t desc);
 
-// Kernel geometry of a convolution as oneDNN wants it: {strides, dilations (0 = dense), padding before, padding after}.
+// Kernel geometry of a convolution as oneDNN wants it: {strides, dilations (0 = dense), padding before,
+// padding after}.
 struct cnn_dnnl_window {
     dnnl_dims_t strides, dilates, before, after;
 };

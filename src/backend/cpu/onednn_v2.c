@@ -15,9 +15,12 @@ struct cnn_layout *cnn_dnnl_layout_wrap(const void *memory_desc) {
 
 const void *cnn_dnnl_layout_raw(const struct cnn_layout *layout) { return &layout->desc; }
 
-static const dnnl_memory_desc_t *raw(const struct cnn_layout *layout) { return layout ? &layout->desc : NULL; }
+static const dnnl_memory_desc_t *raw(const struct cnn_layout *layout) {
+    return layout ? &layout->desc : NULL;
+}
 
-dnnl_status_t cnn_dnnl_layout_by_tag(struct cnn_layout **out, int n_dims, const dnnl_dims_t dims, dnnl_format_tag_t tag) {
+dnnl_status_t cnn_dnnl_layout_by_tag(struct cnn_layout **out, int n_dims, const dnnl_dims_t dims,
+                                     dnnl_format_tag_t tag) {
     dnnl_memory_desc_t desc;
     dnnl_status_t status = dnnl_memory_desc_init_by_tag(&desc, n_dims, dims, dnnl_f32, tag);
     if (status != dnnl_success)
@@ -26,8 +29,12 @@ dnnl_status_t cnn_dnnl_layout_by_tag(struct cnn_layout **out, int n_dims, const 
     return *out ? dnnl_success : dnnl_out_of_memory;
 }
 
-bool cnn_layout_equal(const struct cnn_layout *a, const struct cnn_layout *b) { return dnnl_memory_desc_equal(&a->desc, &b->desc); }
-bool cnn_layout_is_any(const struct cnn_layout *layout) { return layout->desc.format_kind == dnnl_format_kind_any; }
+bool cnn_layout_equal(const struct cnn_layout *a, const struct cnn_layout *b) {
+    return dnnl_memory_desc_equal(&a->desc, &b->desc);
+}
+bool cnn_layout_is_any(const struct cnn_layout *layout) {
+    return layout->desc.format_kind == dnnl_format_kind_any;
+}
 size_t cnn_layout_bytes(const struct cnn_layout *layout) { return dnnl_memory_desc_get_size(&layout->desc); }
 void cnn_layout_destroy(struct cnn_layout *layout) { free(layout); }
 
@@ -38,11 +45,14 @@ dnnl_status_t cnn_dnnl_layout_dims(const struct cnn_layout *layout, int *n_dims,
     return dnnl_success;
 }
 
-dnnl_status_t cnn_dnnl_memory_create(dnnl_memory_t *out, const struct cnn_layout *layout, dnnl_engine_t engine) {
+dnnl_status_t cnn_dnnl_memory_create(dnnl_memory_t *out, const struct cnn_layout *layout,
+                                     dnnl_engine_t engine) {
     return dnnl_memory_create(out, &layout->desc, engine, DNNL_MEMORY_NONE);
 }
 
-dnnl_status_t cnn_dnnl_append_relu(dnnl_post_ops_t ops) { return dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_relu, 0.0f, 0.0f); }
+dnnl_status_t cnn_dnnl_append_relu(dnnl_post_ops_t ops) {
+    return dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_relu, 0.0f, 0.0f);
+}
 
 dnnl_status_t cnn_dnnl_append_residual(dnnl_post_ops_t ops, const struct cnn_layout *residual) {
     return dnnl_post_ops_append_binary(ops, dnnl_binary_add, &residual->desc);
@@ -58,8 +68,9 @@ size_t cnn_dnnl_scratch_bytes(const_dnnl_primitive_desc_t desc) {
     return md ? dnnl_memory_desc_get_size(md) : 0;
 }
 
-dnnl_status_t cnn_dnnl_reorder_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine, const struct cnn_layout *src,
-                                    const struct cnn_layout *dst, const_dnnl_primitive_attr_t attributes) {
+dnnl_status_t cnn_dnnl_reorder_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                    const struct cnn_layout *src, const struct cnn_layout *dst,
+                                    const_dnnl_primitive_attr_t attributes) {
     return dnnl_reorder_primitive_desc_create(out, &src->desc, engine, &dst->desc, engine, attributes);
 }
 
@@ -67,11 +78,13 @@ static dnnl_prop_kind_t forward_kind(enum cnn_pass pass) {
     return pass == CNN_PASS_INFERENCE ? dnnl_forward_inference : dnnl_forward_training;
 }
 
-static dnnl_status_t convolution_hint(dnnl_primitive_desc_t *out, dnnl_engine_t engine, const struct cnn_product *p) {
+static dnnl_status_t convolution_hint(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                      const struct cnn_product *p) {
     struct cnn_dnnl_window k = cnn_dnnl_window_of(p->conv);
     dnnl_convolution_desc_t op;
-    dnnl_status_t status = dnnl_dilated_convolution_forward_desc_init(&op, forward_kind(p->pass), dnnl_convolution_direct, raw(p->src), raw(p->weights),
-                                                                      raw(p->bias), raw(p->dst), k.strides, k.dilates, k.before, k.after);
+    dnnl_status_t status = dnnl_dilated_convolution_forward_desc_init(
+        &op, forward_kind(p->pass), dnnl_convolution_direct, raw(p->src), raw(p->weights), raw(p->bias),
+        raw(p->dst), k.strides, k.dilates, k.before, k.after);
     return status != dnnl_success ? status : dnnl_primitive_desc_create(out, &op, NULL, engine, NULL);
 }
 
@@ -79,20 +92,25 @@ static dnnl_status_t convolution_op(dnnl_convolution_desc_t *op, const struct cn
     struct cnn_dnnl_window k = cnn_dnnl_window_of(p->conv);
     switch (p->pass) {
     case CNN_PASS_BACKWARD_DATA:
-        return dnnl_dilated_convolution_backward_data_desc_init(op, dnnl_convolution_direct, raw(p->src), raw(p->weights), raw(p->dst), k.strides,
+        return dnnl_dilated_convolution_backward_data_desc_init(op, dnnl_convolution_direct, raw(p->src),
+                                                                raw(p->weights), raw(p->dst), k.strides,
                                                                 k.dilates, k.before, k.after);
     case CNN_PASS_BACKWARD_WEIGHTS:
-        return dnnl_dilated_convolution_backward_weights_desc_init(op, dnnl_convolution_direct, raw(p->src), raw(p->weights), raw(p->bias), raw(p->dst),
+        return dnnl_dilated_convolution_backward_weights_desc_init(op, dnnl_convolution_direct, raw(p->src),
+                                                                   raw(p->weights), raw(p->bias), raw(p->dst),
                                                                    k.strides, k.dilates, k.before, k.after);
     default:
-        return dnnl_dilated_convolution_forward_desc_init(op, forward_kind(p->pass), dnnl_convolution_direct, raw(p->src), raw(p->weights), raw(p->bias),
-                                                          raw(p->dst), k.strides, k.dilates, k.before, k.after);
+        return dnnl_dilated_convolution_forward_desc_init(
+            op, forward_kind(p->pass), dnnl_convolution_direct, raw(p->src), raw(p->weights), raw(p->bias),
+            raw(p->dst), k.strides, k.dilates, k.before, k.after);
     }
 }
 
-static dnnl_status_t inner_product_hint(dnnl_primitive_desc_t *out, dnnl_engine_t engine, const struct cnn_product *p) {
+static dnnl_status_t inner_product_hint(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                        const struct cnn_product *p) {
     dnnl_inner_product_desc_t op;
-    dnnl_status_t status = dnnl_inner_product_forward_desc_init(&op, forward_kind(p->pass), raw(p->src), raw(p->weights), raw(p->bias), raw(p->dst));
+    dnnl_status_t status = dnnl_inner_product_forward_desc_init(&op, forward_kind(p->pass), raw(p->src),
+                                                                raw(p->weights), raw(p->bias), raw(p->dst));
     return status != dnnl_success ? status : dnnl_primitive_desc_create(out, &op, NULL, engine, NULL);
 }
 
@@ -101,14 +119,16 @@ static dnnl_status_t inner_product_op(dnnl_inner_product_desc_t *op, const struc
     case CNN_PASS_BACKWARD_DATA:
         return dnnl_inner_product_backward_data_desc_init(op, raw(p->src), raw(p->weights), raw(p->dst));
     case CNN_PASS_BACKWARD_WEIGHTS:
-        return dnnl_inner_product_backward_weights_desc_init(op, raw(p->src), raw(p->weights), raw(p->bias), raw(p->dst));
+        return dnnl_inner_product_backward_weights_desc_init(op, raw(p->src), raw(p->weights), raw(p->bias),
+                                                             raw(p->dst));
     default:
-        return dnnl_inner_product_forward_desc_init(op, forward_kind(p->pass), raw(p->src), raw(p->weights), raw(p->bias), raw(p->dst));
+        return dnnl_inner_product_forward_desc_init(op, forward_kind(p->pass), raw(p->src), raw(p->weights),
+                                                    raw(p->bias), raw(p->dst));
     }
 }
 
-dnnl_status_t cnn_dnnl_product_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine, const struct cnn_product *p,
-                                    const_dnnl_primitive_attr_t attributes) {
+dnnl_status_t cnn_dnnl_product_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                    const struct cnn_product *p, const_dnnl_primitive_attr_t attributes) {
     dnnl_convolution_desc_t convolution;
     dnnl_inner_product_desc_t inner_product;
     const bool backward = p->pass == CNN_PASS_BACKWARD_DATA || p->pass == CNN_PASS_BACKWARD_WEIGHTS;

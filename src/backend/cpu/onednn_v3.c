@@ -61,7 +61,8 @@ dnnl_status_t cnn_dnnl_layout_dims(const struct cnn_layout *layout, int *n_dims,
     return status;
 }
 
-dnnl_status_t cnn_dnnl_memory_create(dnnl_memory_t *out, const struct cnn_layout *layout, dnnl_engine_t engine) {
+dnnl_status_t cnn_dnnl_memory_create(dnnl_memory_t *out, const struct cnn_layout *layout,
+                                     dnnl_engine_t engine) {
     return dnnl_memory_create(out, layout->desc, engine, DNNL_MEMORY_NONE);
 }
 
@@ -86,8 +87,9 @@ size_t cnn_dnnl_scratch_bytes(const_dnnl_primitive_desc_t desc) {
     return md ? dnnl_memory_desc_get_size(md) : 0;
 }
 
-dnnl_status_t cnn_dnnl_reorder_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine, const struct cnn_layout *src,
-                                    const struct cnn_layout *dst, const_dnnl_primitive_attr_t attributes) {
+dnnl_status_t cnn_dnnl_reorder_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                    const struct cnn_layout *src, const struct cnn_layout *dst,
+                                    const_dnnl_primitive_attr_t attributes) {
     return dnnl_reorder_primitive_desc_create(out, src->desc, engine, dst->desc, engine, attributes);
 }
 
@@ -95,18 +97,21 @@ static dnnl_prop_kind_t forward_kind(enum cnn_pass pass) {
     return pass == CNN_PASS_INFERENCE ? dnnl_forward_inference : dnnl_forward_training;
 }
 
-static dnnl_status_t convolution_forward(dnnl_primitive_desc_t *out, dnnl_engine_t engine, const struct cnn_product *p,
+static dnnl_status_t convolution_forward(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                         const struct cnn_product *p,
                                          const_dnnl_primitive_attr_t attributes) {
     const struct cnn_dnnl_window k = cnn_dnnl_window_of(p->conv);
     return dnnl_convolution_forward_primitive_desc_create(
-        out, engine, forward_kind(p->pass), dnnl_convolution_direct, raw(p->src), raw(p->weights), raw(p->bias),
-        raw(p->dst), k.strides, k.dilates, k.before, k.after, attributes);
+        out, engine, forward_kind(p->pass), dnnl_convolution_direct, raw(p->src), raw(p->weights),
+        raw(p->bias), raw(p->dst), k.strides, k.dilates, k.before, k.after, attributes);
 }
 
 static dnnl_status_t inner_product_forward(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
-                                           const struct cnn_product *p, const_dnnl_primitive_attr_t attributes) {
+                                           const struct cnn_product *p,
+                                           const_dnnl_primitive_attr_t attributes) {
     return dnnl_inner_product_forward_primitive_desc_create(out, engine, forward_kind(p->pass), raw(p->src),
-                                                            raw(p->weights), raw(p->bias), raw(p->dst), attributes);
+                                                            raw(p->weights), raw(p->bias), raw(p->dst),
+                                                            attributes);
 }
 
 static dnnl_status_t convolution_backward(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
@@ -115,30 +120,31 @@ static dnnl_status_t convolution_backward(dnnl_primitive_desc_t *out, dnnl_engin
     const struct cnn_dnnl_window k = cnn_dnnl_window_of(p->conv);
     if (p->pass == CNN_PASS_BACKWARD_DATA)
         return dnnl_convolution_backward_data_primitive_desc_create(
-            out, engine, dnnl_convolution_direct, raw(p->src), raw(p->weights), raw(p->dst), k.strides, k.dilates,
-            k.before, k.after, hint, attributes);
+            out, engine, dnnl_convolution_direct, raw(p->src), raw(p->weights), raw(p->dst), k.strides,
+            k.dilates, k.before, k.after, hint, attributes);
     return dnnl_convolution_backward_weights_primitive_desc_create(
-        out, engine, dnnl_convolution_direct, raw(p->src), raw(p->weights), raw(p->bias), raw(p->dst), k.strides,
-        k.dilates, k.before, k.after, hint, attributes);
+        out, engine, dnnl_convolution_direct, raw(p->src), raw(p->weights), raw(p->bias), raw(p->dst),
+        k.strides, k.dilates, k.before, k.after, hint, attributes);
 }
 
 static dnnl_status_t inner_product_backward(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
                                             const struct cnn_product *p, const_dnnl_primitive_desc_t hint,
                                             const_dnnl_primitive_attr_t attributes) {
     if (p->pass == CNN_PASS_BACKWARD_DATA)
-        return dnnl_inner_product_backward_data_primitive_desc_create(out, engine, raw(p->src), raw(p->weights),
-                                                                      raw(p->dst), hint, attributes);
-    return dnnl_inner_product_backward_weights_primitive_desc_create(out, engine, raw(p->src), raw(p->weights),
-                                                                     raw(p->bias), raw(p->dst), hint, attributes);
+        return dnnl_inner_product_backward_data_primitive_desc_create(
+            out, engine, raw(p->src), raw(p->weights), raw(p->dst), hint, attributes);
+    return dnnl_inner_product_backward_weights_primitive_desc_create(
+        out, engine, raw(p->src), raw(p->weights), raw(p->bias), raw(p->dst), hint, attributes);
 }
 
-dnnl_status_t cnn_dnnl_product_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine, const struct cnn_product *p,
-                                    const_dnnl_primitive_attr_t attributes) {
+dnnl_status_t cnn_dnnl_product_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                    const struct cnn_product *p, const_dnnl_primitive_attr_t attributes) {
     if (p->pass == CNN_PASS_INFERENCE || p->pass == CNN_PASS_FORWARD)
         return p->conv ? convolution_forward(out, engine, p, attributes)
                        : inner_product_forward(out, engine, p, attributes);
     dnnl_primitive_desc_t hint = NULL;
-    dnnl_status_t status = p->conv ? convolution_forward(&hint, engine, p, NULL) : inner_product_forward(&hint, engine, p, NULL);
+    dnnl_status_t status =
+        p->conv ? convolution_forward(&hint, engine, p, NULL) : inner_product_forward(&hint, engine, p, NULL);
     if (status != dnnl_success)
         return status;
     status = p->conv ? convolution_backward(out, engine, p, hint, attributes)

@@ -1,4 +1,5 @@
-// Max, average and adaptive average pooling over channel blocks; windows and divisors as PyTorch defines them.
+// Max, average and adaptive average pooling over channel blocks; windows and divisors as PyTorch defines
+// them.
 #include "backend/cpu/cpu.h"
 #include "base/memory.h"
 #include <string.h>
@@ -10,14 +11,16 @@ struct pool_plan {
     bool count_include_pad;
 };
 
-static enum cnn_status pool_plan_alloc(struct pool_plan **out, struct cnn_backend *backend, const struct cnn_kernel_desc *desc) {
+static enum cnn_status pool_plan_alloc(struct pool_plan **out, struct cnn_backend *backend,
+                                       const struct cnn_kernel_desc *desc) {
     CNN_TRY(cnn_cpu_plan_alloc(out, sizeof **out, backend, desc));
     struct pool_plan *p = *out;
     p->cpu = (struct cnn_cpu *)(void *)backend;
     p->base.in_place = -1;
     p->base.max_gradients = 1;
     p->base.implementation = p->cpu->simd->name;
-    p->window = (struct cnn_window){.h = p->base.in.h, .w = p->base.in.w, .out_h = p->base.out.h, .out_w = p->base.out.w};
+    p->window = (struct cnn_window){
+        .h = p->base.in.h, .w = p->base.in.w, .out_h = p->base.out.h, .out_w = p->base.out.w};
     return CNN_OK;
 }
 
@@ -30,12 +33,13 @@ static void take_window(struct pool_plan *p, const struct cnn_pool *pool) {
     p->count_include_pad = pool->count_include_pad;
 }
 
-static enum cnn_status max_pool_plan_create(struct cnn_plan **out, struct cnn_backend *backend, const struct cnn_kernel_desc *desc) {
+static enum cnn_status max_pool_plan_create(struct cnn_plan **out, struct cnn_backend *backend,
+                                            const struct cnn_kernel_desc *desc) {
     struct pool_plan *p = NULL;
     const struct cnn_pool *pool = &desc->node->pool;
     if (pool->kernel[0] * pool->kernel[1] > 256)
-        return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: a max pool window of %d x %d has more than 256 positions", desc->node->name, pool->kernel[0],
-                        pool->kernel[1]);
+        return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: a max pool window of %d x %d has more than 256 positions",
+                        desc->node->name, pool->kernel[0], pool->kernel[1]);
     CNN_TRY(pool_plan_alloc(&p, backend, desc));
     take_window(p, pool);
     p->base.out.block = p->base.in.block; // argmax and result lie alike, whatever the size
@@ -46,20 +50,23 @@ static enum cnn_status max_pool_plan_create(struct cnn_plan **out, struct cnn_ba
     return CNN_OK;
 }
 
-static enum cnn_status max_pool_forward(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run) {
+static enum cnn_status max_pool_forward(struct cnn_plan *plan, const struct cnn_kernel_io *io,
+                                        const struct cnn_kernel_run *run) {
     (void)run;
     const struct pool_plan *p = (const struct pool_plan *)(const void *)plan;
     const int blocks = cnn_cpu_blocks(&plan->in), items = plan->in.n * blocks;
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < items; i++) {
         const size_t to = cnn_cpu_at(&plan->out, i / blocks, i % blocks);
-        p->cpu->simd->max_pool(io->out + to, io->workspace ? (uint8_t *)io->workspace + to : NULL, io->in[0] + cnn_cpu_at(&plan->in, i / blocks, i % blocks),
-                               &p->window, plan->in.block);
+        p->cpu->simd->max_pool(io->out + to, io->workspace ? (uint8_t *)io->workspace + to : NULL,
+                               io->in[0] + cnn_cpu_at(&plan->in, i / blocks, i % blocks), &p->window,
+                               plan->in.block);
     }
     return CNN_OK;
 }
 
-static enum cnn_status max_pool_backward(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run) {
+static enum cnn_status max_pool_backward(struct cnn_plan *plan, const struct cnn_kernel_io *io,
+                                         const struct cnn_kernel_run *run) {
     (void)run;
     if (!io->d_in[0])
         return CNN_OK;
@@ -71,8 +78,9 @@ static enum cnn_status max_pool_backward(struct cnn_plan *plan, const struct cnn
         const size_t from = cnn_cpu_at(&plan->out, i / blocks, i % blocks);
         if (plan->reads_out)
             p->cpu->simd->relu_grad(io->d_out[0] + from, io->d_out[0] + from, io->out + from, floats);
-        p->cpu->simd->max_pool_grad(io->d_in[0] + cnn_cpu_at(&plan->in, i / blocks, i % blocks), io->d_out[0] + from, (const uint8_t *)io->workspace + from,
-                                    &p->window, plan->in.block);
+        p->cpu->simd->max_pool_grad(io->d_in[0] + cnn_cpu_at(&plan->in, i / blocks, i % blocks),
+                                    io->d_out[0] + from, (const uint8_t *)io->workspace + from, &p->window,
+                                    plan->in.block);
     }
     return CNN_OK;
 }
@@ -103,7 +111,8 @@ static struct average windowed(const struct pool_plan *p, int oy, int ox) {
 }
 
 static struct average adaptive(const struct pool_plan *p, int oy, int ox) {
-    const int o[2] = {oy, ox}, size[2] = {p->window.h, p->window.w}, out[2] = {p->window.out_h, p->window.out_w};
+    const int o[2] = {oy, ox}, size[2] = {p->window.h, p->window.w},
+              out[2] = {p->window.out_h, p->window.out_w};
     struct average a;
     for (int i = 0; i < 2; i++) {
         a.begin[i] = o[i] * size[i] / out[i];
@@ -159,7 +168,8 @@ static void average_backward(const struct pool_plan *p, float *d_in, const float
     }
 }
 
-static enum cnn_status average_plan_create(struct cnn_plan **out, struct cnn_backend *backend, const struct cnn_kernel_desc *desc) {
+static enum cnn_status average_plan_create(struct cnn_plan **out, struct cnn_backend *backend,
+                                           const struct cnn_kernel_desc *desc) {
     struct pool_plan *p = NULL;
     CNN_TRY(pool_plan_alloc(&p, backend, desc));
     if (desc->kernel == CNN_KERNEL_AVG_POOL)
@@ -168,17 +178,20 @@ static enum cnn_status average_plan_create(struct cnn_plan **out, struct cnn_bac
     return CNN_OK;
 }
 
-static enum cnn_status average_pool_forward(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run) {
+static enum cnn_status average_pool_forward(struct cnn_plan *plan, const struct cnn_kernel_io *io,
+                                            const struct cnn_kernel_run *run) {
     (void)run;
     const struct pool_plan *p = (const struct pool_plan *)(const void *)plan;
     const int blocks = cnn_cpu_blocks(&plan->in), items = plan->in.n * blocks;
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < items; i++)
-        average_forward(p, io->in[0] + cnn_cpu_at(&plan->in, i / blocks, i % blocks), io->out, i / blocks, i % blocks);
+        average_forward(p, io->in[0] + cnn_cpu_at(&plan->in, i / blocks, i % blocks), io->out, i / blocks,
+                        i % blocks);
     return CNN_OK;
 }
 
-static enum cnn_status average_pool_backward(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run) {
+static enum cnn_status average_pool_backward(struct cnn_plan *plan, const struct cnn_kernel_io *io,
+                                             const struct cnn_kernel_run *run) {
     (void)run;
     if (!io->d_in[0])
         return CNN_OK;
@@ -186,7 +199,8 @@ static enum cnn_status average_pool_backward(struct cnn_plan *plan, const struct
     const int blocks = cnn_cpu_blocks(&plan->in), items = plan->in.n * blocks;
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < items; i++)
-        average_backward(p, io->d_in[0] + cnn_cpu_at(&plan->in, i / blocks, i % blocks), io->d_out[0], i / blocks, i % blocks);
+        average_backward(p, io->d_in[0] + cnn_cpu_at(&plan->in, i / blocks, i % blocks), io->d_out[0],
+                         i / blocks, i % blocks);
     return CNN_OK;
 }
 

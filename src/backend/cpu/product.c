@@ -8,36 +8,48 @@
 static bool has_constants(const struct cnn_product_plan *p) { return p->base.desc.norm != NULL; }
 
 static size_t folded_bias_offset(const struct cnn_product_plan *p) {
-    return cnn_align_up(cnn_layout_bytes(cnn_primitive_layout(p->forward.product, CNN_SLOT_WEIGHTS)), CNN_ALIGN);
+    return cnn_align_up(cnn_layout_bytes(cnn_primitive_layout(p->forward.product, CNN_SLOT_WEIGHTS)),
+                        CNN_ALIGN);
 }
 
-static enum cnn_status plan_arena_layout(struct cnn_product_plan *p, const struct cnn_layout *free_weights, const struct cnn_layout *bias) {
+static enum cnn_status plan_arena_layout(struct cnn_product_plan *p, const struct cnn_layout *free_weights,
+                                         const struct cnn_layout *bias) {
     if (p->base.desc.like)
-        return cnn_layout_copy(&p->arena, ((const struct cnn_product_plan *)(const void *)p->base.desc.like)->arena);
+        return cnn_layout_copy(&p->arena,
+                               ((const struct cnn_product_plan *)(const void *)p->base.desc.like)->arena);
     // training and inference must agree on the arena, so both ask for what training would choose
-    const struct cnn_product product = {CNN_PASS_FORWARD, p->conv, p->src, free_weights, bias, p->dst, NULL, false};
+    const struct cnn_product product = {CNN_PASS_FORWARD, p->conv, p->src, free_weights, bias,
+                                        p->dst,           NULL,    false};
     struct cnn_fit fit = {0};
     CNN_TRY(cnn_fit_create(&fit, p->cpu->dnn, &product));
-    const enum cnn_status status = cnn_layout_copy(&p->arena, cnn_primitive_layout(fit.product, CNN_SLOT_WEIGHTS));
+    const enum cnn_status status =
+        cnn_layout_copy(&p->arena, cnn_primitive_layout(fit.product, CNN_SLOT_WEIGHTS));
     cnn_fit_finish(&fit);
     return status;
 }
 
-static enum cnn_status plan_forward(struct cnn_product_plan *p, const struct cnn_layout *free_weights, const struct cnn_layout *bias) {
+static enum cnn_status plan_forward(struct cnn_product_plan *p, const struct cnn_layout *free_weights,
+                                    const struct cnn_layout *bias) {
     const struct cnn_kernel_desc *desc = &p->base.desc;
     const enum cnn_pass pass = desc->training ? CNN_PASS_FORWARD : CNN_PASS_INFERENCE;
-    const struct cnn_product product = {pass, p->conv, p->src, has_constants(p) ? free_weights : p->arena, bias, p->dst, p->residual, desc->relu};
+    const struct cnn_product product = {
+        pass, p->conv, p->src,      has_constants(p) ? free_weights : p->arena,
+        bias, p->dst,  p->residual, desc->relu};
     CNN_TRY(cnn_fit_create(&p->forward, p->cpu->dnn, &product));
     p->base.implementation = cnn_primitive_name(p->forward.product);
     if (!has_constants(p))
         return CNN_OK;
-    p->base.constant_bytes = folded_bias_offset(p) + cnn_align_up((size_t)p->out_channels * sizeof(float), CNN_ALIGN);
-    return cnn_reorder_create(&p->to_folded, p->cpu->dnn, p->plain, cnn_primitive_layout(p->forward.product, CNN_SLOT_WEIGHTS));
+    p->base.constant_bytes =
+        folded_bias_offset(p) + cnn_align_up((size_t)p->out_channels * sizeof(float), CNN_ALIGN);
+    return cnn_reorder_create(&p->to_folded, p->cpu->dnn, p->plain,
+                              cnn_primitive_layout(p->forward.product, CNN_SLOT_WEIGHTS));
 }
 
 static enum cnn_status plan_backward(struct cnn_product_plan *p, const struct cnn_layout *bias) {
-    const struct cnn_product data = {CNN_PASS_BACKWARD_DATA, p->conv, p->src, p->arena, NULL, p->dst, NULL, false};
-    const struct cnn_product weights = {CNN_PASS_BACKWARD_WEIGHTS, p->conv, p->src, p->arena, bias, p->dst, NULL, false};
+    const struct cnn_product data = {
+        CNN_PASS_BACKWARD_DATA, p->conv, p->src, p->arena, NULL, p->dst, NULL, false};
+    const struct cnn_product weights = {
+        CNN_PASS_BACKWARD_WEIGHTS, p->conv, p->src, p->arena, bias, p->dst, NULL, false};
     if (!p->base.desc.from_pixels)
         CNN_TRY(cnn_fit_create(&p->data, p->cpu->dnn, &data));
     return cnn_fit_create(&p->weights, p->cpu->dnn, &weights);
@@ -55,10 +67,12 @@ static void plan_sizes(struct cnn_product_plan *p) {
     if (base->desc.norm)
         for (int i = 0; i < 4; i++)
             base->param_counts[base->n_params++] = (size_t)p->out_channels;
-    base->scratch_bytes = largest(p->forward.scratch_bytes, largest(p->data.scratch_bytes, p->weights.scratch_bytes));
+    base->scratch_bytes =
+        largest(p->forward.scratch_bytes, largest(p->data.scratch_bytes, p->weights.scratch_bytes));
     if (base->desc.accumulates) {
         p->temporary_offset = cnn_align_up(p->weights.scratch_bytes, CNN_ALIGN);
-        const size_t bytes = p->temporary_offset + cnn_align_up(weight_bytes, CNN_ALIGN) + (size_t)p->out_channels * sizeof(float);
+        const size_t bytes = p->temporary_offset + cnn_align_up(weight_bytes, CNN_ALIGN) +
+                             (size_t)p->out_channels * sizeof(float);
         base->scratch_bytes = largest(base->scratch_bytes, bytes);
     }
     base->reads_in = true;
@@ -92,10 +106,12 @@ enum cnn_status cnn_product_plan_finish(struct cnn_product_plan *p) {
 // Product slots are not const: oneDNN takes inputs and outputs alike.
 static void *unconst(const void *pointer) { return (void *)(uintptr_t)pointer; }
 
-enum cnn_status cnn_product_forward(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run) {
+enum cnn_status cnn_product_forward(struct cnn_plan *plan, const struct cnn_kernel_io *io,
+                                    const struct cnn_kernel_run *run) {
     struct cnn_product_plan *p = (struct cnn_product_plan *)(void *)plan;
     (void)run;
-    void *slots[CNN_N_SLOTS] = {unconst(io->in[0]), unconst(io->params[0]), p->bias ? unconst(io->params[1]) : NULL, io->out, unconst(io->in[1])};
+    void *slots[CNN_N_SLOTS] = {unconst(io->in[0]), unconst(io->params[0]),
+                                p->bias ? unconst(io->params[1]) : NULL, io->out, unconst(io->in[1])};
     if (has_constants(p)) {
         slots[CNN_SLOT_WEIGHTS] = io->constants;
         slots[CNN_SLOT_BIAS] = (char *)io->constants + folded_bias_offset(p);
@@ -103,7 +119,8 @@ enum cnn_status cnn_product_forward(struct cnn_plan *plan, const struct cnn_kern
     return cnn_fit_run(&p->forward, slots, io->scratch);
 }
 
-static enum cnn_status backward_weights(struct cnn_product_plan *p, const struct cnn_kernel_io *io, bool accumulate) {
+static enum cnn_status backward_weights(struct cnn_product_plan *p, const struct cnn_kernel_io *io,
+                                        bool accumulate) {
     void *weights = io->d_params[0], *bias = p->bias ? io->d_params[1] : NULL;
     if (accumulate) {
         weights = (char *)io->scratch + p->temporary_offset;
@@ -117,7 +134,8 @@ static enum cnn_status backward_weights(struct cnn_product_plan *p, const struct
     return p->bias ? cnn_cpu_add_into(&p->cpu->base, io->d_params[1], bias, p->base.param_counts[1]) : CNN_OK;
 }
 
-enum cnn_status cnn_product_backward(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run) {
+enum cnn_status cnn_product_backward(struct cnn_plan *plan, const struct cnn_kernel_io *io,
+                                     const struct cnn_kernel_run *run) {
     struct cnn_product_plan *p = (struct cnn_product_plan *)(void *)plan;
     if (plan->reads_out)
         cnn_cpu_relu_grad(p->cpu, io->d_out[0], io->d_out[0], io->out, cnn_tensor_count(&plan->out));
@@ -138,9 +156,11 @@ static enum cnn_status reorder(struct cnn_primitive *primitive, const void *from
 }
 
 // w' = w * gamma / sqrt(var + eps) and b' = (b - mean) * gamma / sqrt(var + eps) + beta, per output channel.
-static void fold_norm(const struct cnn_product_plan *p, const struct cnn_kernel_io *io, float *weights, float *bias) {
+static void fold_norm(const struct cnn_product_plan *p, const struct cnn_kernel_io *io, float *weights,
+                      float *bias) {
     const float *const *norm = io->params + (p->bias ? 2 : 1);
-    const size_t row = p->base.param_counts[0] ? cnn_layout_bytes(p->plain) / sizeof(float) / (size_t)p->out_channels : 0;
+    const size_t row =
+        p->base.param_counts[0] ? cnn_layout_bytes(p->plain) / sizeof(float) / (size_t)p->out_channels : 0;
     for (int o = 0; o < p->out_channels; o++) {
         const double scale = (double)norm[0][o] / sqrt((double)norm[3][o] + p->base.desc.norm->norm.eps);
         for (size_t i = 0; i < row; i++)
@@ -167,12 +187,14 @@ enum cnn_status cnn_product_refresh(struct cnn_plan *plan, const struct cnn_kern
 
 enum cnn_status cnn_product_param_set(struct cnn_plan *plan, int param, float *arena, const float *values) {
     struct cnn_product_plan *p = (struct cnn_product_plan *)(void *)plan;
-    return param == 0 ? reorder(p->to_arena, values, arena) : cnn_cpu_param_copy_in(plan, param, arena, values);
+    return param == 0 ? reorder(p->to_arena, values, arena)
+                      : cnn_cpu_param_copy_in(plan, param, arena, values);
 }
 
 enum cnn_status cnn_product_param_get(struct cnn_plan *plan, int param, const float *arena, float *values) {
     struct cnn_product_plan *p = (struct cnn_product_plan *)(void *)plan;
-    return param == 0 ? reorder(p->to_plain, arena, values) : cnn_cpu_param_copy_out(plan, param, arena, values);
+    return param == 0 ? reorder(p->to_plain, arena, values)
+                      : cnn_cpu_param_copy_out(plan, param, arena, values);
 }
 
 void cnn_product_plan_destroy(struct cnn_plan *plan) {

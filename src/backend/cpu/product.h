@@ -1,4 +1,5 @@
-// What convolutions and linear layers share: weights kept in oneDNN's layout, three products, accumulation, relu's gradient.
+// What convolutions and linear layers share: weights kept in oneDNN's layout, three products, accumulation,
+// relu's gradient.
 #ifndef CNN_BACKEND_CPU_PRODUCT_H
 #define CNN_BACKEND_CPU_PRODUCT_H
 #include "backend/cpu/cpu.h"
@@ -10,7 +11,8 @@ struct cnn_product_plan {
     const struct cnn_conv *conv; // NULL: linear
     bool bias;
     int out_channels;
-    struct cnn_layout *src, *dst, *residual, *plain, *arena; // weights: plain as in the model, arena as trained
+    struct cnn_layout *src, *dst, *residual, *plain,
+        *arena; // weights: plain as in the model, arena as trained
     struct cnn_fit forward, data, weights;
     struct cnn_primitive *to_arena, *to_plain, *to_folded; // reorders, outside the step
     size_t temporary_offset; // in scratch: gradients before they are added to the arena
@@ -18,8 +20,10 @@ struct cnn_product_plan {
 
 // Finishes a plan whose base, cpu, conv, bias, out_channels, src, dst and plain are set.
 enum cnn_status cnn_product_plan_finish(struct cnn_product_plan *plan) CNN_MUST_CHECK;
-enum cnn_status cnn_product_forward(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run);
-enum cnn_status cnn_product_backward(struct cnn_plan *plan, const struct cnn_kernel_io *io, const struct cnn_kernel_run *run);
+enum cnn_status cnn_product_forward(struct cnn_plan *plan, const struct cnn_kernel_io *io,
+                                    const struct cnn_kernel_run *run);
+enum cnn_status cnn_product_backward(struct cnn_plan *plan, const struct cnn_kernel_io *io,
+                                     const struct cnn_kernel_run *run);
 enum cnn_status cnn_product_refresh(struct cnn_plan *plan, const struct cnn_kernel_io *io);
 enum cnn_status cnn_product_param_set(struct cnn_plan *plan, int param, float *arena, const float *values);
 enum cnn_status cnn_product_param_get(struct cnn_plan *plan, int param, const float *arena, float *values);

@@ -7,8 +7,8 @@
 #endif
 
 static bool has_avx512(void) {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512dq");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
 }
 
 const struct cnn_simd *cnn_simd_best(void) {
@@ -23,6 +23,7 @@ int cnn_simd_block(void) {
     const char *most = getenv("ONEDNN_MAX_CPU_ISA");
     if (!most)
         most = getenv("DNNL_MAX_CPU_ISA");
-    const bool held_back = most && (!strcasecmp(most, "AVX2") || !strcasecmp(most, "AVX") || !strcasecmp(most, "SSE41"));
+    const bool held_back =
+        most && (!strcasecmp(most, "AVX2") || !strcasecmp(most, "AVX") || !strcasecmp(most, "SSE41"));
     return has_avx512() && !held_back ? 16 : 8;
 }

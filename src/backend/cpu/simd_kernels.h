@@ -96,24 +96,30 @@ INLINE vec applied(vec in, vec scale, vec shift, vec residual, bool relu) {
     return relu ? relu_vec(v) : v;
 }
 
-INLINE void apply_loop(float *out, const float *in, const float *residual, const float *scale, const float *shift, size_t n, bool relu, bool add) {
+INLINE void apply_loop(float *out, const float *in, const float *residual, const float *scale,
+                       const float *shift, size_t n, bool relu, bool add) {
     const vec a = load(scale), b = load(shift), zero = {0};
     size_t i = 0;
     for (; i + CNN_LANES <= n; i += CNN_LANES)
         store(out + i, applied(load(in + i), a, b, add ? load(residual + i) : zero, relu));
     if (i < n)
-        store_tail(out + i, applied(load_tail(in + i, zero), a, b, add ? load_tail(residual + i, zero) : zero, relu));
+        store_tail(out + i,
+                   applied(load_tail(in + i, zero), a, b, add ? load_tail(residual + i, zero) : zero, relu));
 }
 
-static void norm_apply(float *out, const float *in, const float *residual, const float *scale, const float *shift, size_t n, bool relu) {
+static void norm_apply(float *out, const float *in, const float *residual, const float *scale,
+                       const float *shift, size_t n, bool relu) {
     if (residual)
-        relu ? apply_loop(out, in, residual, scale, shift, n, true, true) : apply_loop(out, in, residual, scale, shift, n, false, true);
+        relu ? apply_loop(out, in, residual, scale, shift, n, true, true)
+             : apply_loop(out, in, residual, scale, shift, n, false, true);
     else
-        relu ? apply_loop(out, in, NULL, scale, shift, n, true, false) : apply_loop(out, in, NULL, scale, shift, n, false, false);
+        relu ? apply_loop(out, in, NULL, scale, shift, n, true, false)
+             : apply_loop(out, in, NULL, scale, shift, n, false, false);
 }
 
 // g of one vector; the mask by input repeats applied()'s arithmetic, so both passes see the same sign.
-INLINE vec masked(const struct cnn_norm_grad *grad, size_t i, vec in, vec scale, vec shift, bool tail, bool two, enum cnn_mask mask) {
+INLINE vec masked(const struct cnn_norm_grad *grad, size_t i, vec in, vec scale, vec shift, bool tail,
+                  bool two, enum cnn_mask mask) {
     const vec zero = {0};
     vec g = tail ? load_tail(grad->d0 + i, zero) : load(grad->d0 + i);
     if (two)
@@ -125,9 +131,10 @@ INLINE vec masked(const struct cnn_norm_grad *grad, size_t i, vec in, vec scale,
     return g;
 }
 
-INLINE void sums_loop(const struct cnn_norm_grad *grad, const float *mean, float *g_out, size_t n, double *s1, double *s2, bool two, enum cnn_mask mask,
-                      bool write) {
-    const vec m = load(mean), scale = mask == CNN_MASK_BY_INPUT ? load(grad->scale) : m, shift = mask == CNN_MASK_BY_INPUT ? load(grad->shift) : m;
+INLINE void sums_loop(const struct cnn_norm_grad *grad, const float *mean, float *g_out, size_t n, double *s1,
+                      double *s2, bool two, enum cnn_mask mask, bool write) {
+    const vec m = load(mean), scale = mask == CNN_MASK_BY_INPUT ? load(grad->scale) : m,
+              shift = mask == CNN_MASK_BY_INPUT ? load(grad->shift) : m;
     const size_t whole = n / CNN_LANES * CNN_LANES;
     for (size_t begin = 0; begin < whole; begin += FLUSH) {
         const size_t end = whole - begin < FLUSH ? whole : begin + FLUSH;
@@ -143,7 +150,8 @@ INLINE void sums_loop(const struct cnn_norm_grad *grad, const float *mean, float
         flush_sum(s2, b, (vec){0});
     }
     if (whole < n) {
-        const vec in = load_tail(grad->in + whole, m), g = masked(grad, whole, in, scale, shift, true, two, mask);
+        const vec in = load_tail(grad->in + whole, m),
+                  g = masked(grad, whole, in, scale, shift, true, two, mask);
         flush_sum(s1, g, (vec){0});
         flush_sum(s2, g * (in - m), (vec){0});
         if (write)
@@ -151,7 +159,8 @@ INLINE void sums_loop(const struct cnn_norm_grad *grad, const float *mean, float
     }
 }
 
-INLINE void sums_by_mask(const struct cnn_norm_grad *grad, const float *mean, float *g_out, size_t n, double *s1, double *s2, bool two, bool write) {
+INLINE void sums_by_mask(const struct cnn_norm_grad *grad, const float *mean, float *g_out, size_t n,
+                         double *s1, double *s2, bool two, bool write) {
     if (grad->mask == CNN_MASK_NONE)
         sums_loop(grad, mean, g_out, n, s1, s2, two, CNN_MASK_NONE, write);
     else if (grad->mask == CNN_MASK_BY_INPUT)
@@ -160,21 +169,25 @@ INLINE void sums_by_mask(const struct cnn_norm_grad *grad, const float *mean, fl
         sums_loop(grad, mean, g_out, n, s1, s2, two, CNN_MASK_BY_OUTPUT, write);
 }
 
-static void norm_grad_sums(const struct cnn_norm_grad *grad, const float *mean, float *g_out, size_t pixels, int block, double *sum_g, double *sum_gx) {
+static void norm_grad_sums(const struct cnn_norm_grad *grad, const float *mean, float *g_out, size_t pixels,
+                           int block, double *sum_g, double *sum_gx) {
     double s1[CNN_LANES] = {0}, s2[CNN_LANES] = {0};
     const size_t n = pixels * (size_t)block;
     if (grad->d1)
-        g_out ? sums_by_mask(grad, mean, g_out, n, s1, s2, true, true) : sums_by_mask(grad, mean, NULL, n, s1, s2, true, false);
+        g_out ? sums_by_mask(grad, mean, g_out, n, s1, s2, true, true)
+              : sums_by_mask(grad, mean, NULL, n, s1, s2, true, false);
     else
-        g_out ? sums_by_mask(grad, mean, g_out, n, s1, s2, false, true) : sums_by_mask(grad, mean, NULL, n, s1, s2, false, false);
+        g_out ? sums_by_mask(grad, mean, g_out, n, s1, s2, false, true)
+              : sums_by_mask(grad, mean, NULL, n, s1, s2, false, false);
     fold(s1, block, sum_g);
     fold(s2, block, sum_gx);
 }
 
-INLINE void grad_apply_loop(float *d_in, const struct cnn_norm_grad *grad, const float *a, const float *b, const float *c, size_t n, bool two,
-                            enum cnn_mask mask) {
+INLINE void grad_apply_loop(float *d_in, const struct cnn_norm_grad *grad, const float *a, const float *b,
+                            const float *c, size_t n, bool two, enum cnn_mask mask) {
     const vec va = load(a), vb = load(b), vc = load(c), zero = {0};
-    const vec scale = mask == CNN_MASK_BY_INPUT ? load(grad->scale) : zero, shift = mask == CNN_MASK_BY_INPUT ? load(grad->shift) : zero;
+    const vec scale = mask == CNN_MASK_BY_INPUT ? load(grad->scale) : zero,
+              shift = mask == CNN_MASK_BY_INPUT ? load(grad->shift) : zero;
     size_t i = 0;
     for (; i + CNN_LANES <= n; i += CNN_LANES) {
         const vec in = load(grad->in + i);
@@ -186,14 +199,18 @@ INLINE void grad_apply_loop(float *d_in, const struct cnn_norm_grad *grad, const
     }
 }
 
-static void norm_grad_apply(float *d_in, const struct cnn_norm_grad *grad, const float *a, const float *b, const float *c, size_t n) {
+static void norm_grad_apply(float *d_in, const struct cnn_norm_grad *grad, const float *a, const float *b,
+                            const float *c, size_t n) {
     const bool two = grad->d1 != NULL;
     if (grad->mask == CNN_MASK_NONE)
-        two ? grad_apply_loop(d_in, grad, a, b, c, n, true, CNN_MASK_NONE) : grad_apply_loop(d_in, grad, a, b, c, n, false, CNN_MASK_NONE);
+        two ? grad_apply_loop(d_in, grad, a, b, c, n, true, CNN_MASK_NONE)
+            : grad_apply_loop(d_in, grad, a, b, c, n, false, CNN_MASK_NONE);
     else if (grad->mask == CNN_MASK_BY_INPUT)
-        two ? grad_apply_loop(d_in, grad, a, b, c, n, true, CNN_MASK_BY_INPUT) : grad_apply_loop(d_in, grad, a, b, c, n, false, CNN_MASK_BY_INPUT);
+        two ? grad_apply_loop(d_in, grad, a, b, c, n, true, CNN_MASK_BY_INPUT)
+            : grad_apply_loop(d_in, grad, a, b, c, n, false, CNN_MASK_BY_INPUT);
     else
-        two ? grad_apply_loop(d_in, grad, a, b, c, n, true, CNN_MASK_BY_OUTPUT) : grad_apply_loop(d_in, grad, a, b, c, n, false, CNN_MASK_BY_OUTPUT);
+        two ? grad_apply_loop(d_in, grad, a, b, c, n, true, CNN_MASK_BY_OUTPUT)
+            : grad_apply_loop(d_in, grad, a, b, c, n, false, CNN_MASK_BY_OUTPUT);
 }
 
 static void relu(float *out, const float *in, size_t n) {
@@ -217,12 +234,14 @@ static void add(float *out, const float *a, const float *b, size_t n, bool with_
             out[i] = a[i] + b[i];
 }
 
-static void sgd(float *restrict w, float *restrict v, const float *restrict g, size_t n, struct cnn_sgd_factors factors) {
+static void sgd(float *restrict w, float *restrict v, const float *restrict g, size_t n,
+                struct cnn_sgd_factors factors) {
     for (size_t i = 0; i < n; i++)
         cnn_update_sgd(w + i, v + i, g[i], factors);
 }
 
-static void nesterov(float *restrict w, float *restrict v, const float *restrict g, size_t n, struct cnn_sgd_factors factors) {
+static void nesterov(float *restrict w, float *restrict v, const float *restrict g, size_t n,
+                     struct cnn_sgd_factors factors) {
     for (size_t i = 0; i < n; i++)
         cnn_update_nesterov(w + i, v + i, g[i], factors);
 }
@@ -230,7 +249,8 @@ static void nesterov(float *restrict w, float *restrict v, const float *restrict
 INLINE int clamp(int v, int lo, int hi) { return v < lo ? lo : v > hi ? hi : v; }
 
 // One output pixel, 8 channels: the first of equal maxima wins and NaN beats everything, as in PyTorch.
-INLINE void max_pool_pixel(float *out, uint8_t *argmax, const float *in, const struct cnn_window *k, int block, int oy, int ox) {
+INLINE void max_pool_pixel(float *out, uint8_t *argmax, const float *in, const struct cnn_window *k,
+                           int block, int oy, int ox) {
     const int y0 = oy * k->stride[0] - k->padding[0], x0 = ox * k->stride[1] - k->padding[1];
     const int y_lo = clamp(-y0, 0, k->kernel[0]), y_hi = clamp(k->h - y0, 0, k->kernel[0]);
     const int x_lo = clamp(-x0, 0, k->kernel[1]), x_hi = clamp(k->w - x0, 0, k->kernel[1]);
@@ -266,7 +286,8 @@ INLINE void covering(int i, int padding, int kernel, int stride, int out, int *f
     *last = clamp((i + padding) / stride + 1, 0, out);
 }
 
-static void max_pool_grad(float *d_in, const float *d_out, const uint8_t *argmax, const struct cnn_window *k, int block) {
+static void max_pool_grad(float *d_in, const float *d_out, const uint8_t *argmax, const struct cnn_window *k,
+                          int block) {
     for (int y = 0; y < k->h; y++) {
         int oy0, oy1;
         covering(y, k->padding[0], k->kernel[0], k->stride[0], k->out_h, &oy0, &oy1);
@@ -277,9 +298,12 @@ static void max_pool_grad(float *d_in, const float *d_out, const uint8_t *argmax
                 half sum = {0};
                 for (int oy = oy0; oy < oy1; oy++)
                     for (int ox = ox0; ox < ox1; ox++) {
-                        const size_t at = ((size_t)oy * (size_t)k->out_w + (size_t)ox) * (size_t)block + (size_t)l;
-                        const int mine = (y + k->padding[0] - oy * k->stride[0]) * k->kernel[1] + (x + k->padding[1] - ox * k->stride[1]);
-                        const ihalf won = __builtin_convertvector(*(const bytes8 *)(argmax + at), ihalf) == mine;
+                        const size_t at =
+                            ((size_t)oy * (size_t)k->out_w + (size_t)ox) * (size_t)block + (size_t)l;
+                        const int mine = (y + k->padding[0] - oy * k->stride[0]) * k->kernel[1] +
+                                         (x + k->padding[1] - ox * k->stride[1]);
+                        const ihalf won =
+                            __builtin_convertvector(*(const bytes8 *)(argmax + at), ihalf) == mine;
                         sum += (half)(won & (ihalf) * (const half *)(d_out + at));
                     }
                 *(half *)(d_in + ((size_t)y * (size_t)k->w + (size_t)x) * (size_t)block + l) = sum;

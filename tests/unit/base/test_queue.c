@@ -106,13 +106,9 @@ static void closing_wakes_all(bool pops) {
     cnn_queue_destroy(queue);
 }
 
-static void closing_wakes_those_who_wait_for_items(void **state) {
-    closing_wakes_all(true);
-}
+static void closing_wakes_those_who_wait_for_items(void **state) { closing_wakes_all(true); }
 
-static void closing_wakes_those_who_wait_for_room(void **state) {
-    closing_wakes_all(false);
-}
+static void closing_wakes_those_who_wait_for_room(void **state) { closing_wakes_all(false); }
 
 static void a_full_queue_waits_for_room(void **state) {
     struct cnn_queue *queue = make(1);
