@@ -23,13 +23,16 @@ build() {
 
 # draw NAME COUNT FIRST: the pictures with the ids FIRST, FIRST + 1, ...
 draw() {
-    local dir=$datasets/$1
-    if "$cnn_dist" dataset info "$dir" --json 2>/dev/null | grep -q "count=$2 seed=1 first=$3 side=32"; then
+    local dir=$datasets/$1 source
+    source=$("$cnn_dist" dataset info "$dir" --json 2>/dev/null | sed -n 's/.*"source": *"\(.*\)".*/\1 /p') || true
+    case $source in
+    *" count=$2 seed=1 first=$3 side=24 "*)
         echo "$dir is there already"
         return 0
-    fi
+        ;;
+    esac
     rm -rf "$dir" # another size, or drawing it was broken off
-    "$cnn_dist" dataset synth --out "$dir" --count "$2" --first "$3" --side 32 --seed 1
+    "$cnn_dist" dataset synth --out "$dir" --count "$2" --first "$3" --side 24 --seed 1
 }
 
 # A finished run is kept and the next one gets another name; one that was broken off is gone on with.
@@ -79,6 +82,6 @@ What to try next:
   $cnn_dist eval runs/$run                           test again
   $cnn_dist model list                                      the other architectures
   launch/quickstart.sh --set model.arch=resnet32     a deeper network
-  $cnn_dist dataset import folder MY_PICTURES --out datasets/mine --split train=0.9,val=0.1
+  $cnn_dist dataset import folder MY_PICTURES --out datasets/mine/train
                                                             your own pictures: one folder a class
 END
