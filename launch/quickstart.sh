@@ -74,14 +74,15 @@ accuracy=$(sed -n 's/.*"top1": *\([0-9.]*\).*/\1/p' <<<"$result" | head -n 1)
 
 cat <<END
 
-accuracy    ${accuracy:?no accuracy in: $result} % of 2000 pictures
+accuracy    ${accuracy:?no accuracy in: $result} % of the pictures it has never seen
 run folder  runs/$run: config.yaml, metrics.jsonl, log.txt, checkpoints/
 
 What to try next:
-  $cnn_dist predict runs/$run PICTURE.jpg            what is on a picture
-  $cnn_dist eval runs/$run                           test again
-  $cnn_dist model list                                      the other architectures
-  launch/quickstart.sh --set model.arch=resnet32     a deeper network
-  $cnn_dist dataset import folder MY_PICTURES --out datasets/mine/train
-                                                            your own pictures: one folder a class
+  launch/quickstart.sh --set train.epochs=4                     the same for longer
+  launch/quickstart.sh --set model.arch=resnet32                a deeper network
+  $cnn_dist model list                                    all architectures
+  $cnn_dist predict runs/$run PICTURE.jpg          what is on a picture
+Your own pictures, one folder a class:
+  $cnn_dist dataset import folder PICTURES --out datasets/mine/train
+and the same for a second set to test on; README.md shows how to train on them.
 END
