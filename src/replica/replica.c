@@ -173,6 +173,9 @@ static enum cnn_status add_for(struct cnn_replica *r, int step) {
 
 enum cnn_status cnn_replica_backward(struct cnn_replica *r, bool accumulate, cnn_gradients_ready on_ready,
                                      void *context) {
+    if (accumulate && !r->options.accumulates)
+        return cnn_fail(CNN_ERR_BACKEND, "%s: the replica was not planned for several micro-batches a step",
+                        r->model->arch);
     const struct cnn_kernel_run run = run_of(r->key, accumulate);
     double since = r->profiling ? cnn_clock_s() : 0;
     for (int i = r->graph.n_steps - 1; i >= 0; i--) {
