@@ -30,6 +30,7 @@ struct cnn_image_scratch {
     struct cnn_image_buffer resampled, lanes;  // between the two passes of a resize; its rows side by side
     struct cnn_image_buffer filters;           // the weights of a resize
     struct cnn_image_buffer padded, canvas[2]; // a region with its border; pictures between two resizes
+    double decode_s;                           // spent on JPEG and PNG so far, for those who measure
 };
 void cnn_image_scratch_finish(struct cnn_image_scratch *scratch);
 

@@ -1,5 +1,7 @@
 #include "image/source.h"
 
+#include "base/clock.h"
+
 #include <string.h>
 
 #define MAX_SHIFT 3
@@ -78,6 +80,7 @@ enum cnn_status cnn_source_open(struct cnn_source *source, const void *data, siz
     enum cnn_status status;
     if (stored && stored->encoding == CNN_ENCODING_RAW)
         return open_raw(source, data, bytes, stored);
+    double begun = cnn_clock_s();
     switch (sniff(data, bytes)) {
     case CNN_ENCODING_JPEG:
         status = open_jpeg(source, data, bytes);
@@ -90,6 +93,7 @@ enum cnn_status cnn_source_open(struct cnn_source *source, const void *data, siz
     }
     if (status != CNN_OK)
         cnn_source_close(source);
+    source->open_s = cnn_clock_s() - begun;
     return status;
 }
 
@@ -112,15 +116,16 @@ int cnn_source_shift(const struct cnn_source *source, int w, int h, int out_w, i
 
 static enum cnn_status read_stored(struct cnn_source *source, struct cnn_rect rect, int shift,
                                    struct cnn_image_scratch *scratch, struct cnn_view *out) {
-    switch (source->encoding) {
-    case CNN_ENCODING_JPEG:
-        return cnn_jpeg_read(&source->jpeg, rect, shift, &scratch->pixels, out);
-    case CNN_ENCODING_PNG:
-        return cnn_png_read(&source->png, rect, &scratch->pixels, out);
-    default:
+    if (source->encoding == CNN_ENCODING_RAW) {
         *out = cnn_view_part(&source->raw, rect);
         return CNN_OK;
     }
+    double begun = cnn_clock_s();
+    enum cnn_status status = source->encoding == CNN_ENCODING_JPEG
+                                 ? cnn_jpeg_read(&source->jpeg, rect, shift, &scratch->pixels, out)
+                                 : cnn_png_read(&source->png, rect, &scratch->pixels, out);
+    scratch->decode_s += source->open_s + cnn_clock_s() - begun;
+    return status;
 }
 
 // Luma and turning both go through `upright`: luma in place first, which makes rows shorter.

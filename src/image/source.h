@@ -8,6 +8,7 @@ struct cnn_source {
     enum cnn_encoding encoding;
     int h, w, c;     // upright; c is 1 or 3
     int orientation; // EXIF
+    double open_s;   // what opening took; JPEG and PNG only
     union {
         struct cnn_jpeg jpeg;
         struct cnn_png png;
