@@ -14,6 +14,10 @@ enum cnn_purpose {
     CNN_PURPOSE_SPLIT,
     CNN_PURPOSE_TEST,
     CNN_PURPOSE_SUBSTITUTE, // of a record that cannot be read
+    CNN_PURPOSE_SHARDS,     // their order in an epoch
+    CNN_PURPOSE_WINDOW,     // records within some shards
+    CNN_PURPOSE_CLASS,      // records within a class
+    CNN_PURPOSE_SHOW,       // which pictures a person is shown
 };
 
 // The bare generator: 128-bit counter, 64-bit key, 128 bits out.

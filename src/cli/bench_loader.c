@@ -122,6 +122,7 @@ static enum cnn_status run_rank(const struct bench *bench, int64_t batches, stru
         .threads = bench->threads,
         .ahead = bench->config->data.ahead,
         .max_bad = bench->config->data.max_bad,
+        .whole_windows = cnn_comm_local_size(bench->comm) == cnn_comm_size(bench->comm),
         .sampler = bench->plan.sampler,
     };
     struct cnn_loader *loader = NULL;

@@ -25,7 +25,8 @@ enum cnn_precision {
     CNN_PRECISION_BF16,
     CNN_PRECISION_FP16
 };
-enum cnn_shuffle { CNN_SHUFFLE_FULL, CNN_SHUFFLE_NONE };
+enum cnn_shuffle { CNN_SHUFFLE_FULL, CNN_SHUFFLE_NONE, CNN_SHUFFLE_WINDOW };
+enum cnn_sampling { CNN_SAMPLING_UNIFORM, CNN_SAMPLING_CLASS_BALANCED };
 enum cnn_optimizer_kind { CNN_OPTIMIZER_SGD };
 enum cnn_schedule_kind {
     CNN_SCHEDULE_CONSTANT,
@@ -48,6 +49,9 @@ struct cnn_config {
         char train[4096], val[4096];
         int threads; // CNN_AUTO
         enum cnn_shuffle shuffle;
+        int window; // shards mixed at a time by CNN_SHUFFLE_WINDOW
+        enum cnn_sampling sampling;
+        int repeats;     // times a record comes in a step's batch
         int ahead;       // micro-batches kept ready
         int64_t max_bad; // records that may fail in an epoch before the run stops
         int channels;    // 1, 3 or CNN_AUTO (as stored)

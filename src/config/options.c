@@ -20,7 +20,9 @@
 #define MAX_SEED 9007199254740992.0 // 2^53: every reader of metrics.jsonl can hold it exactly
 
 static const struct cnn_choice shuffles[] = {
-    {"full", CNN_SHUFFLE_FULL}, {"none", CNN_SHUFFLE_NONE}, {NULL, 0}};
+    {"full", CNN_SHUFFLE_FULL}, {"window", CNN_SHUFFLE_WINDOW}, {"none", CNN_SHUFFLE_NONE}, {NULL, 0}};
+static const struct cnn_choice samplings[] = {
+    {"uniform", CNN_SAMPLING_UNIFORM}, {"class_balanced", CNN_SAMPLING_CLASS_BALANCED}, {NULL, 0}};
 static const struct cnn_choice channels[] = {{"auto", CNN_AUTO}, {"1", 1}, {"3", 3}, {NULL, 0}};
 static const struct cnn_choice optimizers[] = {{"sgd", CNN_OPTIMIZER_SGD}, {NULL, 0}};
 static const struct cnn_choice precisions[] = {
@@ -96,7 +98,26 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
     {.path = "data.shuffle",
      CHOICE(data.shuffle, shuffles),
      .fallback = "full",
-     .doc = "`full`: a new order of all records every epoch; `none`: the order of the shards"},
+     .doc = "`full`: a new order of all records every epoch; `window`: a new order of the shards, and of the "
+            "records within each `window` shards, for disks that read slowly at random places; `none`: the "
+            "order of the shards"},
+    {.path = "data.window",
+     INT(data.window),
+     .fallback = "8",
+     FROM(1, 99999),
+     .unit = "shards",
+     .doc = "`shuffle: window`: shards whose records are mixed"},
+    {.path = "data.sampling",
+     CHOICE(data.sampling, samplings),
+     .fallback = "uniform",
+     .doc = "`uniform`: every record once an epoch; `class_balanced`: every class equally often, so that "
+            "records of rare classes come several times, each time augmented anew"},
+    {.path = "data.repeats",
+     INT(data.repeats),
+     .fallback = "1",
+     FROM(1, 64),
+     .doc = "repeated augmentation: times each record comes in a step's batch, each time augmented anew; an "
+            "epoch has as many steps as before, and shows 1 / repeats of the records"},
     {.path = "data.ahead",
      INT(data.ahead),
      .fallback = "4",

@@ -204,6 +204,21 @@ struct cnn_record cnn_dataset_record(const struct cnn_dataset *dataset, uint64_t
     return cnn_shard_record(dataset->shards[s], i - dataset->first[s]);
 }
 
+const uint64_t *cnn_dataset_shards(const struct cnn_dataset *dataset, int *out_n) {
+    *out_n = dataset->n;
+    return dataset->first;
+}
+
+void cnn_dataset_expect(const struct cnn_dataset *dataset, uint64_t i, uint64_t n) {
+    while (n > 0) {
+        int s = find_shard(dataset, i);
+        uint64_t left = dataset->first[s + 1] - i, part = n < left ? n : left;
+        cnn_shard_expect(dataset->shards[s], i - dataset->first[s], part);
+        i += part;
+        n -= part;
+    }
+}
+
 enum cnn_status cnn_dataset_read(const struct cnn_dataset *dataset, uint64_t i, void *data) {
     int s = find_shard(dataset, i);
     return cnn_shard_read(dataset->shards[s], i - dataset->first[s], data);

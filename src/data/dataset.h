@@ -20,6 +20,10 @@ const char *cnn_dataset_file(const struct cnn_dataset *dataset,
 struct cnn_record cnn_dataset_record(const struct cnn_dataset *dataset, uint64_t i);
 enum cnn_status cnn_dataset_read(const struct cnn_dataset *dataset, uint64_t i,
                                  void *data) CNN_MUST_CHECK; // thread-safe
+// Tells the system that records i .. i+n-1 will be read soon. Does not wait for them; no error: it is a hint.
+void cnn_dataset_expect(const struct cnn_dataset *dataset, uint64_t i, uint64_t n); // thread-safe
+// Where the shards begin: element s is the first record of shard s, the last one the number of records.
+const uint64_t *cnn_dataset_shards(const struct cnn_dataset *dataset, int *out_n);
 // Decodes bytes read from record i into `channels` (1 or 3) bytes a pixel, raw records included: gray is
 // replicated, colour becomes luma (ITU-R 601). *out is malloc'ed, *out_info says its size. Thread-safe.
 enum cnn_status cnn_dataset_decode(const struct cnn_dataset *dataset, uint8_t **out,

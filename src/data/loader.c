@@ -153,6 +153,7 @@ static enum cnn_status deliver(struct cnn_loader *loader, struct cnn_loader_slot
     batch->epoch = place.epoch;
     batch->step = place.step;
     batch->position = place.position;
+    batch->n_bad = slot->n_bad;
     if (slot->n_bad && loader->options.evaluation)
         close_gaps(loader, slot);
     if (batch->n < batch->capacity)
@@ -218,17 +219,19 @@ void cnn_loader_release(struct cnn_loader *loader, struct cnn_batch *batch) {
 
 struct cnn_loader_stats cnn_loader_stats(const struct cnn_loader *loader) {
     struct cnn_loader_stats stats = {0};
-    uint64_t read_ns = 0, decode_ns = 0;
+    uint64_t read_ns = 0, decode_ns = 0, augment_ns = 0;
     for (int i = 0; i < loader->n_workers; i++) {
         const struct cnn_loader_worker *worker = &loader->workers[i];
         stats.records += atomic_load_explicit(&worker->records, memory_order_relaxed);
         stats.bytes_read += atomic_load_explicit(&worker->bytes_read, memory_order_relaxed);
         read_ns += atomic_load_explicit(&worker->read_ns, memory_order_relaxed);
         decode_ns += atomic_load_explicit(&worker->decode_ns, memory_order_relaxed);
+        augment_ns += atomic_load_explicit(&worker->augment_ns, memory_order_relaxed);
     }
     stats.bad_records = atomic_load_explicit(&loader->n_bad, memory_order_relaxed);
     stats.read_s = (double)read_ns * 1e-9;
     stats.decode_s = (double)decode_ns * 1e-9;
+    stats.augment_s = (double)augment_ns * 1e-9;
     if (loader->queue_samples)
         stats.queue_mean = (double)loader->queue_sum / (double)loader->queue_samples;
     return stats;

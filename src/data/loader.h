@@ -1,5 +1,6 @@
 // Threads that turn records into whole batches, delivered in order, a bounded number ahead.
 // What a batch holds is a function of (seed, epoch, position) only, never of ranks, threads or timing.
+// Where records come slowly, those of a thread's next few rows are asked for at once.
 // A loader belongs to one thread: all calls on it come from there. Not collective.
 #ifndef CNN_DATA_LOADER_H
 #define CNN_DATA_LOADER_H
@@ -11,6 +12,7 @@ struct cnn_batch {
     int32_t *labels;          // capacity
     uint64_t *ids;            // capacity: record's id in its source
     int n, capacity, h, w, c; // n < capacity only in an evaluation: the last batch, and where records failed
+    int n_bad;                // records of this batch that failed
     uint64_t epoch, step;     // step of the epoch; in an evaluation, number of this rank's batch
     uint64_t position;        // in the epoch, of pixel row 0
 };
@@ -21,10 +23,13 @@ struct cnn_loader_options {
     int channels;                           // 1 or 3
     int threads;                            // >= 1
     int ahead; // batches ready or in the making, >= 1, besides the one that is held
-    // Records that may fail in an epoch (of those this rank reads, since start). Each is counted and logged
-    // once. In training a keyed other record takes its place; an evaluation leaves it out, so that no record
-    // counts twice.
+    // Records that may fail in an epoch, of those that this rank reads, since start (the caller adds up what
+    // the ranks' batches say). Each is named in the log once. In training a keyed other record takes its
+    // place; an evaluation leaves it out, so that no record counts twice.
     int64_t max_bad;
+    // The ranks of this host together read every record: CNN_SHUFFLE_WINDOW then has the next window read
+    // while one is used.
+    bool whole_windows;
     // Every record exactly once, in order: rank r takes batches r, r+R, r+2R, ...; the last may be short.
     bool evaluation;
     struct cnn_sampler sampler; // evaluation uses micro, rank, size, n_records only
@@ -60,8 +65,8 @@ void cnn_loader_release(struct cnn_loader *loader, struct cnn_batch *batch); // 
 // loader`).
 struct cnn_loader_stats {
     uint64_t records, bad_records, bytes_read;
-    double read_s, decode_s;
-    double queue_mean; // mean number of ready batches seen by cnn_loader_next
+    double read_s, decode_s, augment_s; // augment: resampling and everything else done to pixels
+    double queue_mean;                  // mean number of ready batches seen by cnn_loader_next
 };
 struct cnn_loader_stats cnn_loader_stats(const struct cnn_loader *loader);
 

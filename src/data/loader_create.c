@@ -113,7 +113,11 @@ static enum cnn_status create_slots(struct cnn_loader *loader) {
 static enum cnn_status start_thread(struct cnn_loader *loader, int i) {
     struct cnn_loader_worker *worker = &loader->workers[i];
     worker->loader = loader;
+    if (loader->order)
+        CNN_TRY(cnn_order_reader_create(&worker->order, loader->order));
     int error = pthread_create(&worker->thread, NULL, cnn_loader_work, worker);
+    if (error)
+        cnn_order_reader_destroy(worker->order);
     if (error)
         return cnn_fail(CNN_ERR_MEMORY, "cannot start loader thread %d of %d: %s; use fewer data.threads",
                         i + 1, loader->options.threads, strerror(error));
@@ -142,6 +146,7 @@ static enum cnn_status fill(struct cnn_loader *loader) {
     if (!options->evaluation) {
         loader->steps = cnn_sampler_steps(&options->sampler);
         loader->micros = cnn_sampler_micros(&options->sampler);
+        CNN_TRY(cnn_order_create(&loader->order, &options->sampler, options->dataset));
     }
     CNN_TRY(create_policy(loader));
     cut_into_units(loader);
@@ -176,6 +181,7 @@ static void stop_threads(struct cnn_loader *loader) {
         pthread_join(loader->workers[i].thread, NULL);
         free(loader->workers[i].bytes);
         cnn_image_scratch_finish(&loader->workers[i].scratch);
+        cnn_order_reader_destroy(loader->workers[i].order);
     }
     free(loader->workers);
 }
@@ -191,6 +197,7 @@ void cnn_loader_destroy(struct cnn_loader *loader) {
     }
     free(loader->slots);
     cnn_policy_destroy(loader->policy);
+    cnn_order_destroy(loader->order);
     free(loader->reported);
     pthread_cond_destroy(&loader->to_workers);
     pthread_cond_destroy(&loader->to_caller);

@@ -42,17 +42,18 @@ static enum cnn_status decode(struct cnn_loader_worker *worker, uint8_t *pixels,
 }
 
 static enum cnn_status load(struct cnn_loader_worker *worker, struct cnn_batch *batch, int row,
-                            uint64_t epoch, uint64_t i) {
+                            uint64_t epoch, struct cnn_pick pick) {
     const struct cnn_loader *loader = worker->loader;
     const struct cnn_dataset *dataset = loader->options.dataset;
+    uint64_t i = pick.record;
     struct cnn_record record = cnn_dataset_record(dataset, i);
     CNN_TRY(make_room(worker, record.bytes));
 
     double begun = cnn_clock_s();
     CNN_TRY(cnn_dataset_read(dataset, i, worker->bytes));
-    double read = cnn_clock_s();
+    double read = cnn_clock_s(), decoded = worker->scratch.decode_s;
     uint8_t *pixels = batch->pixels + (size_t)row * loader->row_bytes;
-    struct cnn_draws draws = cnn_draws_of(loader->options.sampler.seed, CNN_PURPOSE_AUGMENT, epoch, i);
+    struct cnn_draws draws = cnn_order_draws(&loader->options.sampler, epoch, pick);
     enum cnn_status status = decode(worker, pixels, &record, draws);
     if (status != CNN_OK)
         return cnn_fail_in(status, "%s: record with id %" PRIu64, cnn_dataset_file(dataset, i), record.id);
@@ -61,8 +62,11 @@ static enum cnn_status load(struct cnn_loader_worker *worker, struct cnn_batch *
     batch->ids[row] = record.id;
     tally(&worker->records, 1);
     tally(&worker->bytes_read, record.bytes);
+    worker->unit_read_s += read - begun;
     tally(&worker->read_ns, nanoseconds(read - begun));
-    tally(&worker->decode_ns, nanoseconds(cnn_clock_s() - read));
+    double all = cnn_clock_s() - read, decode = worker->scratch.decode_s - decoded;
+    tally(&worker->decode_ns, nanoseconds(decode));
+    tally(&worker->augment_ns, nanoseconds(all - decode));
     return CNN_OK;
 }
 
@@ -111,10 +115,11 @@ static void report_fatal(struct cnn_loader *loader, struct cnn_loader_slot *slot
 }
 
 static enum cnn_status substitute(struct cnn_loader_worker *worker, struct cnn_batch *batch, int row,
-                                  uint64_t epoch, uint64_t i) {
+                                  uint64_t epoch, struct cnn_pick pick) {
     const struct cnn_sampler *sampler = &worker->loader->options.sampler;
     for (int attempt = 0; attempt < MAX_SUBSTITUTES; attempt++) {
-        uint64_t other = cnn_sampler_substitute(sampler, epoch, i, attempt);
+        struct cnn_pick other = pick;
+        other.record = cnn_sampler_substitute(sampler, epoch, pick.record, attempt);
         enum cnn_status status = load(worker, batch, row, epoch, other);
         if (status == CNN_OK || !is_of_record(status))
             return status;
@@ -122,23 +127,48 @@ static enum cnn_status substitute(struct cnn_loader_worker *worker, struct cnn_b
     struct cnn_error last;
     cnn_error_take(&last, CNN_ERR_FAILED);
     return cnn_fail(CNN_ERR_FAILED,
-                    "record %" PRIu64 " and %d others tried in its place cannot be read; the last: %s", i,
-                    MAX_SUBSTITUTES, last.message);
+                    "record %" PRIu64 " and %d others tried in its place cannot be read; the last: %s",
+                    pick.record, MAX_SUBSTITUTES, last.message);
+}
+
+// Where records take longer than this to read on average, they come from a device.
+#define SLOW_READ_S 200e-6
+
+static struct cnn_pick pick_of(struct cnn_loader_worker *worker, const struct cnn_loader_place *place,
+                               int row) {
+    uint64_t position = place->position + (uint64_t)row;
+    if (worker->order)
+        return cnn_order_at(worker->order, place->epoch, position);
+    return (struct cnn_pick){.record = position};
+}
+
+static void ask(void *context, uint64_t first, uint64_t n) {
+    const struct cnn_loader_worker *worker = context;
+    cnn_dataset_expect(worker->loader->options.dataset, first, n);
+}
+
+void cnn_loader_expect(struct cnn_loader_worker *worker, const struct cnn_loader_place *place, int first,
+                       int end) {
+    bool slow = worker->unit_read_s > SLOW_READ_S * worker->loader->unit_records;
+    worker->unit_read_s = 0;
+    if (worker->order && worker->loader->options.whole_windows)
+        cnn_order_ahead(worker->order, place->epoch, place->position + (uint64_t)first,
+                        place->position + (uint64_t)end, ask, worker);
+    for (int row = first; slow && row < end; row++)
+        ask(worker, pick_of(worker, place, row).record, 1);
 }
 
 void cnn_loader_fill_row(struct cnn_loader_worker *worker, struct cnn_loader_slot *slot,
                          const struct cnn_loader_place *place, int row) {
     struct cnn_loader *loader = worker->loader;
-    uint64_t i = place->position + (uint64_t)row;
-    if (!loader->options.evaluation)
-        i = cnn_sampler_record(&loader->options.sampler, place->epoch, i);
-    enum cnn_status status = load(worker, &slot->batch, row, place->epoch, i);
+    struct cnn_pick pick = pick_of(worker, place, row);
+    enum cnn_status status = load(worker, &slot->batch, row, place->epoch, pick);
     if (status == CNN_OK)
         return;
     if (is_of_record(status)) {
-        report_bad(loader, slot, row, place->epoch, i, status);
+        report_bad(loader, slot, row, place->epoch, pick.record, status);
         slot->dropped[row] = loader->options.evaluation;
-        status = slot->dropped[row] ? CNN_OK : substitute(worker, &slot->batch, row, place->epoch, i);
+        status = slot->dropped[row] ? CNN_OK : substitute(worker, &slot->batch, row, place->epoch, pick);
     }
     if (status != CNN_OK)
         report_fatal(loader, slot, status);

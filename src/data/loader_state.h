@@ -10,6 +10,7 @@
 #define CNN_DATA_LOADER_STATE_H
 #include "base/error.h"
 #include "data/loader.h"
+#include "data/order.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -39,13 +40,16 @@ struct cnn_loader_worker {
     uint8_t *bytes; // one encoded record
     size_t room;
     struct cnn_image_scratch scratch;
+    struct cnn_order_reader *order; // NULL in an evaluation
+    double unit_read_s;             // spent reading the last unit
     // Written by this thread, read by cnn_loader_stats.
-    _Atomic uint64_t records, bytes_read, read_ns, decode_ns;
+    _Atomic uint64_t records, bytes_read, read_ns, decode_ns, augment_ns;
 };
 
 struct cnn_loader {
     struct cnn_loader_options options;
     struct cnn_policy *policy;
+    struct cnn_order *order;      // NULL in an evaluation
     struct cnn_image_info stored; // what raw records hold
     size_t row_bytes;
     uint64_t steps;            // of an epoch (training)
@@ -87,6 +91,10 @@ struct cnn_loader_place cnn_loader_place(const struct cnn_loader *loader, uint64
 // The record at row `row` of the batch at `place`, into its slot. Takes care of records that fail.
 void cnn_loader_fill_row(struct cnn_loader_worker *worker, struct cnn_loader_slot *slot,
                          const struct cnn_loader_place *place, int row);
+
+// Before rows first..end-1 are filled: tells the system what will be read, where that helps.
+void cnn_loader_expect(struct cnn_loader_worker *worker, const struct cnn_loader_place *place, int first,
+                       int end);
 
 // Threads: each runs cnn_loader_work(worker) until quit.
 void *cnn_loader_work(void *worker);

@@ -75,8 +75,9 @@ static bool work_unit(struct cnn_loader_worker *worker) {
 
     struct cnn_loader_place place = cnn_loader_place(loader, batch);
     int64_t first = (int64_t)(ticket % units) * loader->unit_records;
-    int64_t end = first + loader->unit_records;
-    for (int64_t row = first; row < end && row < place.n; row++) {
+    int64_t end = first + loader->unit_records < place.n ? first + loader->unit_records : place.n;
+    cnn_loader_expect(worker, &place, (int)first, (int)end);
+    for (int64_t row = first; row < end; row++) {
         if (halted(loader))
             return false;
         cnn_loader_fill_row(worker, slot, &place, (int)row);

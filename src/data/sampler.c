@@ -59,6 +59,28 @@ static enum cnn_status check_ranks_divide(const struct cnn_sampler *sampler) {
         (int64_t)sampler->micro * size);
 }
 
+static int repeats_of(const struct cnn_sampler *sampler) {
+    return sampler->repeats > 1 ? sampler->repeats : 1;
+}
+
+static enum cnn_status check_order(const struct cnn_sampler *sampler) {
+    int repeats = repeats_of(sampler), global = sampler->global;
+    if (sampler->sampling == CNN_SAMPLING_CLASS_BALANCED && sampler->shuffle != CNN_SHUFFLE_FULL)
+        return cnn_fail(
+            CNN_ERR_INPUT,
+            "data.sampling class_balanced goes to and fro in the dataset: it needs data.shuffle full");
+    if (sampler->shuffle == CNN_SHUFFLE_WINDOW && sampler->window < 1)
+        return cnn_fail(CNN_ERR_INPUT, "data.window %d: at least 1 shard must be in a window",
+                        sampler->window);
+    if (global % repeats)
+        return cnn_fail(
+            CNN_ERR_INPUT,
+            "data.repeats %d does not divide train.batch.global %d: use %d repeats, or a global of "
+            "%" PRId64,
+            repeats, global, largest_divisor(global, repeats), ((int64_t)global / repeats + 1) * repeats);
+    return CNN_OK;
+}
+
 enum cnn_status cnn_sampler_check(const struct cnn_sampler *sampler) {
     CNN_TRY(check_rank(sampler));
     if (sampler->global < 1 || sampler->micro < 1)
@@ -74,7 +96,7 @@ enum cnn_status cnn_sampler_check(const struct cnn_sampler *sampler) {
                         " records, fewer than one step takes (train.batch.global %d): "
                         "use a smaller train.batch.global or more data",
                         sampler->n_records, sampler->global);
-    return CNN_OK;
+    return check_order(sampler);
 }
 
 uint64_t cnn_sampler_steps(const struct cnn_sampler *sampler) {
@@ -89,6 +111,19 @@ uint64_t cnn_sampler_record(const struct cnn_sampler *sampler, uint64_t epoch, u
     if (sampler->shuffle == CNN_SHUFFLE_NONE)
         return position;
     return cnn_permute(sampler->seed, CNN_PURPOSE_ORDER, epoch, sampler->n_records, position);
+}
+
+struct cnn_sampler_turn cnn_sampler_turn(const struct cnn_sampler *sampler, uint64_t epoch,
+                                         uint64_t position) {
+    uint64_t repeats = (uint64_t)repeats_of(sampler), global = (uint64_t)sampler->global;
+    if (repeats == 1)
+        return (struct cnn_sampler_turn){.epoch = epoch, .place = position};
+    uint64_t places = global / repeats, step = position / global, row = position % global;
+    return (struct cnn_sampler_turn){
+        .epoch = epoch / repeats,
+        .place = epoch % repeats * (sampler->n_records / repeats) + step * places + row % places,
+        .repeat = (uint32_t)(row / places),
+    };
 }
 
 uint64_t cnn_sampler_position(const struct cnn_sampler *sampler, uint64_t step, int j) {

@@ -1,5 +1,5 @@
-// Which record is at which position of which epoch, and which micro-batch belongs to which rank: pure
-// functions.
+// How an epoch is cut into steps, ranks and micro-batches, and the rules that its order follows: pure
+// functions. What needs to know the dataset (shards, classes) is in data/order.h.
 #ifndef CNN_DATA_SAMPLER_H
 #define CNN_DATA_SAMPLER_H
 #include "config/config.h"
@@ -12,16 +12,30 @@
 struct cnn_sampler {
     uint64_t n_records, seed;
     enum cnn_shuffle shuffle;
+    enum cnn_sampling sampling;
+    int window;  // shards mixed at a time, CNN_SHUFFLE_WINDOW only
+    int repeats; // times a record comes in a step; 0 is 1
     int global, micro, rank, size;
 };
-// Checks that the cut comes out even: size divides global/micro, micro divides global, n_records >= global.
-// CNN_ERR_INPUT says which numbers would do. Not collective.
+// Checks that the cut comes out even: size divides global/micro, micro and repeats divide global, n_records
+// >= global; and that the order is one we have. CNN_ERR_INPUT says which numbers would do. Not collective.
 enum cnn_status cnn_sampler_check(const struct cnn_sampler *sampler) CNN_MUST_CHECK;
 uint64_t cnn_sampler_steps(const struct cnn_sampler *sampler); // per epoch
 int cnn_sampler_micros(const struct cnn_sampler *sampler);     // of this rank per step
-// The record, 0..n_records-1, at `position` < n_records of the epoch: a permutation of all records for every
+// The record, 0..n_records-1, at `position` < n_records of the epoch where the order is that of
+// CNN_SHUFFLE_FULL or NONE, sampling is uniform and nothing repeats: a permutation of all records for every
 // epoch.
 uint64_t cnn_sampler_record(const struct cnn_sampler *sampler, uint64_t epoch, uint64_t position);
+// Repeated augmentation. A step has global / repeats places; its row q shows place q % (global / repeats),
+// for the (q / (global / repeats))-th time, so that the same pictures lie as far apart as they can. The
+// places of `repeats` epochs together go once through one order: `epoch` and `place` in it. Without repeats
+// these are the epoch and the position themselves. (Hoffer et al., "Augment your batch", CVPR 2020.)
+struct cnn_sampler_turn {
+    uint64_t epoch, place;
+    uint32_t repeat; // 0 .. repeats-1
+};
+struct cnn_sampler_turn cnn_sampler_turn(const struct cnn_sampler *sampler, uint64_t epoch,
+                                         uint64_t position);
 // First position of this rank's micro-batch number j (0.. micros-1) of step s of the epoch.
 uint64_t cnn_sampler_position(const struct cnn_sampler *sampler, uint64_t step, int j);
 // The record that stands in for one that cannot be read: attempt 0, 1, ... draw others until one is readable.

@@ -252,3 +252,15 @@ enum cnn_status cnn_shard_read(const struct cnn_shard *shard, uint64_t i, void *
                         shard->path, i, record.id);
     return CNN_OK;
 }
+
+// Linux reads no more for one such call than it would read ahead by itself.
+#define EXPECT_BYTES (128u << 10)
+
+void cnn_shard_expect(const struct cnn_shard *shard, uint64_t i, uint64_t n) {
+    uint64_t at = shard->images_at + shard->index.offsets[i];
+    uint64_t end = shard->images_at + shard->index.offsets[i + n];
+    for (; at < end; at += EXPECT_BYTES) {
+        uint64_t bytes = end - at < EXPECT_BYTES ? end - at : EXPECT_BYTES;
+        posix_fadvise(shard->fd, (off_t)at, (off_t)bytes, POSIX_FADV_WILLNEED);
+    }
+}

@@ -40,6 +40,8 @@ struct cnn_record {
 struct cnn_record cnn_shard_record(const struct cnn_shard *shard, uint64_t i);
 // Reads its bytes into `data` (record.bytes of room) and checks the checksum. Thread-safe, lock-free.
 enum cnn_status cnn_shard_read(const struct cnn_shard *shard, uint64_t i, void *data) CNN_MUST_CHECK;
+// Tells the system that records i .. i+n-1 will be read soon; thread-safe.
+void cnn_shard_expect(const struct cnn_shard *shard, uint64_t i, uint64_t n);
 
 // Writing: records are appended and the file appears, complete, at commit. destroy before commit leaves
 // nothing behind. The pictures wait in an unnamed file beside `path`, so memory holds 24 bytes a record and

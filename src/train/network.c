@@ -30,7 +30,8 @@ static void host_free(void *context, void *memory) { cnn_backend_free_host(conte
 
 enum cnn_status cnn_network_train_loader(struct cnn_loader **out, const struct cnn_config *config,
                                          struct cnn_backend *backend, const struct cnn_dataset *dataset,
-                                         int channels, int threads, const struct cnn_sampler *sampler) {
+                                         int channels, int threads, const struct cnn_sampler *sampler,
+                                         bool one_host) {
     struct cnn_loader_options options = {
         .dataset = dataset,
         .augment = &config->augment.train,
@@ -38,6 +39,7 @@ enum cnn_status cnn_network_train_loader(struct cnn_loader **out, const struct c
         .threads = threads,
         .ahead = config->data.ahead,
         .max_bad = config->data.max_bad,
+        .whole_windows = one_host,
         .sampler = *sampler,
         .alloc = host_alloc,
         .free = host_free,

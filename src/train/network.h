@@ -16,11 +16,12 @@ enum cnn_status cnn_network_backend(struct cnn_backend **out, const struct cnn_c
 enum cnn_status cnn_network_model(struct cnn_model **out, const struct cnn_config *config,
                                   struct cnn_shape input, int classes) CNN_MUST_CHECK;
 
-// Loaders whose batches lie in memory the backend (borrowed) copies fast from. Not collective.
+// Loaders whose batches lie in memory the backend (borrowed) copies fast from. one_host: all ranks are on
+// this one. Not collective.
 enum cnn_status cnn_network_train_loader(struct cnn_loader **out, const struct cnn_config *config,
                                          struct cnn_backend *backend, const struct cnn_dataset *dataset,
-                                         int channels, int threads,
-                                         const struct cnn_sampler *sampler) CNN_MUST_CHECK;
+                                         int channels, int threads, const struct cnn_sampler *sampler,
+                                         bool one_host) CNN_MUST_CHECK;
 enum cnn_status cnn_network_eval_loader(struct cnn_loader **out, const struct cnn_config *config,
                                         struct cnn_backend *backend, const struct cnn_dataset *dataset,
                                         int channels, int threads, int batch,

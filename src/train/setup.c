@@ -55,7 +55,8 @@ static enum cnn_status make_network(struct cnn_run *run) {
     struct cnn_shape input;
     CNN_TRY(cnn_network_backend(&run->backend, &run->config, run->threads.compute, run->place.local_rank));
     CNN_TRY(cnn_network_train_loader(&run->loader, &run->config, run->backend, run->inputs.train,
-                                     run->inputs.channels, run->threads.loader, &run->plan.sampler));
+                                     run->inputs.channels, run->threads.loader, &run->plan.sampler,
+                                     run->place.local_size == run->place.size));
     cnn_loader_output(run->loader, &input.h, &input.w, &input.c);
     return cnn_network_model(&run->model, &run->config, input, run->inputs.classes);
 }

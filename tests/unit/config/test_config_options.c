@@ -155,7 +155,10 @@ static const char everything[] =
     "  train: a b/train\n"
     "  val: 'v: #1'\n"
     "  threads: 3\n"
-    "  shuffle: none\n"
+    "  shuffle: window\n"
+    "  window: 12\n"
+    "  sampling: class_balanced\n"
+    "  repeats: 3\n"
     "  ahead: 7\n"
     "  max_bad: 5000000000\n"
     "  channels: 3\n"
@@ -203,7 +206,10 @@ static void every_option_reaches_its_field(void **state) {
     assert_string_equal(c.data.train, "a b/train");
     assert_string_equal(c.data.val, "v: #1");
     assert_int_equal(c.data.threads, 3);
-    assert_int_equal(c.data.shuffle, CNN_SHUFFLE_NONE);
+    assert_int_equal(c.data.shuffle, CNN_SHUFFLE_WINDOW);
+    assert_int_equal(c.data.window, 12);
+    assert_int_equal(c.data.sampling, CNN_SAMPLING_CLASS_BALANCED);
+    assert_int_equal(c.data.repeats, 3);
     assert_int_equal(c.data.ahead, 7);
     assert_true(c.data.max_bad == 5000000000);
     assert_int_equal(c.data.channels, 3);
