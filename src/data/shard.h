@@ -44,9 +44,8 @@ enum cnn_status cnn_shard_read(const struct cnn_shard *shard, uint64_t i, void *
 void cnn_shard_expect(const struct cnn_shard *shard, uint64_t i, uint64_t n);
 
 // Writing: records are appended and the file appears, complete, at commit. destroy before commit leaves
-// nothing behind. The pictures wait in an unnamed file beside `path`, so memory holds 24 bytes a record and
-// the disk must hold a shard twice for a moment. The same calls make the same bytes. class_names:
-// header->n_classes strings, or NULL.
+// nothing behind. Records go straight to their place in a dot-file beside `path`; memory holds 24 bytes a
+// record. The same calls make the same bytes. class_names: header->n_classes strings, or NULL.
 struct cnn_shard_writer;
 enum cnn_status cnn_shard_writer_create(struct cnn_shard_writer **out, const char *path,
                                         const struct cnn_shard_header *header,

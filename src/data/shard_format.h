@@ -1,5 +1,4 @@
-// What reader and writer of a shard must agree on (docs/formats.md). Private to data/shard.c and
-// data/shard_writer.c.
+// What reader and writer of a shard must agree on (docs/formats.md). Private to data/.
 #ifndef CNN_DATA_SHARD_FORMAT_H
 #define CNN_DATA_SHARD_FORMAT_H
 #include <stddef.h>
@@ -10,6 +9,11 @@
 #define CNN_SHARD_MAX_SHARDS 99999
 #define CNN_SHARD_MAX_SIDE 65535
 #define CNN_SHARD_MAX_NAME 1024 // bytes of a class name
+
+// The writer puts the records here, before it knows their number, and HDF5's lists behind them. Fewer bytes of
+// records than CNN_SHARD_SMALL_BYTES are handed to HDF5 to put where it likes.
+#define CNN_SHARD_IMAGES_AT 4096
+#define CNN_SHARD_SMALL_BYTES 4096
 
 // The arrays beside `images`, in memory; `offsets` has n + 1 elements.
 struct cnn_shard_index {

@@ -1,11 +1,9 @@
-// The writing half of shard.h: pictures are spooled as they come, and laid out as HDF5 once their number is
-// known.
-#include "data/shard.h"
+// The writing half of shard.h: HDF5's structures are put around records that lie in the file already.
+#include "data/shard_gather.h"
 
 #include "base/checksum.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "data/shard_format.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,69 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define COPY_BYTES ((size_t)1 << 20)
-#define HEADER_ROOM 65536 // more than HDF5's own structures take beside arrays and names
+#define HEADER_ROOM 65536 // more than HDF5's own structures take beside lists and names
 
-struct cnn_shard_writer {
-    struct cnn_shard_header header;
-    struct cnn_shard_index index;
-    uint64_t capacity;
-    char *path, *source;
-    int spool; // an unnamed file: gone with the process, whatever happens to it
-    uint8_t *buffer;
-    size_t buffered;
-    uint64_t spooled; // bytes in the file, without the buffered ones
-};
-
-static enum cnn_status fail_write(const char *path) {
-    return cnn_fail(CNN_ERR_IO, "cannot write %s: %s%s", path, strerror(errno),
-                    errno == ENOSPC || errno == EDQUOT ? "; free some space or choose another folder" : "");
-}
-
-static enum cnn_status pwrite_all(int fd, const char *path, const void *data, size_t bytes, uint64_t at) {
-    for (size_t done = 0; done < bytes;) {
-        ssize_t n = pwrite(fd, (const char *)data + done, bytes - done, (off_t)(at + done));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return fail_write(path);
-        done += (size_t)n;
-    }
-    return CNN_OK;
-}
-
-// ---- gathering ----
-
-static enum cnn_status open_spool(struct cnn_shard_writer *writer) {
-    char name[4096];
-    const char *slash = strrchr(writer->path, '/');
-    int folder = slash ? (int)(slash - writer->path + 1) : 0;
-    CNN_TRY(cnn_path_format(name, sizeof name, "%.*s.spool-XXXXXX", folder, writer->path)); // a dot-file
-    writer->spool = mkostemp(name, O_CLOEXEC);
-    if (writer->spool < 0)
-        return cnn_fail(errno == ENOSPC || errno == EIO ? CNN_ERR_IO : CNN_ERR_INPUT,
-                        "cannot write beside %s: %s", writer->path, strerror(errno));
-    unlink(name);
-    return CNN_OK;
-}
-
-static enum cnn_status copy_names(struct cnn_shard_writer *writer, const char *const *class_names) {
-    size_t longest = 0, n = (size_t)writer->header.n_classes;
-    for (size_t i = 0; i < n; i++) {
-        size_t length = strlen(class_names[i]);
-        if (length > CNN_SHARD_MAX_NAME - 1)
-            return cnn_fail(CNN_ERR_INPUT, "the class name '%.40s...' is longer than %d bytes",
-                            class_names[i], CNN_SHARD_MAX_NAME - 1);
-        longest = length > longest ? length : longest;
-    }
-    writer->index.name_bytes = longest + 1;
-    CNN_TRY(cnn_calloc(&writer->index.names, n, longest + 1));
-    for (size_t i = 0; i < n; i++)
-        memcpy(writer->index.names + i * (longest + 1), class_names[i], strlen(class_names[i]));
-    return CNN_OK;
-}
-
-static enum cnn_status check_header(const struct cnn_shard_header *header) {
+enum cnn_status cnn_shard_check_header(const struct cnn_shard_header *header) {
     bool raw = header->encoding == CNN_ENCODING_RAW;
     if (header->n_classes < 1 || header->n_classes > CNN_SHARD_MAX_CLASSES)
         return cnn_fail(CNN_ERR_INPUT, "%d classes: a dataset has 1 to %d", header->n_classes,
@@ -93,95 +31,6 @@ static enum cnn_status check_header(const struct cnn_shard_header *header) {
         (uint64_t)header->h * (uint64_t)header->w > CNN_MAX_PIXELS)
         return cnn_fail(CNN_ERR_INPUT, "pictures of %d x %d x %d cannot be stored", header->h, header->w,
                         header->c);
-    return CNN_OK;
-}
-
-enum cnn_status cnn_shard_writer_create(struct cnn_shard_writer **out, const char *path,
-                                        const struct cnn_shard_header *header,
-                                        const char *const *class_names) {
-    struct cnn_shard_writer *writer;
-    CNN_TRY(check_header(header));
-    CNN_TRY(cnn_calloc(&writer, 1, sizeof *writer));
-    writer->spool = -1;
-    writer->header = *header;
-    enum cnn_status status = cnn_strdup(&writer->path, path);
-    if (status == CNN_OK && header->source)
-        status = cnn_strdup(&writer->source, header->source);
-    writer->header.source = writer->source;
-    if (status == CNN_OK)
-        status = cnn_malloc(&writer->buffer, COPY_BYTES, 1);
-    if (status == CNN_OK && class_names)
-        status = copy_names(writer, class_names);
-    if (status == CNN_OK)
-        status = open_spool(writer);
-    if (status != CNN_OK) {
-        cnn_shard_writer_destroy(writer);
-        return status;
-    }
-    *out = writer;
-    return CNN_OK;
-}
-
-static enum cnn_status grow_list(void *list, uint64_t n, size_t element_bytes) {
-    void *larger = realloc(*(void **)list, (size_t)n * element_bytes);
-    if (!larger)
-        return cnn_fail(CNN_ERR_MEMORY, "out of memory: the index of %" PRIu64 " records", n);
-    *(void **)list = larger;
-    return CNN_OK;
-}
-
-static enum cnn_status make_room(struct cnn_shard_writer *writer) {
-    struct cnn_shard_index *index = &writer->index;
-    if (index->n < writer->capacity)
-        return CNN_OK;
-    uint64_t capacity = writer->capacity ? writer->capacity * 2 : 1024;
-    CNN_TRY(grow_list(&index->offsets, capacity + 1, sizeof *index->offsets));
-    CNN_TRY(grow_list(&index->labels, capacity, sizeof *index->labels));
-    CNN_TRY(grow_list(&index->crc32c, capacity, sizeof *index->crc32c));
-    CNN_TRY(grow_list(&index->ids, capacity, sizeof *index->ids));
-    index->offsets[index->n] = writer->spooled + writer->buffered;
-    writer->capacity = capacity;
-    return CNN_OK;
-}
-
-static enum cnn_status flush_spool(struct cnn_shard_writer *writer) {
-    CNN_TRY(pwrite_all(writer->spool, writer->path, writer->buffer, writer->buffered, writer->spooled));
-    writer->spooled += writer->buffered;
-    writer->buffered = 0;
-    return CNN_OK;
-}
-
-static enum cnn_status spool(struct cnn_shard_writer *writer, const void *data, size_t bytes) {
-    if (bytes > COPY_BYTES - writer->buffered)
-        CNN_TRY(flush_spool(writer));
-    if (bytes > COPY_BYTES) {
-        CNN_TRY(pwrite_all(writer->spool, writer->path, data, bytes, writer->spooled));
-        writer->spooled += bytes;
-        return CNN_OK;
-    }
-    memcpy(writer->buffer + writer->buffered, data, bytes);
-    writer->buffered += bytes;
-    return CNN_OK;
-}
-
-enum cnn_status cnn_shard_writer_append(struct cnn_shard_writer *writer, const void *data, size_t bytes,
-                                        int label, uint64_t id) {
-    struct cnn_shard_index *index = &writer->index;
-    const struct cnn_shard_header *header = &writer->header;
-    size_t raw_bytes = (size_t)header->h * (size_t)header->w * (size_t)header->c;
-    if (label < 0 || label >= header->n_classes)
-        return cnn_fail(CNN_ERR_INPUT, "record %" PRIu64 ": label %d is not one of the %d classes", id, label,
-                        header->n_classes);
-    if (bytes == 0 || (header->encoding == CNN_ENCODING_RAW && bytes != raw_bytes))
-        return cnn_fail(CNN_ERR_INPUT, "record %" PRIu64 ": a picture of %zu bytes does not fit this dataset",
-                        id, bytes);
-    CNN_TRY(make_room(writer));
-    CNN_TRY(spool(writer, data, bytes));
-    index->labels[index->n] = label;
-    index->crc32c[index->n] = cnn_crc32c(0, data, bytes);
-    index->ids[index->n] = id;
-    index->n++;
-    index->offsets[index->n] = writer->spooled + writer->buffered;
     return CNN_OK;
 }
 
@@ -214,10 +63,10 @@ static bool write_strings(hid_t file, const char *name, hsize_t n, const char *t
     return fine;
 }
 
-static bool write_header(const struct cnn_shard_writer *writer, hid_t file) {
-    const struct cnn_shard_header *header = &writer->header;
+static bool write_header(hid_t file, const struct cnn_shard_header *header,
+                         const struct cnn_shard_index *index) {
     const char *encoding = cnn_encoding_name(header->encoding);
-    uint32_t crc = cnn_shard_index_crc32c(&writer->index, header->n_classes);
+    uint32_t crc = cnn_shard_index_crc32c(index, header->n_classes);
     bool fine =
         write_int(file, "format_version", CNN_SHARD_VERSION) &&
         write_strings(file, "encoding", 0, encoding, strlen(encoding) + 1) &&
@@ -230,9 +79,9 @@ static bool write_header(const struct cnn_shard_writer *writer, hid_t file) {
         fine = write_int(file, "channels", header->c);
     if (fine && header->source)
         fine = write_strings(file, "source", 0, header->source, strlen(header->source) + 1);
-    if (fine && writer->index.names)
-        fine = write_strings(file, "class_names", (hsize_t)header->n_classes, writer->index.names,
-                             writer->index.name_bytes);
+    if (fine && index->names)
+        fine =
+            write_strings(file, "class_names", (hsize_t)header->n_classes, index->names, index->name_bytes);
     return fine;
 }
 
@@ -260,128 +109,249 @@ static bool write_list(hid_t file, const char *name, hid_t stored, hid_t memory,
     return fine;
 }
 
-static bool write_index(const struct cnn_shard_writer *writer, hid_t file, haddr_t *out_images) {
-    const struct cnn_shard_index *index = &writer->index;
+// The records first: the space that HDF5 gives them must be where they lie already.
+static bool write_lists(hid_t file, const struct cnn_shard_index *index, const void *small,
+                        haddr_t *out_images) {
     haddr_t at;
-    return write_list(file, "offsets", H5T_STD_U64LE, H5T_NATIVE_UINT64, index->n + 1, index->offsets, &at) &&
+    return write_list(file, "images", H5T_STD_U8LE, H5T_NATIVE_UINT8, index->offsets[index->n], small,
+                      out_images) &&
+           write_list(file, "offsets", H5T_STD_U64LE, H5T_NATIVE_UINT64, index->n + 1, index->offsets, &at) &&
            write_list(file, "labels", H5T_STD_I32LE, H5T_NATIVE_INT32, index->n, index->labels, &at) &&
            write_list(file, "crc32c", H5T_STD_U32LE, H5T_NATIVE_UINT32, index->n, index->crc32c, &at) &&
-           write_list(file, "ids", H5T_STD_U64LE, H5T_NATIVE_UINT64, index->n, index->ids, &at) &&
-           write_list(file, "images", H5T_STD_U8LE, H5T_NATIVE_UINT8, writer->spooled, NULL, out_images);
+           write_list(file, "ids", H5T_STD_U64LE, H5T_NATIVE_UINT64, index->n, index->ids, &at);
 }
 
-// No times and the format whose structures carry checksums: the same records give the same bytes, and damage
-// shows.
-static hid_t create_hdf5(const char *path) {
-    hid_t access = H5Pcreate(H5P_FILE_ACCESS), creation = H5Pcreate(H5P_FILE_CREATE), file = -1;
-    if (access >= 0 && creation >= 0 && H5Pset_file_locking(access, false, true) >= 0 &&
+// The format whose structures carry checksums, so that damage shows; no times, so that the same records give
+// the same bytes. `align`: what is not small begins at a multiple of CNN_SHARD_IMAGES_AT.
+static hid_t file_access(bool align) {
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    if (access >= 0 && H5Pset_file_locking(access, false, true) >= 0 &&
         H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18) >= 0 &&
-        H5Pset_obj_track_times(creation, false) >= 0)
-        file = H5Fcreate(path, H5F_ACC_TRUNC, creation, access);
+        (!align || H5Pset_alignment(access, CNN_SHARD_SMALL_BYTES, CNN_SHARD_IMAGES_AT) >= 0))
+        return access;
     if (access >= 0)
         H5Pclose(access);
-    if (creation >= 0)
-        H5Pclose(creation);
-    return file;
+    return -1;
 }
 
-// Takes the blocks of `bytes` bytes without making the file longer. Where the file system cannot, having seen
-// them must do.
+// An HDF5 file with nothing in it, as HDF5 makes it of file_access(): a superblock of version 2 and a root
+// group that keeps no times, each with its checksum.
+static const uint8_t empty_file[CNN_SHARD_IMAGES_AT] = {0x89,
+                                                        'H',
+                                                        'D',
+                                                        'F',
+                                                        '\r',
+                                                        '\n',
+                                                        0x1a,
+                                                        '\n',
+                                                        2,
+                                                        8,
+                                                        8,
+                                                        0, // addresses and lengths of 8 bytes
+                                                        0,
+                                                        0,
+                                                        0,
+                                                        0,
+                                                        0,
+                                                        0,
+                                                        0,
+                                                        0,
+                                                        0xff,
+                                                        0xff,
+                                                        0xff,
+                                                        0xff,
+                                                        0xff,
+                                                        0xff,
+                                                        0xff,
+                                                        0xff,
+                                                        179,
+                                                        0,
+                                                        0,
+                                                        0,
+                                                        0,
+                                                        0,
+                                                        0,
+                                                        0, // its end
+                                                        48,
+                                                        0,
+                                                        0,
+                                                        0,
+                                                        0,
+                                                        0,
+                                                        0,
+                                                        0,
+                                                        0x87,
+                                                        0x67,
+                                                        0x2a,
+                                                        0x28, // the root
+                                                        'O',
+                                                        'H',
+                                                        'D',
+                                                        'R',
+                                                        2,
+                                                        0,
+                                                        120,
+                                                        2,
+                                                        18,
+                                                        0,
+                                                        0,
+                                                        0,
+                                                        0,
+                                                        0xff,
+                                                        0xff,
+                                                        0xff,
+                                                        0xff,
+                                                        0xff,
+                                                        0xff,
+                                                        0xff,
+                                                        0xff,
+                                                        0xff,
+                                                        0xff,
+                                                        0xff,
+                                                        0xff,
+                                                        0xff,
+                                                        0xff,
+                                                        0xff,
+                                                        0xff,
+                                                        10,
+                                                        2,
+                                                        0,
+                                                        1,
+                                                        0,
+                                                        0,
+                                                        0,
+                                                        88, // no links yet; room for more
+                                                        [175] = 0xc5,
+                                                        0xb9,
+                                                        0xc8,
+                                                        0xac};
+
+// HDF5 1.10 crashes when the disk is full while it closes a file, so every block is there before HDF5 writes.
 static enum cnn_status take_blocks(int fd, const char *path, uint64_t bytes) {
-    if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)bytes) == 0 || errno == EOPNOTSUPP || errno == ENOSYS)
-        return CNN_OK;
-    return fail_write(path);
-}
-
-static enum cnn_status see_blocks(int fd, const char *path, uint64_t bytes) {
     int error = posix_fallocate(fd, 0, (off_t)bytes);
     if (error == 0 || error == EOPNOTSUPP || error == EINVAL)
         return CNN_OK;
-    errno = error;
-    return fail_write(path);
+    return cnn_fail(CNN_ERR_IO, "cannot write %s: %s%s", path, strerror(error),
+                    error == ENOSPC || error == EDQUOT ? "; free some space or choose another folder" : "");
 }
 
-static enum cnn_status give_back_blocks(int fd, const char *path) {
-    struct stat info;
-    if (fstat(fd, &info) != 0 || ftruncate(fd, info.st_size) != 0)
-        return fail_write(path);
+// What an earlier try left around the records is gone after this.
+static enum cnn_status clear_around(int fd, const char *path, uint64_t images_bytes, uint64_t end) {
+    CNN_TRY(cnn_shard_pwrite(fd, path, empty_file, sizeof empty_file, 0));
+    if (ftruncate(fd, (off_t)(CNN_SHARD_IMAGES_AT + images_bytes)) != 0)
+        return cnn_fail(CNN_ERR_IO, "cannot write %s: %s", path, strerror(errno));
+    return take_blocks(fd, path, end);
+}
+
+static enum cnn_status write_structures(const char *file, const char *path,
+                                        const struct cnn_shard_header *header,
+                                        const struct cnn_shard_index *index, const void *small) {
+    hid_t access = file_access(!small), id = -1;
+    haddr_t images = 0;
+    if (access >= 0) {
+        id = H5Fopen(file, H5F_ACC_RDWR, access);
+        H5Pclose(access);
+    }
+    if (id < 0)
+        return cnn_fail(CNN_ERR_IO, "cannot write %s: HDF5 cannot open it", path);
+    bool fine = write_lists(id, index, small, &images) && write_header(id, header, index);
+    if (H5Fclose(id) < 0 || !fine)
+        return cnn_fail(CNN_ERR_IO, "cannot write %s: HDF5 fails", path);
+    if (!small && images != CNN_SHARD_IMAGES_AT)
+        return cnn_fail(CNN_ERR_FAILED, "cannot write %s: HDF5 puts the records at byte %" PRIuHADDR, path,
+                        images);
     return CNN_OK;
 }
 
-// HDF5 1.10 crashes when the disk is full while it closes a file, so every block is there before HDF5 writes:
-// seen first, and taken after H5Fcreate, which gives all back. Should they be gone by then, the spool's make
-// room for HDF5's last words.
-static enum cnn_status lay_out(struct cnn_shard_writer *writer, struct cnn_file_writer *file_writer,
-                               haddr_t *out_images) {
-    const struct cnn_shard_index *index = &writer->index;
-    uint64_t names = index->names ? 2 * (uint64_t)writer->header.n_classes * index->name_bytes : 0;
-    uint64_t bytes = writer->spooled + 24 * (index->n + 1) + names + HEADER_ROOM;
+enum cnn_status cnn_shard_lay_out(int fd, const char *file, const char *path,
+                                  const struct cnn_shard_header *header, const struct cnn_shard_index *index,
+                                  const void *small) {
+    uint64_t images_bytes = index->offsets[index->n];
+    uint64_t names = index->names ? 2 * (uint64_t)header->n_classes * index->name_bytes : 0;
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    CNN_TRY(see_blocks(file_writer->fd, writer->path, bytes));
-    hid_t file = create_hdf5(file_writer->temporary);
-    if (file < 0)
-        return cnn_fail(CNN_ERR_IO, "cannot write %s: HDF5 cannot create it", writer->path);
-    enum cnn_status status = take_blocks(file_writer->fd, writer->path, bytes);
-    if (status != CNN_OK) {
-        close(writer->spool);
-        writer->spool = -1;
-    } else if (!write_header(writer, file) || !write_index(writer, file, out_images)) {
-        status = cnn_fail(CNN_ERR_IO, "cannot write %s: HDF5 fails", writer->path);
-    }
-    if (H5Fclose(file) < 0 && status == CNN_OK)
-        status = cnn_fail(CNN_ERR_IO, "cannot write %s: HDF5 cannot close it", writer->path);
-    return status == CNN_OK ? give_back_blocks(file_writer->fd, writer->path) : status;
+    CNN_TRY(cnn_shard_check_header(header));
+    CNN_TRY(clear_around(fd, path, small ? 0 : images_bytes,
+                         CNN_SHARD_IMAGES_AT + images_bytes + 24 * (index->n + 1) + names + HEADER_ROOM));
+    return write_structures(file, path, header, index, small);
 }
 
-static enum cnn_status copy_spool(struct cnn_shard_writer *writer, int fd, uint64_t at) {
-    for (uint64_t done = 0; done < writer->spooled;) {
-        uint64_t rest = writer->spooled - done;
-        size_t bytes = rest < COPY_BYTES ? (size_t)rest : COPY_BYTES;
-        CNN_TRY(cnn_file_pread(writer->spool, writer->path, writer->buffer, bytes, done));
-        CNN_TRY(pwrite_all(fd, writer->path, writer->buffer, bytes, at + done));
-        done += bytes;
+// ---- a shard by itself ----
+
+struct cnn_shard_writer {
+    struct cnn_shard_header header;
+    char *source;
+    struct cnn_file_writer file;
+    struct cnn_shard_gather gather;
+};
+
+static enum cnn_status open_writer(struct cnn_shard_writer *writer, const char *path,
+                                   const char *const *class_names) {
+    if (writer->header.source)
+        CNN_TRY(cnn_strdup(&writer->source, writer->header.source));
+    writer->header.source = writer->source;
+    CNN_TRY(cnn_file_writer_open(&writer->file, path));
+    CNN_TRY(cnn_shard_gather_init(&writer->gather, writer->file.fd, writer->file.path));
+    return cnn_shard_index_set_names(&writer->gather.index, class_names, writer->header.n_classes);
+}
+
+enum cnn_status cnn_shard_writer_create(struct cnn_shard_writer **out, const char *path,
+                                        const struct cnn_shard_header *header,
+                                        const char *const *class_names) {
+    struct cnn_shard_writer *writer;
+    CNN_TRY(cnn_shard_check_header(header));
+    CNN_TRY(cnn_calloc(&writer, 1, sizeof *writer));
+    writer->header = *header;
+    enum cnn_status status = open_writer(writer, path, class_names);
+    if (status != CNN_OK) {
+        cnn_shard_writer_destroy(writer);
+        return status;
     }
+    *out = writer;
     return CNN_OK;
+}
+
+enum cnn_status cnn_shard_writer_append(struct cnn_shard_writer *writer, const void *data, size_t bytes,
+                                        int label, uint64_t id) {
+    const struct cnn_shard_header *header = &writer->header;
+    size_t raw_bytes = (size_t)header->h * (size_t)header->w * (size_t)header->c;
+    if (label < 0 || label >= header->n_classes)
+        return cnn_fail(CNN_ERR_INPUT, "record %" PRIu64 ": label %d is not one of the %d classes", id, label,
+                        header->n_classes);
+    if (bytes == 0 || (header->encoding == CNN_ENCODING_RAW && bytes != raw_bytes))
+        return cnn_fail(CNN_ERR_INPUT, "record %" PRIu64 ": a picture of %zu bytes does not fit this dataset",
+                        id, bytes);
+    return cnn_shard_gather_append(&writer->gather, data, bytes, label, id, cnn_crc32c(0, data, bytes));
 }
 
 enum cnn_status cnn_shard_writer_set_size(struct cnn_shard_writer *writer, int h, int w) {
     struct cnn_shard_header header = writer->header;
     header.h = h;
     header.w = w;
-    CNN_TRY(check_header(&header));
+    CNN_TRY(cnn_shard_check_header(&header));
     writer->header = header;
     return CNN_OK;
 }
 
 enum cnn_status cnn_shard_writer_commit(struct cnn_shard_writer *writer) {
-    struct cnn_file_writer file_writer = {0};
-    haddr_t images = 0;
-    if (writer->spool < 0)
-        return cnn_fail(CNN_ERR_FAILED, "%s was committed before", writer->path);
-    CNN_TRY(make_room(writer)); // an empty shard, too, has its one offset
-    CNN_TRY(flush_spool(writer));
-    CNN_TRY(cnn_file_writer_open(&file_writer, writer->path));
-    enum cnn_status status = lay_out(writer, &file_writer, &images);
+    struct cnn_shard_gather *gather = &writer->gather;
+    if (!writer->file.open)
+        return cnn_fail(CNN_ERR_FAILED, "%s was committed before", writer->file.path);
+    enum cnn_status status = cnn_shard_gather_end(gather);
     if (status == CNN_OK)
-        status = copy_spool(writer, file_writer.fd, images);
+        status = cnn_shard_lay_out(gather->fd, writer->file.temporary, writer->file.path, &writer->header,
+                                   &gather->index, gather->written == 0 ? gather->buffer : NULL);
     if (status == CNN_OK)
-        status = cnn_file_writer_commit(&file_writer);
-    cnn_file_writer_discard(&file_writer);
-    if (writer->spool >= 0)
-        close(writer->spool);
-    writer->spool = -1;
+        status = cnn_file_writer_commit(&writer->file);
+    cnn_file_writer_discard(&writer->file);
     return status;
 }
 
 void cnn_shard_writer_destroy(struct cnn_shard_writer *writer) {
     if (!writer)
         return;
-    if (writer->spool >= 0)
-        close(writer->spool);
-    cnn_shard_index_finish(&writer->index);
-    free(writer->buffer);
+    cnn_file_writer_discard(&writer->file);
+    cnn_shard_gather_finish(&writer->gather);
     free(writer->source);
-    free(writer->path);
     free(writer);
 }
 
