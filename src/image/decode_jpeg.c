@@ -20,9 +20,8 @@ static bool is_harmless(const struct jpeg_error_mgr *errors) {
     case JWRN_ADOBE_XFORM:
     case JWRN_BOGUS_ICC:
     case JWRN_NOT_SEQUENTIAL:
+    case JWRN_EXTRANEOUS_DATA: // between segments, as some cameras and editors leave it; nothing is lost
         return true;
-    case JWRN_EXTRANEOUS_DATA:
-        return errors->msg_parm.i[1] == JPEG_EOI;
     default:
         return false;
     }
