@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "train/network.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,10 @@ struct cnn_evaluator {
     struct cnn_loader *loader;
     struct cnn_model *model;
     struct cnn_replica *replica;
-    uint64_t rounds; // batches of the rank that has most of them
+    uint64_t rounds;  // batches of the rank that has most of them
+    int64_t max_bad;  // records that may fail, over all ranks
+    const char *path; // of the dataset
+    double n_bad;     // records that failed in this pass, on this rank
 };
 
 static enum cnn_status create_replica(struct cnn_evaluator *evaluator,
@@ -52,6 +56,8 @@ enum cnn_status cnn_evaluator_create(struct cnn_evaluator **out,
             (cnn_dataset_count(options->dataset) + (uint64_t)options->batch - 1) / (uint64_t)options->batch;
         uint64_t size = (uint64_t)cnn_comm_size(options->comm);
         evaluator->comm = options->comm;
+        evaluator->max_bad = options->config->data.max_bad;
+        evaluator->path = cnn_dataset_path(options->dataset);
         evaluator->rounds = (batches + size - 1) / size;
         status = create_parts(evaluator, options);
     }
@@ -86,6 +92,7 @@ static enum cnn_status run_batch(struct cnn_evaluator *evaluator) {
     CNN_TRY(cnn_loader_next(evaluator->loader, &batch, NULL));
     if (!batch)
         return CNN_OK; // this rank has one batch less than others
+    evaluator->n_bad += batch->n_bad;
     struct cnn_micro_key key = {.position = batch->position};
     enum cnn_status status = cnn_replica_forward(evaluator->replica, batch->pixels, batch->n, key);
     if (status == CNN_OK)
@@ -115,8 +122,14 @@ static enum cnn_status run_rounds(struct cnn_evaluator *evaluator, bool (*stop)(
 static enum cnn_status sum_metrics(struct cnn_evaluator *evaluator, struct cnn_evaluation *out) {
     struct cnn_metrics metrics = {0};
     CNN_TRY(cnn_comm_agree(evaluator->comm, cnn_replica_metrics(evaluator->replica, &metrics)));
-    double sums[4] = {metrics.loss, (double)metrics.top1, (double)metrics.top5, (double)metrics.n};
-    CNN_TRY(cnn_comm_allreduce(evaluator->comm, sums, 4, CNN_COMM_F64, CNN_REDUCE_SUM));
+    double sums[5] = {metrics.loss, (double)metrics.top1, (double)metrics.top5, (double)metrics.n,
+                      evaluator->n_bad};
+    CNN_TRY(cnn_comm_allreduce(evaluator->comm, sums, 5, CNN_COMM_F64, CNN_REDUCE_SUM));
+    if (sums[4] > (double)evaluator->max_bad)
+        return cnn_fail(CNN_ERR_FAILED,
+                        "%s: %.0f records could not be used, more than data.max_bad %" PRId64
+                        " allows; `cnn_dist dataset verify` names them",
+                        evaluator->path, sums[4], evaluator->max_bad);
     double n = sums[3] > 0 ? sums[3] : 1;
     out->loss = sums[0] / n;
     out->top1 = 100 * sums[1] / n;
@@ -129,6 +142,7 @@ static enum cnn_status begin(struct cnn_evaluator *evaluator) {
     struct cnn_metrics leftover;
     CNN_TRY(cnn_replica_metrics(evaluator->replica, &leftover)); // an interrupted pass leaves sums behind
     CNN_TRY(cnn_replica_refresh(evaluator->replica));
+    evaluator->n_bad = 0;
     return cnn_loader_start(evaluator->loader, 0, 0);
 }
 

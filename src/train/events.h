@@ -40,7 +40,8 @@ struct cnn_event_step {
 };
 struct cnn_event_epoch {
     double loss, top1, top5, train_s,
-        images_per_s; // over the training samples of the epoch, as they were met
+        images_per_s;   // over the training samples of the epoch, as they were met
+    double bad_records; // that were replaced, since the start of this process
 };
 struct cnn_event_eval {
     double loss, top1, top5, seconds;

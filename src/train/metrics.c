@@ -122,6 +122,8 @@ static void write_epoch(struct cnn_json_line *line, const struct cnn_event_epoch
     cnn_json_exact(line, "top5", epoch->top5);
     cnn_json_rounded(line, "train_s", epoch->train_s);
     cnn_json_rounded(line, "images_per_s", epoch->images_per_s);
+    if (epoch->bad_records > 0)
+        cnn_json_int(line, "bad_records", (int64_t)epoch->bad_records);
 }
 
 static void write_eval(struct cnn_json_line *line, const struct cnn_event_eval *eval) {

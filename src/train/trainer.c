@@ -22,6 +22,8 @@ struct trainer {
     struct cnn_run *run;
     double start_s;
     struct tally window, epoch, whole;
+    double
+        epoch_bad; // records of the running epoch that failed, on all ranks, since the start of this process
     struct cnn_error
         trouble; // rank 0: what went wrong besides the step itself; told to all at the next boundary
 };
@@ -138,8 +140,10 @@ static void end_epoch(struct trainer *trainer) {
                                              .top5 = 100 * sums->top5 / sums->n,
                                              .train_s = trainer->epoch.seconds,
                                              .images_per_s = rate_of(&trainer->epoch),
+                                             .bad_records = trainer->epoch_bad,
                                          }});
     trainer->epoch = (struct tally){0};
+    trainer->epoch_bad = 0;
     if (state->step % trainer->run->plan.steps_per_epoch != 0)
         return; // the run ends inside an epoch
     *sums = (struct cnn_epoch_sums){0};
@@ -265,6 +269,21 @@ static void report_bad_records(struct trainer *trainer, const struct cnn_step_re
     emit_note(trainer, "bad_records", message, true);
 }
 
+// A rank's loader knows its own failures only; the limit is for all of them.
+static enum cnn_status check_bad_records(struct trainer *trainer, const struct cnn_step_report *sums) {
+    const struct cnn_config *config = &trainer->run->config;
+    trainer->epoch_bad += sums->bad_records;
+    if (sums->bad_records <= 0 || trainer->epoch_bad <= (double)config->data.max_bad)
+        return CNN_OK;
+    return cnn_fail(CNN_ERR_FAILED,
+                    "step %" PRId64 ": %.0f records of epoch %" PRIu64
+                    " could not be used, more than data.max_bad %" PRId64
+                    " allows; the log names them, `cnn_dist dataset verify %s` finds all, a higher "
+                    "data.max_bad goes on without them",
+                    state_of(trainer)->step, trainer->epoch_bad, current_epoch(trainer->run),
+                    config->data.max_bad, config->data.train);
+}
+
 // What was folded decides what all ranks do now. Collective.
 static enum cnn_status act(struct trainer *trainer, const struct cnn_directive *directive) {
     bool interrupted = false;
@@ -284,7 +303,6 @@ static enum cnn_status act(struct trainer *trainer, const struct cnn_directive *
 static enum cnn_status step_once(struct trainer *trainer) {
     struct cnn_run *run = trainer->run;
     struct cnn_step_report report = {0};
-    uint64_t bad_before = cnn_loader_stats(run->loader).bad_records;
     double start_s = cnn_clock_s(), lr = cnn_schedule_rate(&run->schedule, run->record.state.step);
     enum cnn_status mine = cnn_worker_step(run->worker, (uint64_t)run->record.state.step, lr, &report);
     if (run->worker->broken)
@@ -292,7 +310,6 @@ static enum cnn_status step_once(struct trainer *trainer) {
     if (mine == CNN_OK && trainer->trouble.status != CNN_OK)
         mine = cnn_error_give(&trainer->trouble);
     report.errors = mine != CNN_OK;
-    report.bad_records = (double)(cnn_loader_stats(run->loader).bad_records - bad_before);
     report.stop_requests =
         run->options->stop_requested && run->options->stop_requested(run->options->stop_context);
     CNN_TRY(cnn_coordinator_fold(&report, run->comm));
@@ -305,6 +322,7 @@ static enum cnn_status step_once(struct trainer *trainer) {
     collect_save(trainer, false);
     emit_step(trainer, &report, lr, directive.log);
     report_bad_records(trainer, &report);
+    CNN_TRY(check_bad_records(trainer, &report));
     return act(trainer, &directive);
 }
 

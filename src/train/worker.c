@@ -84,9 +84,11 @@ static enum cnn_status compute(struct cnn_worker *worker, const struct cnn_batch
     return cnn_replica_backward(worker->replica, micro > 0, last ? gradients_ready : NULL, worker->reducer);
 }
 
-static enum cnn_status run_micro(struct cnn_worker *worker, uint64_t step, int micro, double *waited_s) {
+static enum cnn_status run_micro(struct cnn_worker *worker, uint64_t step, int micro,
+                                 struct cnn_step_report *report) {
     struct cnn_batch *batch;
-    CNN_TRY(worker->source.next(worker->source.context, &batch, waited_s));
+    CNN_TRY(worker->source.next(worker->source.context, &batch, &report->data_wait_s));
+    report->bad_records += batch->n_bad;
     enum cnn_status status = compute(worker, batch, step, micro);
     worker->source.release(worker->source.context, batch);
     return status;
@@ -119,7 +121,7 @@ enum cnn_status cnn_worker_step(struct cnn_worker *worker, uint64_t step, double
     struct cnn_error error = {0};
     cnn_reducer_begin(worker->reducer);
     for (int micro = 0; status == CNN_OK && micro < worker->micros; micro++)
-        status = run_micro(worker, step, micro, &report->data_wait_s);
+        status = run_micro(worker, step, micro, report);
     if (status != CNN_OK)
         cnn_error_take(&error, status);
     CNN_TRY(finish_exchange(worker, report));

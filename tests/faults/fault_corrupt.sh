@@ -35,6 +35,21 @@ grep -q '"event":"bad_records"' "$(metrics shard)" || fail "the bad record is no
 expect 1 train 2 strict --set data.max_bad=0
 [ "$(grep -c "cnn_dist: error:" strict/err)" = 1 ] || fail "the error was not printed once"
 
+say "the limit counts the bad records of all ranks"
+for offset in 70000 80000 90000; do flip data/train/train-00000-of-00001.h5 $offset; done
+expect 0 train 2 four --set data.max_bad=4
+grep -q '"kind":"epoch","epoch":1,.*"bad_records":4' "$(metrics four)" || fail "the epoch does not count its bad records"
+expect 1 train 2 three --set data.max_bad=3
+grep -q "error: step .* 4 records of epoch 1 could not be used" three/err || fail "the limit was not held over ranks"
+[ "$(grep -c "bad record in epoch" three/err)" = 4 ] || fail "not every bad record was named once"
+
+say "so does that of an evaluation"
+for offset in 10000 15000 30000; do flip data/val/val-00000-of-00001.h5 $offset; done
+expect 0 train 2 tested --set data.max_bad=4 --set train.epochs=1
+grep -q '"kind":"eval".*"n":98' "$(metrics tested)" || fail "the bad records were not left out"
+expect 1 ranks 2 eval "$(realpath tested/runs/tiny)" --latest --set data.max_bad=2 2>limit.err
+grep -q "error: .*3 records could not be used, more than data.max_bad 2" limit.err || fail "$(cat limit.err)"
+
 say "a cut shard"
 truncate -s 30000 data/train/train-00000-of-00001.h5
 expect 2 train 1 cut
