@@ -7,6 +7,8 @@
 enum cnn_status cnn_cmd_dataset_import(int argc, char **argv, struct cnn_comm *comm);
 enum cnn_status cnn_cmd_dataset_synth(int argc, char **argv, struct cnn_comm *comm);
 enum cnn_status cnn_cmd_dataset_info(int argc, char **argv, struct cnn_comm *comm);
+enum cnn_status cnn_cmd_dataset_stats(int argc, char **argv, struct cnn_comm *comm);
+enum cnn_status cnn_cmd_dataset_show(int argc, char **argv, struct cnn_comm *comm);
 enum cnn_status cnn_cmd_dataset_verify(int argc, char **argv, struct cnn_comm *comm);
 
 #endif

@@ -1,247 +1,291 @@
-// `dataset info DIR` and `dataset verify DIR`.
+// `dataset show`: a contact sheet of a dataset as it is stored, or as training sees it.
 #include "cli/args.h"
 #include "cli/dataset.h"
+#include "cli/sheet.h"
 
-#include "base/clock.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/memory.h"
-#include "data/verify.h"
+#include "base/suggest.h"
+#include "config/config.h"
+#include "data/order.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_NAMED 64 // bad records named by each rank; the rest is counted
+struct request {
+    const char *path, *out, *config, *class;
+    int64_t rows, cols, cell, seed, epoch;
+    bool vary, eval;
+    struct cnn_strings set;
+};
 
-static enum cnn_status parse(const char **out_path, bool *out_json, bool *out_help, int argc, char **argv,
-                             const char *usage, const char *summary, struct cnn_comm *comm) {
-    bool json = false;
-    const struct cnn_flag flags[] = {CNN_BOOL_FLAG("json", &json, "print one JSON document")};
-    const struct cnn_args args = {usage, summary, flags, 1, 1, 1};
+struct show {
+    const struct request *request;
+    struct cnn_config *config; // NULL: as stored
+    struct cnn_dataset *dataset;
+    int label; // -1: of all classes
+    int channels;
+    struct cnn_sampler sampler; // of training
+    struct cnn_order *order;
+    struct cnn_order_reader *reader; // NULL: in the order of a seed, or stored for evaluation
+    struct cnn_policy *policy;
+    struct cnn_image_scratch scratch;
+    struct cnn_sheet sheet;
+};
+
+// ---- which records ----
+
+static enum cnn_status find_class(struct show *show, const char *text) {
+    int n = cnn_dataset_header(show->dataset)->n_classes;
+    const char **names = NULL;
+    char *end;
+    show->label = -1;
+    if (!text)
+        return CNN_OK;
+    CNN_TRY(cnn_calloc(&names, (size_t)n, sizeof *names));
+    for (int label = 0; label < n; label++) {
+        const char *name = cnn_dataset_class_name(show->dataset, label);
+        names[label] = name ? name : "";
+        if (strcmp(names[label], text) == 0)
+            show->label = label;
+    }
+    const char *near = cnn_suggest(text, names, (size_t)n);
+    free(names);
+    long number = strtol(text, &end, 10);
+    if (show->label < 0 && *end == '\0' && end != text && number >= 0 && number < n)
+        show->label = (int)number;
+    if (show->label >= 0)
+        return CNN_OK;
+    if (near)
+        return cnn_fail(CNN_ERR_INPUT, "--class: the dataset has no class '%s': did you mean '%s'?", text,
+                        near);
+    return cnn_fail(CNN_ERR_INPUT,
+                    "--class: the dataset has no class '%s' (`cnn_dist dataset info` lists them)", text);
+}
+
+static uint64_t epoch_of(const struct show *show) { return (uint64_t)show->request->epoch - 1; }
+
+static struct cnn_pick pick_at(const struct show *show, uint64_t position) {
+    if (show->reader)
+        return cnn_order_at(show->reader, epoch_of(show), position);
+    uint64_t n = cnn_dataset_count(show->dataset);
+    return (struct cnn_pick){
+        .record = cnn_permute((uint64_t)show->request->seed, CNN_PURPOSE_SHOW, 0, n, position)};
+}
+
+// The next position from *position on that holds a record of the class; false at the end.
+static bool next_pick(const struct show *show, uint64_t *position, struct cnn_pick *out) {
+    uint64_t n = cnn_dataset_count(show->dataset);
+    while (*position < n) {
+        *out = pick_at(show, (*position)++);
+        if (show->label < 0 || cnn_dataset_record(show->dataset, out->record).label == show->label)
+            return true;
+    }
+    return false;
+}
+
+// ---- their pixels ----
+
+// *out is malloc'ed.
+static enum cnn_status augment(struct show *show, uint64_t epoch, struct cnn_pick pick, const void *data,
+                               size_t bytes, uint8_t **out, int *out_h, int *out_w) {
+    const struct cnn_shard_header *header = cnn_dataset_header(show->dataset);
+    struct cnn_image_info stored = {header->encoding, header->h, header->w, header->c};
+    cnn_policy_output(show->policy, out_h, out_w);
+    CNN_TRY(cnn_malloc(out, (size_t)*out_h * (size_t)*out_w, (size_t)show->channels));
+    return cnn_policy_apply(show->policy, *out, show->channels, data, bytes, &stored,
+                            cnn_order_draws(&show->sampler, epoch, pick), &show->scratch);
+}
+
+static enum cnn_status read_picture(struct show *show, uint64_t epoch, struct cnn_pick pick, uint8_t **out,
+                                    int *out_h, int *out_w) {
+    size_t bytes = cnn_dataset_record(show->dataset, pick.record).bytes;
+    struct cnn_image_info info = {0};
+    uint8_t *data;
+    *out = NULL;
+    CNN_TRY(cnn_malloc(&data, bytes, 1));
+    enum cnn_status status = cnn_dataset_read(show->dataset, pick.record, data);
+    if (status == CNN_OK && show->policy) {
+        status = augment(show, epoch, pick, data, bytes, out, out_h, out_w);
+    } else if (status == CNN_OK) {
+        status = cnn_dataset_decode(show->dataset, out, &info, data, bytes, show->channels);
+        *out_h = info.h;
+        *out_w = info.w;
+    }
+    free(data);
+    return status;
+}
+
+// A record that cannot be used has an empty place, and is named in the log.
+static enum cnn_status put(struct show *show, int row, int col, uint64_t epoch, struct cnn_pick pick) {
+    struct cnn_record record = cnn_dataset_record(show->dataset, pick.record);
+    const char *name = cnn_dataset_class_name(show->dataset, record.label);
+    char number[16], note[96];
+    uint8_t *pixels;
+    int h = 0, w = 0;
+    enum cnn_status status = read_picture(show, epoch, pick, &pixels, &h, &w);
+    if (status == CNN_ERR_MEMORY) {
+        free(pixels);
+        return status;
+    }
+    snprintf(number, sizeof number, "%d", record.label);
+    if (show->request->vary)
+        snprintf(note, sizeof note, "%" PRIu64 " epoch %" PRIu64, record.id, epoch + 1);
+    else
+        snprintf(note, sizeof note, "%" PRIu64 "  %dx%d", record.id, w, h);
+    if (status != CNN_OK) {
+        cnn_log_warn("record with id %" PRIu64 ": %s", record.id, cnn_error_message());
+        free(pixels);
+        pixels = NULL;
+        snprintf(note, sizeof note, "bad record %" PRIu64, record.id);
+    }
+    cnn_sheet_put(&show->sheet, row, col, pixels, h, w, show->channels, name && *name ? name : number, note);
+    free(pixels);
+    return CNN_OK;
+}
+
+static enum cnn_status put_all(struct show *show, int *out_n) {
+    const struct request *request = show->request;
+    uint64_t position = 0;
+    struct cnn_pick pick;
+    int step = request->vary ? (int)request->cols : 1;
+    *out_n = 0;
+    for (int i = 0; i < (int)(request->rows * request->cols); i += step) {
+        int row = i / (int)request->cols, col = i % (int)request->cols;
+        if (!next_pick(show, &position, &pick))
+            break;
+        for (int k = 0; k < step; k++, ++*out_n)
+            CNN_TRY(put(show, row, col + k, epoch_of(show) + (uint64_t)k, pick));
+    }
+    return CNN_OK;
+}
+
+// ---- opening ----
+
+static enum cnn_status open_config(struct show *show) {
+    const struct request *request = show->request;
+    if (!request->config) {
+        if (!request->path)
+            return cnn_fail(CNN_ERR_INPUT, "dataset show needs a dataset, or --config with one");
+        if (request->set.n > 0 || request->vary || request->eval)
+            return cnn_fail(CNN_ERR_INPUT, "--set, --vary and --eval need --config");
+        return CNN_OK;
+    }
+    CNN_TRY(cnn_calloc(&show->config, 1, sizeof *show->config));
+    CNN_TRY(cnn_config_read(show->config, request->config, request->set.items, (size_t)request->set.n));
+    if (!request->path && show->config->data.train[0] == '\0')
+        return cnn_fail(CNN_ERR_INPUT, "%s names no data.train: give a dataset", request->config);
+    return CNN_OK;
+}
+
+static enum cnn_status open_order(struct show *show) {
+    const struct cnn_config *config = show->config;
+    uint64_t n = cnn_dataset_count(show->dataset), repeats = (uint64_t)config->data.repeats;
+    uint64_t most = n / repeats * repeats; // a dataset smaller than a step can be looked at as well
+    show->sampler = (struct cnn_sampler){
+        .n_records = n,
+        .seed = config->run.seed,
+        .shuffle = config->data.shuffle,
+        .sampling = config->data.sampling,
+        .window = config->data.window,
+        .repeats = config->data.repeats,
+        .global = (uint64_t)config->train.batch.global < most ? config->train.batch.global : (int)most,
+        .size = 1,
+    };
+    show->sampler.micro = show->sampler.global;
+    if (show->request->eval)
+        return CNN_OK;
+    CNN_TRY(cnn_sampler_check(&show->sampler));
+    CNN_TRY(cnn_order_create(&show->order, &show->sampler, show->dataset));
+    return cnn_order_reader_create(&show->reader, show->order);
+}
+
+static enum cnn_status open_policy(struct show *show) {
+    const struct cnn_shard_header *header = cnn_dataset_header(show->dataset);
+    const struct cnn_config *config = show->config;
+    bool fixed = header->h > 0 && header->w > 0;
+    if (config->data.channels != CNN_AUTO)
+        show->channels = config->data.channels;
+    CNN_TRY(open_order(show));
+    return cnn_policy_create(&show->policy,
+                             show->request->eval ? &config->augment.eval : &config->augment.train, fixed,
+                             header->h, header->w);
+}
+
+static enum cnn_status open_show(struct show *show) {
+    const struct request *request = show->request;
+    char title[512];
+    CNN_TRY(open_config(show));
+    CNN_TRY(cnn_dataset_open(&show->dataset, request->path ? request->path : show->config->data.train));
+    CNN_TRY(find_class(show, request->class));
+    show->channels = cnn_dataset_channels(show->dataset);
+    if (show->config)
+        CNN_TRY(open_policy(show));
+    snprintf(title, sizeof title, "%.200s: %" PRIu64 " records, %d classes; %s%.200s",
+             cnn_dataset_path(show->dataset), cnn_dataset_count(show->dataset),
+             cnn_dataset_header(show->dataset)->n_classes,
+             show->config ? request->eval ? "evaluation of " : "training of " : "as stored",
+             show->config ? request->config : "");
+    return cnn_sheet_create(&show->sheet, (int)request->rows, (int)request->cols, (int)request->cell, title);
+}
+
+static void close_show(struct show *show) {
+    cnn_sheet_finish(&show->sheet);
+    cnn_image_scratch_finish(&show->scratch);
+    cnn_policy_destroy(show->policy);
+    cnn_order_reader_destroy(show->reader);
+    cnn_order_destroy(show->order);
+    cnn_dataset_close(show->dataset);
+    free(show->config);
+}
+
+static enum cnn_status run(const struct request *request) {
+    struct show show = {.request = request};
+    int n = 0;
+    enum cnn_status status = open_show(&show);
+    if (status == CNN_OK)
+        status = put_all(&show, &n);
+    if (status == CNN_OK)
+        status = cnn_sheet_write(&show.sheet, request->out);
+    if (status == CNN_OK)
+        printf("%s: %d pictures, %d x %d pixels\n", request->out, n, show.sheet.w, show.sheet.h);
+    close_show(&show);
+    return status;
+}
+
+enum cnn_status cnn_cmd_dataset_show(int argc, char **argv, struct cnn_comm *comm) {
+    struct request request = {.rows = 6, .cols = 8, .cell = 128, .seed = 1, .epoch = 1};
+    const struct cnn_flag flags[] = {
+        CNN_REQUIRED_FLAG("out", &request.out, "FILE.png", "where the sheet goes"),
+        CNN_INT_FLAG("rows", &request.rows, "N", 1, 1000, "rows of pictures"),
+        CNN_INT_FLAG("cols", &request.cols, "N", 1, 1000, "columns of pictures"),
+        CNN_INT_FLAG("size", &request.cell, "PIXELS", 16, 4096, "side that pictures are fitted into"),
+        CNN_INT_FLAG("seed", &request.seed, "N", 0, INT64_C(1) << 53,
+                     "which records, where there is no --config"),
+        CNN_STRING_FLAG("class", &request.class, "NAME|NUMBER", "pictures of one class only"),
+        CNN_STRING_FLAG("config", &request.config, "CONFIG",
+                        "pictures as training with this config sees them, in its order"),
+        CNN_INT_FLAG("epoch", &request.epoch, "E", 1, 1 << 24, "with --config: epoch of training, from 1"),
+        CNN_BOOL_FLAG("vary", &request.vary, "with --config: a row shows one record in successive epochs"),
+        CNN_BOOL_FLAG("eval", &request.eval, "with --config: as an evaluation sees them (augment.eval)"),
+        CNN_LIST_FLAG("set", &request.set, "KEY=VALUE", "overrides the config"),
+    };
+    const struct cnn_args args = {
+        .usage = "cnn_dist dataset show [DIR] --out FILE.png [options]",
+        .summary = "Draws a contact sheet: pictures with their class, id and size. With --config they are "
+                   "augmented, and DIR may be\nleft out (data.train).",
+        .flags = flags,
+        .n_flags = sizeof flags / sizeof *flags,
+        .most_positional = 1,
+    };
     struct cnn_args_given given;
     CNN_TRY(cnn_args_parse(&given, &args, argc, argv));
     if (given.help && cnn_comm_rank(comm) == 0)
         cnn_args_help(stdout, &args);
-    *out_help = given.help;
-    *out_json = json;
-    *out_path = given.positional.n > 0 ? given.positional.items[0] : NULL;
-    return CNN_OK;
-}
-
-// Names from outside may be no UTF-8, which JSON must be.
-static json_t *text_json(const char *text) {
-    json_t *string = text ? json_string(text) : json_null();
-    if (string)
-        return string;
-    char *plain = strdup(text);
-    for (char *at = plain; at && *at; at++)
-        if ((unsigned char)*at >= 0x80)
-            *at = '?';
-    string = plain ? json_string(plain) : NULL;
-    free(plain);
-    return string;
-}
-
-static enum cnn_status print_json(json_t *object) {
-    if (!object)
-        return cnn_fail(CNN_ERR_MEMORY, "out of memory: the result as JSON");
-    json_dumpf(object, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(object);
-    return CNN_OK;
-}
-
-// ---- info ----
-
-struct info {
-    const struct cnn_dataset *dataset;
-    const struct cnn_shard_header *header;
-    uint64_t records, bytes;
-    uint64_t *of_class; // records of each class
-};
-
-static enum cnn_status count(struct info *info) {
-    CNN_TRY(cnn_calloc(&info->of_class, (size_t)info->header->n_classes, sizeof *info->of_class));
-    for (uint64_t i = 0; i < info->records; i++) {
-        struct cnn_record record = cnn_dataset_record(info->dataset, i);
-        info->bytes += record.bytes;
-        info->of_class[record.label]++;
-    }
-    return CNN_OK;
-}
-
-static json_t *info_json(const struct info *info) {
-    const struct cnn_shard_header *header = info->header;
-    json_t *classes = json_array();
-    for (int label = 0; label < header->n_classes; label++)
-        json_array_append_new(classes, json_pack("{s:i, s:o, s:I}", "label", label, "name",
-                                                 text_json(cnn_dataset_class_name(info->dataset, label)),
-                                                 "records", (json_int_t)info->of_class[label]));
-    return json_pack("{s:o, s:I, s:i, s:I, s:s, s:i, s:i, s:i, s:i, s:o, s:o}", "path",
-                     text_json(cnn_dataset_path(info->dataset)), "records", (json_int_t)info->records,
-                     "shards", header->n_shards, "bytes", (json_int_t)info->bytes, "encoding",
-                     cnn_encoding_name(header->encoding), "height", header->h, "width", header->w, "channels",
-                     header->c, "num_classes", header->n_classes, "source", text_json(header->source),
-                     "classes", classes);
-}
-
-static void info_text(const struct info *info) {
-    const struct cnn_shard_header *header = info->header;
-    char bytes[32], mean[32];
-    cnn_format_bytes(bytes, sizeof bytes, (double)info->bytes);
-    cnn_format_bytes(mean, sizeof mean, (double)info->bytes / (double)info->records);
-    printf("dataset   %s\n", cnn_dataset_path(info->dataset));
-    printf("records   %" PRIu64 " in %d shard%s, %s (%s each)\n", info->records, header->n_shards,
-           header->n_shards == 1 ? "" : "s", bytes, mean);
-    printf("pictures  %s", cnn_encoding_name(header->encoding));
-    if (header->h > 0)
-        printf(", %d x %d", header->h, header->w);
-    else
-        printf(", of different sizes");
-    if (header->c > 0)
-        printf(", %d channel%s", header->c, header->c == 1 ? "" : "s");
-    printf("\nsource    %s\nclasses   %d\n", header->source ? header->source : "not said", header->n_classes);
-    for (int label = 0; label < header->n_classes; label++) {
-        const char *name = cnn_dataset_class_name(info->dataset, label);
-        printf("%8d  %-24s %10" PRIu64 "\n", label, name ? name : "-", info->of_class[label]);
-    }
-}
-
-static enum cnn_status show_info(const char *path, bool json) {
-    struct cnn_dataset *dataset;
-    CNN_TRY(cnn_dataset_open(&dataset, path));
-    struct info info = {
-        .dataset = dataset, .header = cnn_dataset_header(dataset), .records = cnn_dataset_count(dataset)};
-    enum cnn_status status = count(&info);
-    if (status == CNN_OK && json)
-        status = print_json(info_json(&info));
-    else if (status == CNN_OK)
-        info_text(&info);
-    free(info.of_class);
-    cnn_dataset_close(dataset);
-    return status;
-}
-
-enum cnn_status cnn_cmd_dataset_info(int argc, char **argv, struct cnn_comm *comm) {
-    const char *path;
-    bool json, help;
-    CNN_TRY(parse(&path, &json, &help, argc, argv, "cnn_dist dataset info DIR [--json]",
-                  "Records, classes with their numbers of records, sizes and encoding of a dataset.", comm));
-    if (help)
+    if (given.help)
         return CNN_OK;
-    return cnn_comm_agree(comm, cnn_comm_rank(comm) == 0 ? show_info(path, json) : CNN_OK);
-}
-
-// ---- verify ----
-
-// What one rank found; of one size, so that it can be gathered.
-struct findings {
-    struct cnn_verify_result result;
-    int n;
-    char lines[MAX_NAMED][sizeof(((struct cnn_error *)0)->message)];
-};
-
-static void note(struct findings *findings, const char *reason) {
-    if (findings->n < MAX_NAMED)
-        snprintf(findings->lines[findings->n++], sizeof findings->lines[0], "%s", reason);
-}
-
-static void note_record(void *context, const struct cnn_dataset *dataset, uint64_t i, const char *reason) {
-    note(context, reason);
-}
-
-static void note_file(void *context, const char *reason) { note(context, reason); }
-
-static enum cnn_status print_findings(const char *path, const struct findings *all, int n_ranks, bool json) {
-    struct cnn_verify_result sum = {0};
-    json_t *bad = json_array();
-    for (int r = 0; r < n_ranks; r++) {
-        sum.records += all[r].result.records;
-        sum.bytes += all[r].result.bytes;
-        sum.bad += all[r].result.bad;
-        for (int i = 0; i < all[r].n; i++) {
-            json_array_append_new(bad, text_json(all[r].lines[i]));
-            if (!json)
-                printf("bad: %s\n", all[r].lines[i]);
-        }
-    }
-    uint64_t named = json_array_size(bad);
-    if (json) {
-        json_t *object = json_pack("{s:o, s:b, s:I, s:I, s:I, s:o}", "path", text_json(path), "ok",
-                                   sum.bad == 0, "records", (json_int_t)sum.records, "bytes",
-                                   (json_int_t)sum.bytes, "bad", (json_int_t)sum.bad, "what", bad);
-        return print_json(object);
-    }
-    json_decref(bad);
-    if (sum.bad > named)
-        printf("... and %" PRIu64 " more\n", sum.bad - named);
-    char bytes[32];
-    cnn_format_bytes(bytes, sizeof bytes, (double)sum.bytes);
-    printf("%s: %" PRIu64 " records, %s, %" PRIu64 " bad\n", path, sum.records, bytes, sum.bad);
-    return CNN_OK;
-}
-
-// The dataset does not open: say what is wrong with which file, beyond the first one.
-static enum cnn_status report_files(const char *path, bool json, struct findings *mine) {
-    int bad = 0;
-    struct cnn_error error;
-    cnn_error_take(&error, CNN_ERR_INPUT);
-    if (cnn_dataset_verify_files(&bad, path, note_file, mine) == CNN_OK) {
-        if (bad == 0) { // each file is well, but they do not belong together
-            note(mine, error.message);
-            bad = 1;
-        }
-        mine->result.bad = (uint64_t)bad;
-        enum cnn_status printed = print_findings(path, mine, 1, json);
-        if (printed != CNN_OK)
-            return printed;
-    }
-    return cnn_error_give(&error);
-}
-
-static enum cnn_status verify_opened(const struct cnn_dataset *dataset, bool json, struct findings *mine,
-                                     struct cnn_comm *comm) {
-    int rank = cnn_comm_rank(comm), size = cnn_comm_size(comm);
-    struct findings *all = NULL;
-    enum cnn_status status = cnn_dataset_verify(&mine->result, dataset, rank, size, note_record, mine);
-    int64_t bad = (int64_t)mine->result.bad;
-    if (status == CNN_OK && rank == 0)
-        status = cnn_calloc(&all, (size_t)size, sizeof *all);
-    status = cnn_comm_agree(comm, status);
-    if (status == CNN_OK)
-        status = cnn_comm_gather(comm, mine, sizeof *mine, all, 0);
-    if (status == CNN_OK)
-        status = cnn_comm_allreduce(comm, &bad, 1, CNN_COMM_I64, CNN_REDUCE_SUM);
-    if (status == CNN_OK && rank == 0)
-        status = print_findings(cnn_dataset_path(dataset), all, size, json);
-    free(all);
-    if (status == CNN_OK && bad > 0)
-        status = cnn_fail(CNN_ERR_INPUT, "%s: %" PRId64 " of %" PRIu64 " records are bad",
-                          cnn_dataset_path(dataset), bad, cnn_dataset_count(dataset));
-    return status;
-}
-
-enum cnn_status cnn_cmd_dataset_verify(int argc, char **argv, struct cnn_comm *comm) {
-    const char *path;
-    bool json, help;
-    struct cnn_dataset *dataset = NULL;
-    struct findings *mine;
-    CNN_TRY(parse(&path, &json, &help, argc, argv, "cnn_dist dataset verify DIR [--json]",
-                  "Reads every record, checks its checksum and decodes it, and names the bad ones. The exit "
-                  "code is 0 only if there is\n"
-                  "none. Under mpirun the ranks share the work.",
-                  comm));
-    if (help)
-        return CNN_OK;
-    CNN_TRY(cnn_calloc(&mine, 1, sizeof *mine));
-    enum cnn_status status = cnn_dataset_open(&dataset, path);
-    if (status == CNN_ERR_INPUT && cnn_comm_rank(comm) == 0)
-        status = report_files(path, json, mine);
-    status = cnn_comm_agree(comm, status);
-    if (status == CNN_OK)
-        status = verify_opened(dataset, json, mine, comm);
-    cnn_dataset_close(dataset);
-    free(mine);
-    return status;
+    request.path = given.positional.n > 0 ? given.positional.items[0] : NULL;
+    return cnn_comm_agree(comm, cnn_comm_rank(comm) == 0 ? run(&request) : CNN_OK);
 }

@@ -9,7 +9,7 @@ static const struct cnn_command_entry commands[] = {
      cnn_cmd_train},
     {"eval", "RUN_OR_CHECKPOINT [--data DIR]", "tests a trained network on a dataset", cnn_cmd_eval},
     {"predict", "RUN_OR_CHECKPOINT IMAGE...", "names what is on pictures", cnn_cmd_predict},
-    {"dataset", "import|synth|info|verify ...", "makes and looks at datasets", cnn_cmd_dataset},
+    {"dataset", "import|synth|info|show|verify ...", "makes and looks at datasets", cnn_cmd_dataset},
     {"model", "list|summary|export ...", "the architectures, what they cost, and their weights",
      cnn_cmd_model},
     {"config", "check|show|schema ...", "checks and explains config files", cnn_cmd_config},

@@ -29,10 +29,10 @@ const uint64_t *cnn_dataset_shards(const struct cnn_dataset *dataset, int *out_n
 enum cnn_status cnn_dataset_decode(const struct cnn_dataset *dataset, uint8_t **out,
                                    struct cnn_image_info *out_info, const void *data, size_t bytes,
                                    int channels) CNN_MUST_CHECK;
-// Per-channel mean and deviation of pixels scaled to 0..1, over at most `limit` records evenly spaced;
-// deterministic. Records that do not read or decode are left out; CNN_ERR_INPUT when none is left. A
-// deviation is at least 1/255.
+// Per-channel mean and deviation of pixels scaled to 0..1, over at most `limit` records evenly spaced; the
+// same for any number of threads. Records that do not read or decode are left out; CNN_ERR_INPUT when none is
+// left. A deviation is at least 1/255.
 enum cnn_status cnn_dataset_stats(const struct cnn_dataset *dataset, int channels, uint64_t limit,
-                                  double mean[3], double std[3]) CNN_MUST_CHECK;
+                                  int threads, double mean[3], double std[3]) CNN_MUST_CHECK;
 
 #endif

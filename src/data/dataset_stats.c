@@ -2,13 +2,14 @@
 #include "data/dataset.h"
 
 #include "base/memory.h"
+#include "data/sweep.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct sums {
-    uint64_t pixels, values[3], squares[3];
+struct sums { // one a thread, each in cache lines of its own
+    _Alignas(CNN_ALIGN) uint64_t pixels, values[3], squares[3];
 };
 
 static void convert_raw(uint8_t *out, const uint8_t *in, size_t pixels, int from) {
@@ -69,19 +70,47 @@ static enum cnn_status add_record(struct sums *sums, const struct cnn_dataset *d
     return status;
 }
 
-enum cnn_status cnn_dataset_stats(const struct cnn_dataset *dataset, int channels, uint64_t limit,
-                                  double mean[3], double std[3]) {
-    uint64_t count = cnn_dataset_count(dataset), n = limit < count ? limit : count;
-    struct sums sums = {0};
-    if ((channels != 1 && channels != 3) || n == 0)
-        return cnn_fail(CNN_ERR_INPUT, "statistics of %d channels over %llu records", channels,
-                        (unsigned long long)n);
-    for (uint64_t k = 0; k < n; k++) {
-        uint64_t i = count / n * k + count % n * k / n; // count * k / n without overflow
-        enum cnn_status status = add_record(&sums, dataset, i, channels);
-        if (status != CNN_OK && status != CNN_ERR_INPUT)
-            return status;
+struct stats {
+    const struct cnn_dataset *dataset;
+    int channels;
+    uint64_t n;        // records looked at
+    struct sums *sums; // one a thread
+};
+
+static enum cnn_status visit(void *context, int thread, uint64_t k) {
+    const struct stats *stats = context;
+    uint64_t count = cnn_dataset_count(stats->dataset), n = stats->n;
+    uint64_t i = count / n * k + count % n * k / n; // count * k / n without overflow
+    enum cnn_status status = add_record(&stats->sums[thread], stats->dataset, i, stats->channels);
+    return status == CNN_ERR_INPUT ? CNN_OK : status;
+}
+
+// Whole numbers, so that the order of addition does not matter.
+static struct sums sum_threads(const struct sums *sums, int threads) {
+    struct sums all = {0};
+    for (int t = 0; t < threads; t++) {
+        all.pixels += sums[t].pixels;
+        for (int c = 0; c < 3; c++) {
+            all.values[c] += sums[t].values[c];
+            all.squares[c] += sums[t].squares[c];
+        }
     }
+    return all;
+}
+
+enum cnn_status cnn_dataset_stats(const struct cnn_dataset *dataset, int channels, uint64_t limit,
+                                  int threads, double mean[3], double std[3]) {
+    uint64_t count = cnn_dataset_count(dataset);
+    struct stats stats = {.dataset = dataset, .channels = channels, .n = limit < count ? limit : count};
+    if ((channels != 1 && channels != 3) || stats.n == 0)
+        return cnn_fail(CNN_ERR_INPUT, "statistics of %d channels over %llu records", channels,
+                        (unsigned long long)stats.n);
+    CNN_TRY(cnn_calloc(&stats.sums, (size_t)threads, sizeof *stats.sums));
+    enum cnn_status status = cnn_sweep(0, stats.n, threads, visit, &stats);
+    struct sums sums = sum_threads(stats.sums, threads);
+    free(stats.sums);
+    if (status != CNN_OK)
+        return status;
     if (sums.pixels == 0)
         return cnn_fail_in(CNN_ERR_INPUT, "%s: no picture can be read", cnn_dataset_path(dataset));
     for (int c = 0; c < channels; c++) {

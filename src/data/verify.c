@@ -2,8 +2,10 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/sweep.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 struct room {
@@ -48,29 +50,46 @@ static enum cnn_status check_record(const struct cnn_dataset *dataset, uint64_t 
     return CNN_OK;
 }
 
+struct verify {
+    const struct cnn_dataset *dataset;
+    struct room *rooms; // one a thread
+    struct cnn_verify_result result;
+    cnn_verify_report report;
+    void *context;
+    pthread_mutex_t lock; // of result and report
+};
+
+static enum cnn_status visit(void *context, int thread, uint64_t i) {
+    struct verify *verify = context;
+    enum cnn_status status = check_record(verify->dataset, i, &verify->rooms[thread]);
+    if (status == CNN_ERR_MEMORY)
+        return status;
+    pthread_mutex_lock(&verify->lock);
+    if (status != CNN_OK) {
+        verify->report(verify->context, verify->dataset, i, cnn_error_message());
+        verify->result.bad++;
+    }
+    verify->result.records++;
+    verify->result.bytes += cnn_dataset_record(verify->dataset, i).bytes;
+    pthread_mutex_unlock(&verify->lock);
+    return CNN_OK;
+}
+
 enum cnn_status cnn_dataset_verify(struct cnn_verify_result *out, const struct cnn_dataset *dataset, int rank,
-                                   int size, cnn_verify_report report, void *context) {
+                                   int size, int threads, cnn_verify_report report, void *context) {
     uint64_t count = cnn_dataset_count(dataset), share = count / (uint64_t)size,
              rest = count % (uint64_t)size, r = (uint64_t)rank;
     uint64_t begin = r * share + (r < rest ? r : rest), end = begin + share + (r < rest);
-    struct cnn_verify_result result = {0};
-    struct room room = {0};
-    enum cnn_status status = CNN_OK;
-    for (uint64_t i = begin; i < end; i++) {
-        status = check_record(dataset, i, &room);
-        if (status == CNN_ERR_MEMORY)
-            break;
-        if (status != CNN_OK) {
-            report(context, dataset, i, cnn_error_message());
-            result.bad++;
-        }
-        status = CNN_OK;
-        result.records++;
-        result.bytes += cnn_dataset_record(dataset, i).bytes;
-    }
-    free(room.data);
+    struct verify verify = {.dataset = dataset, .report = report, .context = context};
+    CNN_TRY(cnn_calloc(&verify.rooms, (size_t)threads, sizeof *verify.rooms));
+    pthread_mutex_init(&verify.lock, NULL);
+    enum cnn_status status = cnn_sweep(begin, end, threads, visit, &verify);
+    pthread_mutex_destroy(&verify.lock);
+    for (int t = 0; t < threads; t++)
+        free(verify.rooms[t].data);
+    free(verify.rooms);
     if (status == CNN_OK)
-        *out = result;
+        *out = verify.result;
     return status;
 }
 

@@ -8,15 +8,17 @@ struct cnn_verify_result {
     uint64_t bad;            // fail their checksum, do not decode, or are not of the size the dataset says
 };
 
-// Called for every bad record `i`; the reason names the file and the record's id.
+// Called for every bad record `i`, by one thread at a time, in any order; the reason names the file and the
+// record's id.
 typedef void (*cnn_verify_report)(void *context, const struct cnn_dataset *dataset, uint64_t i,
                                   const char *reason);
 
-// Reads and decodes the records of `rank`'s equal share of the dataset. Bad records are reported and counted,
-// not an error; the status is an error only when the work cannot go on (memory). Not collective: the caller
-// sums the results.
+// Reads and decodes, with `threads` threads, the records of `rank`'s equal share of the dataset. Bad records
+// are reported and counted, not an error; the status is an error only when the work cannot go on (memory).
+// Not collective: the caller sums the results.
 enum cnn_status cnn_dataset_verify(struct cnn_verify_result *out, const struct cnn_dataset *dataset, int rank,
-                                   int size, cnn_verify_report report, void *context) CNN_MUST_CHECK;
+                                   int size, int threads, cnn_verify_report report,
+                                   void *context) CNN_MUST_CHECK;
 
 // Opens every shard file of the folder by itself and reports those that cannot be opened: for when
 // cnn_dataset_open fails. *out_bad gets their number. Only an unreadable folder is an error.

@@ -88,7 +88,8 @@ static enum cnn_status find_statistics(struct cnn_run *run, const struct cnn_res
         memcpy(data->std, resume->record.facts.std, sizeof data->std);
     } else if (!data->has_stats) {
         if (is_rank_0(run))
-            status = cnn_dataset_stats(run->inputs.train, run->inputs.channels, limit, data->mean, data->std);
+            status = cnn_dataset_stats(run->inputs.train, run->inputs.channels, limit, run->threads.loader,
+                                       data->mean, data->std);
         CNN_TRY(cnn_comm_agree(run->comm, status));
         CNN_TRY(cnn_comm_broadcast(run->comm, data->mean, sizeof data->mean, 0));
         CNN_TRY(cnn_comm_broadcast(run->comm, data->std, sizeof data->std, 0));

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-enum { H = 5, W = 4, BYTES = H * W * 3, N = 50, N_SHARDS = 4 };
+enum { H = 5, W = 4, BYTES = H * W * 3, N = 50, N_SHARDS = 4, THREADS = 3 };
 
 static const char *const names[10] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
 
@@ -169,21 +169,21 @@ static void test_stats(void **state) {
             squares[k % 3] += pixels[k] / 255.0 * pixels[k] / 255.0;
         }
     }
-    assert_ok(cnn_dataset_stats(dataset, 3, N, mean, std));
+    assert_ok(cnn_dataset_stats(dataset, 3, N, 1, mean, std));
     for (int c = 0; c < 3; c++) {
         double average = sum[c] / (N * H * W);
         assert_true(fabs(mean[c] - average) < 1e-9);
         assert_true(fabs(std[c] - sqrt(squares[c] / (N * H * W) - average * average)) < 1e-9);
     }
     double few_mean[3], few_std[3], again[3];
-    assert_ok(cnn_dataset_stats(dataset, 3, 10, few_mean, few_std));
-    assert_ok(cnn_dataset_stats(dataset, 3, 10, again, few_std));
+    assert_ok(cnn_dataset_stats(dataset, 3, 10, 1, few_mean, few_std));
+    assert_ok(cnn_dataset_stats(dataset, 3, 10, 3, again, few_std));
     assert_memory_equal(again, few_mean, sizeof again);
     assert_true(fabs(few_mean[0] - mean[0]) > 1e-6 && fabs(few_mean[0] - mean[0]) < 0.05);
-    assert_ok(cnn_dataset_stats(dataset, 1, 1u << 30, mean, std)); // luma
+    assert_ok(cnn_dataset_stats(dataset, 1, 1u << 30, 2, mean, std)); // luma
     double luma = (0.299 * sum[0] + 0.587 * sum[1] + 0.114 * sum[2]) / (N * H * W);
     assert_true(fabs(mean[0] - luma) < 1e-3);
-    assert_status(cnn_dataset_stats(dataset, 2, N, mean, std), CNN_ERR_INPUT);
+    assert_status(cnn_dataset_stats(dataset, 2, N, 1, mean, std), CNN_ERR_INPUT);
     cnn_dataset_close(dataset);
 }
 
@@ -205,7 +205,7 @@ static void test_stats_of_gray_and_flat(void **state) {
     assert_ok(cnn_dataset_open(&dataset, *state));
     assert_int_equal(cnn_dataset_channels(dataset), 1);
     assert_null(cnn_dataset_class_name(dataset, 0));
-    assert_ok(cnn_dataset_stats(dataset, 3, 10, mean, std)); // gray is replicated
+    assert_ok(cnn_dataset_stats(dataset, 3, 10, 3, mean, std)); // gray is replicated
     for (int c = 0; c < 3; c++) {
         assert_true(fabs(mean[c] - 0.2) < 1e-12);
         assert_true(std[c] > 0); // something divides by it
@@ -246,7 +246,7 @@ static void test_verify_raw(void **state) {
     uint8_t pixels[BYTES];
     write_dataset(*state);
     assert_ok(cnn_dataset_open(&dataset, *state));
-    assert_ok(cnn_dataset_verify(&result, dataset, 0, 1, note, &seen));
+    assert_ok(cnn_dataset_verify(&result, dataset, 0, 1, THREADS, note, &seen));
     assert_int_equal(result.records, N);
     assert_int_equal(result.bytes, N * BYTES);
     assert_int_equal(result.bad, 0);
@@ -260,7 +260,7 @@ static void test_verify_raw(void **state) {
         uint64_t records = 0, bad = 0;
         seen = (struct seen){0};
         for (int rank = 0; rank < size; rank++) {
-            assert_ok(cnn_dataset_verify(&result, dataset, rank, size, note, &seen));
+            assert_ok(cnn_dataset_verify(&result, dataset, rank, size, THREADS, note, &seen));
             records += result.records;
             bad += result.bad;
         }
@@ -296,16 +296,16 @@ static void test_verify_pictures(void **state) {
     cnn_shard_writer_destroy(writer);
     assert_ok(cnn_dataset_open(&dataset, *state));
     assert_int_equal(cnn_dataset_channels(dataset), 3);
-    assert_ok(cnn_dataset_verify(&result, dataset, 0, 4, note, &seen));
+    assert_ok(cnn_dataset_verify(&result, dataset, 0, 4, THREADS, note, &seen));
     assert_int_equal(seen.n, 0);
-    assert_ok(cnn_dataset_verify(&result, dataset, 1, 4, note, &seen));
+    assert_ok(cnn_dataset_verify(&result, dataset, 1, 4, THREADS, note, &seen));
     assert_non_null(strstr(seen.reason, "4 x 5"));
-    assert_ok(cnn_dataset_verify(&result, dataset, 2, 4, note, &seen));
+    assert_ok(cnn_dataset_verify(&result, dataset, 2, 4, THREADS, note, &seen));
     assert_non_null(strstr(seen.reason, "png"));
-    assert_ok(cnn_dataset_verify(&result, dataset, 3, 4, note, &seen));
+    assert_ok(cnn_dataset_verify(&result, dataset, 3, 4, THREADS, note, &seen));
     assert_int_equal(seen.n, 3);
     double mean[3], std[3];
-    assert_ok(cnn_dataset_stats(dataset, 3, 4, mean, std)); // over those that decode
+    assert_ok(cnn_dataset_stats(dataset, 3, 4, 1, mean, std)); // over those that decode
     cnn_dataset_close(dataset);
     free(jpeg);
     free(other);

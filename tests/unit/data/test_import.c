@@ -198,7 +198,7 @@ static void test_fashion_mnist(void **state) {
     assert_int_equal(cnn_dataset_record(dataset, 0).label, 9); // an ankle boot, as everybody knows
     assert_ok(cnn_dataset_read(dataset, 0, pixels));
     assert_int_equal(pixels[0], 0);
-    assert_ok(cnn_dataset_stats(dataset, 1, 10000, mean, std));
+    assert_ok(cnn_dataset_stats(dataset, 1, 10000, 2, mean, std));
     assert_true(mean[0] > 0.286 && mean[0] < 0.288);
     assert_true(std[0] > 0.352 && std[0] < 0.353);
     cnn_dataset_close(dataset);

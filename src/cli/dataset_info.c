@@ -1,0 +1,282 @@
+// `dataset info DIR` and `dataset stats DIR`.
+#include "cli/args.h"
+#include "cli/dataset.h"
+#include "cli/json.h"
+
+#include "base/clock.h"
+#include "base/cpus.h"
+#include "base/memory.h"
+#include "data/dataset.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_PROBED 2000 // pictures whose size is looked at, evenly spaced, where the dataset does not say it
+
+struct request {
+    int64_t records, threads; // stats
+    bool json;
+};
+
+struct info {
+    const struct cnn_dataset *dataset;
+    const struct cnn_shard_header *header;
+    uint64_t records, bytes;
+    size_t least_bytes, most_bytes; // of a record
+    uint64_t *of_class;             // records of each class
+    int n_probed;
+    struct cnn_image_info *probed; // sorted by area
+};
+
+// ---- counting ----
+
+static enum cnn_status count(struct info *info) {
+    CNN_TRY(cnn_calloc(&info->of_class, (size_t)info->header->n_classes, sizeof *info->of_class));
+    info->least_bytes = SIZE_MAX;
+    for (uint64_t i = 0; i < info->records; i++) {
+        struct cnn_record record = cnn_dataset_record(info->dataset, i);
+        info->bytes += record.bytes;
+        info->least_bytes = record.bytes < info->least_bytes ? record.bytes : info->least_bytes;
+        info->most_bytes = record.bytes > info->most_bytes ? record.bytes : info->most_bytes;
+        info->of_class[record.label]++;
+    }
+    return CNN_OK;
+}
+
+static int by_area(const void *a, const void *b) {
+    const struct cnn_image_info *x = a, *y = b;
+    int64_t difference = (int64_t)x->h * x->w - (int64_t)y->h * y->w;
+    return (difference > 0) - (difference < 0);
+}
+
+// Reads the headers of pictures of different sizes. Damaged ones are for `dataset verify` to name.
+static enum cnn_status probe(struct info *info) {
+    uint64_t n = info->records < MAX_PROBED ? info->records : MAX_PROBED;
+    uint8_t *data;
+    if (info->header->h > 0)
+        return CNN_OK;
+    CNN_TRY(cnn_calloc(&info->probed, (size_t)n, sizeof *info->probed));
+    CNN_TRY(cnn_malloc(&data, info->most_bytes, 1));
+    for (uint64_t k = 0; k < n; k++) {
+        uint64_t i = info->records / n * k + info->records % n * k / n;
+        struct cnn_image_info *at = &info->probed[info->n_probed];
+        if (cnn_dataset_read(info->dataset, i, data) == CNN_OK &&
+            cnn_image_probe(at, data, cnn_dataset_record(info->dataset, i).bytes) == CNN_OK)
+            info->n_probed++;
+    }
+    free(data);
+    qsort(info->probed, (size_t)info->n_probed, sizeof *info->probed, by_area);
+    return CNN_OK;
+}
+
+// ---- info ----
+
+static json_t *classes_json(const struct info *info) {
+    json_t *classes = json_array();
+    for (int label = 0; label < info->header->n_classes; label++)
+        json_array_append_new(classes,
+                              json_pack("{s:i, s:o, s:I}", "label", label, "name",
+                                        cnn_json_foreign(cnn_dataset_class_name(info->dataset, label)),
+                                        "records", (json_int_t)info->of_class[label]));
+    return classes;
+}
+
+static json_t *info_json(const struct info *info) {
+    const struct cnn_shard_header *header = info->header;
+    json_t *json = json_pack(
+        "{s:o, s:I, s:i, s:I, s:I, s:I, s:s, s:i, s:i, s:i, s:i, s:o, s:o}", "path",
+        cnn_json_foreign(cnn_dataset_path(info->dataset)), "records", (json_int_t)info->records, "shards",
+        header->n_shards, "bytes", (json_int_t)info->bytes, "least_bytes", (json_int_t)info->least_bytes,
+        "most_bytes", (json_int_t)info->most_bytes, "encoding", cnn_encoding_name(header->encoding), "height",
+        header->h, "width", header->w, "channels", header->c, "num_classes", header->n_classes, "source",
+        cnn_json_foreign(header->source), "classes", classes_json(info));
+    if (!json || info->n_probed == 0)
+        return json;
+    const struct cnn_image_info *at = info->probed;
+    int last = info->n_probed - 1;
+    json_object_set_new(json, "sizes",
+                        json_pack("{s:i, s:[ii], s:[ii], s:[ii]}", "looked_at", info->n_probed, "smallest",
+                                  at[0].h, at[0].w, "median", at[last / 2].h, at[last / 2].w, "largest",
+                                  at[last].h, at[last].w));
+    return json;
+}
+
+static void print_sizes(const struct info *info) {
+    const struct cnn_image_info *at = info->probed;
+    int last = info->n_probed - 1;
+    if (info->header->h > 0) {
+        printf(", %d x %d", info->header->h, info->header->w);
+    } else {
+        printf(" of different sizes");
+        if (last >= 0)
+            printf(": from %d x %d to %d x %d, median %d x %d (height x width%s)", at[0].h, at[0].w,
+                   at[last].h, at[last].w, at[last / 2].h, at[last / 2].w,
+                   (uint64_t)info->n_probed < info->records ? "; of some 2,000 looked at" : "");
+    }
+    if (info->header->c > 0)
+        printf(", %d channel%s", info->header->c, info->header->c == 1 ? "" : "s");
+}
+
+static void info_text(const struct info *info) {
+    const struct cnn_shard_header *header = info->header;
+    char bytes[32], mean[32], least[32], most[32];
+    cnn_format_bytes(bytes, sizeof bytes, (double)info->bytes);
+    cnn_format_bytes(mean, sizeof mean, (double)info->bytes / (double)info->records);
+    cnn_format_bytes(least, sizeof least, (double)info->least_bytes);
+    cnn_format_bytes(most, sizeof most, (double)info->most_bytes);
+    printf("dataset   %s\n", cnn_dataset_path(info->dataset));
+    printf("records   %" PRIu64 " in %d shard%s, %s", info->records, header->n_shards,
+           header->n_shards == 1 ? "" : "s", bytes);
+    if (info->least_bytes == info->most_bytes)
+        printf(" (%s each)\n", mean);
+    else
+        printf(" (%s each, from %s to %s)\n", mean, least, most);
+    printf("pictures  %s", cnn_encoding_name(header->encoding));
+    print_sizes(info);
+    printf("\nsource    %s\nclasses   %d\n", header->source ? header->source : "not said", header->n_classes);
+    for (int label = 0; label < header->n_classes; label++) {
+        const char *name = cnn_dataset_class_name(info->dataset, label);
+        printf("%8d  %-24s %10" PRIu64 "\n", label, name ? name : "-", info->of_class[label]);
+    }
+}
+
+static enum cnn_status show_info(const struct cnn_dataset *dataset, const struct request *request) {
+    struct info info = {
+        .dataset = dataset, .header = cnn_dataset_header(dataset), .records = cnn_dataset_count(dataset)};
+    enum cnn_status status = count(&info);
+    if (status == CNN_OK)
+        status = probe(&info);
+    if (status == CNN_OK && request->json)
+        status = cnn_json_print(info_json(&info));
+    else if (status == CNN_OK)
+        info_text(&info);
+    free(info.probed);
+    free(info.of_class);
+    return status;
+}
+
+// ---- stats ----
+
+static json_t *reals(const double *values, int n) {
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++)
+        json_array_append_new(list, json_real(values[i]));
+    return list;
+}
+
+static void print_reals(const char *key, const double *values, int n) {
+    printf("  %s: [", key);
+    for (int i = 0; i < n; i++)
+        printf("%s%.4f", i > 0 ? ", " : "", values[i]);
+    printf("]\n");
+}
+
+static json_t *stats_json(const struct info *info, uint64_t looked_at, int channels, const double mean[3],
+                          const double std[3]) {
+    return json_pack("{s:o, s:I, s:I, s:i, s:o, s:o, s:o}", "path",
+                     cnn_json_foreign(cnn_dataset_path(info->dataset)), "records", (json_int_t)info->records,
+                     "looked_at", (json_int_t)looked_at, "channels", channels, "mean", reals(mean, channels),
+                     "std", reals(std, channels), "classes", classes_json(info));
+}
+
+// YAML, to be pasted into a config or sent to a file.
+static void stats_text(const struct info *info, uint64_t looked_at, int channels, const double mean[3],
+                       const double std[3]) {
+    uint64_t least = UINT64_MAX, most = 0;
+    printf("# of %s: %" PRIu64 " of %" PRIu64 " records, %d channel%s, pixels scaled to 0..1\n",
+           cnn_dataset_path(info->dataset), looked_at, info->records, channels, channels == 1 ? "" : "s");
+    printf("data:\n");
+    print_reals("mean", mean, channels);
+    print_reals("std", std, channels);
+    for (int label = 0; label < info->header->n_classes; label++) {
+        const char *name = cnn_dataset_class_name(info->dataset, label);
+        uint64_t n = info->of_class[label];
+        least = n < least ? n : least;
+        most = n > most ? n : most;
+        printf("# %5d  %-24s %10" PRIu64 "  %5.2f %%\n", label, name ? name : "-", n,
+               100 * (double)n / (double)info->records);
+    }
+    if (most > 2 * least)
+        printf("# classes are uneven (%" PRIu64 " to %" PRIu64
+               " records): see data.sampling class_balanced\n",
+               least, most);
+}
+
+static enum cnn_status show_stats(const struct cnn_dataset *dataset, const struct request *request) {
+    struct info info = {
+        .dataset = dataset, .header = cnn_dataset_header(dataset), .records = cnn_dataset_count(dataset)};
+    int channels = cnn_dataset_channels(dataset);
+    int threads = request->threads > 0 ? (int)request->threads : cnn_cpus_allowed();
+    uint64_t limit = request->records > 0 ? (uint64_t)request->records : info.records;
+    uint64_t looked_at = limit < info.records ? limit : info.records;
+    double mean[3], std[3];
+    enum cnn_status status = count(&info);
+    if (status == CNN_OK)
+        status = cnn_dataset_stats(dataset, channels, limit, threads, mean, std);
+    if (status == CNN_OK && request->json)
+        status = cnn_json_print(stats_json(&info, looked_at, channels, mean, std));
+    else if (status == CNN_OK)
+        stats_text(&info, looked_at, channels, mean, std);
+    free(info.of_class);
+    return status;
+}
+
+// ---- commands ----
+
+static enum cnn_status run(int argc, char **argv, const struct cnn_args *args, struct request *request,
+                           enum cnn_status (*show)(const struct cnn_dataset *, const struct request *),
+                           struct cnn_comm *comm) {
+    struct cnn_args_given given;
+    struct cnn_dataset *dataset = NULL;
+    enum cnn_status status = CNN_OK;
+    CNN_TRY(cnn_args_parse(&given, args, argc, argv));
+    if (cnn_comm_rank(comm) == 0 && given.help)
+        cnn_args_help(stdout, args);
+    if (given.help)
+        return CNN_OK;
+    if (cnn_comm_rank(comm) == 0) { // one does it all
+        status = cnn_dataset_open(&dataset, given.positional.items[0]);
+        if (status == CNN_OK)
+            status = show(dataset, request);
+        cnn_dataset_close(dataset);
+    }
+    return cnn_comm_agree(comm, status);
+}
+
+enum cnn_status cnn_cmd_dataset_info(int argc, char **argv, struct cnn_comm *comm) {
+    struct request request = {0};
+    const struct cnn_flag flags[] = {CNN_BOOL_FLAG("json", &request.json, "print one JSON document")};
+    const struct cnn_args args = {
+        .usage = "cnn_dist dataset info DIR [--json]",
+        .summary =
+            "Records, bytes, encoding, sizes of the pictures, and classes with their numbers of records.",
+        .flags = flags,
+        .n_flags = sizeof flags / sizeof *flags,
+        .least_positional = 1,
+        .most_positional = 1,
+    };
+    return run(argc, argv, &args, &request, show_info, comm);
+}
+
+enum cnn_status cnn_cmd_dataset_stats(int argc, char **argv, struct cnn_comm *comm) {
+    struct request request = {.records = 20000};
+    const struct cnn_flag flags[] = {
+        CNN_INT_FLAG("records", &request.records, "N", 0, INT64_C(1) << 40,
+                     "records to look at, evenly spaced; 0: all"),
+        CNN_INT_FLAG("threads", &request.threads, "N", 0, 1024,
+                     "threads; 0: as many as there are processors"),
+        CNN_BOOL_FLAG("json", &request.json, "print one JSON document"),
+    };
+    const struct cnn_args args = {
+        .usage = "cnn_dist dataset stats DIR [options]",
+        .summary =
+            "Mean and standard deviation of each channel as lines for a config, and how many records each "
+            "class has.",
+        .flags = flags,
+        .n_flags = sizeof flags / sizeof *flags,
+        .least_positional = 1,
+        .most_positional = 1,
+    };
+    return run(argc, argv, &args, &request, show_stats, comm);
+}
