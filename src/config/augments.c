@@ -1,8 +1,17 @@
-// A list of augmentations: `- name`, `- name: value` or `- name: {argument: value, ...}`.
+// A list of augmentations: `- name`, `- name: value` or `- name: {argument: value, ...}`, where a value may
+// be a list of augmentations again.
 #include "config/reader.h"
 
 #include <math.h>
 #include <string.h>
+
+// One list being read, with what all those inside it share.
+struct reading {
+    struct cnn_reader *reader;
+    struct cnn_augment_list *list;
+    bool only_fixed; // nothing random may stand here
+    int depth;
+};
 
 static size_t length_of(const yaml_node_t *sequence) {
     return (size_t)(sequence->data.sequence.items.top - sequence->data.sequence.items.start);
@@ -26,29 +35,64 @@ static void usage(char *out, size_t out_bytes, const struct cnn_augment_info *in
     cnn_append(out, out_bytes, "}`");
 }
 
+static const yaml_node_t *item_of(const struct cnn_reader *reader, const yaml_node_t *sequence, size_t i) {
+    return cnn_reader_node(reader, sequence->data.sequence.items.start[i]);
+}
+
 static enum cnn_status read_number(struct cnn_reader *reader, const struct cnn_augment_arg *arg,
                                    const yaml_node_t *node, double *out, const char *path) {
     struct cnn_bounds bounds = {arg->least, arg->most, false, false};
     enum cnn_status status;
     if (node->type == YAML_SCALAR_NODE) {
         struct cnn_scalar scalar = cnn_node_scalar(node);
-        status = cnn_value_number(out, &scalar, arg->type == CNN_ARG_INT, bounds);
+        status = cnn_value_number(out, &scalar, arg->whole, bounds);
+        if (status == CNN_OK && arg->odd && fmod(*out, 2) == 0)
+            status = cnn_value_refuse(&scalar, "an odd number");
     } else {
         status = refuse_node(node, "one number");
     }
     return status == CNN_OK ? CNN_OK : cnn_reader_fail_in(reader, status, node->start_mark, path);
 }
 
+static enum cnn_status fail_expected(struct cnn_reader *reader, const struct cnn_augment_arg *arg,
+                                     const yaml_node_t *node, const char *path) {
+    char allowed[CNN_EXPECTED_BYTES];
+    cnn_augment_expected(allowed, arg);
+    return cnn_reader_fail_in(reader, refuse_node(node, allowed), node->start_mark, path);
+}
+
+static enum cnn_status read_numbers(struct cnn_reader *reader, const struct cnn_augment_arg *arg,
+                                    const yaml_node_t *node, double out[3], size_t n, const char *path) {
+    if (node->type != YAML_SEQUENCE_NODE || length_of(node) != n)
+        return fail_expected(reader, arg, node, path);
+    for (size_t i = 0; i < n; i++)
+        CNN_TRY(read_number(reader, arg, item_of(reader, node, i), &out[i], path));
+    return CNN_OK;
+}
+
+// One number x, for the range it stands for.
+static enum cnn_status read_spread(struct cnn_reader *reader, const struct cnn_augment_arg *arg,
+                                   const yaml_node_t *node, double out[3], const char *path) {
+    struct cnn_augment_arg one = *arg;
+    double centre = arg->spread == CNN_SPREAD_ONE ? 1 : 0;
+    if (arg->spread != CNN_SPREAD_POINT) {
+        one.least = 0;
+        one.most = arg->most - centre;
+    }
+    CNN_TRY(read_number(reader, &one, node, &out[0], path));
+    out[1] = out[0];
+    if (arg->spread == CNN_SPREAD_POINT)
+        return CNN_OK;
+    out[0] = fmax(centre - out[1], arg->least);
+    out[1] = centre + out[1];
+    return CNN_OK;
+}
+
 static enum cnn_status read_range(struct cnn_reader *reader, const struct cnn_augment_arg *arg,
-                                  const yaml_node_t *node, double out[2], const char *path) {
-    char allowed[96];
-    cnn_format_bounds(allowed, sizeof allowed, "a range [low, high]",
-                      (struct cnn_bounds){arg->least, arg->most, false, false});
-    if (node->type != YAML_SEQUENCE_NODE || length_of(node) != 2)
-        return cnn_reader_fail_in(reader, refuse_node(node, allowed), node->start_mark, path);
-    for (int i = 0; i < 2; i++)
-        CNN_TRY(read_number(reader, arg, cnn_reader_node(reader, node->data.sequence.items.start[i]), &out[i],
-                            path));
+                                  const yaml_node_t *node, double out[3], const char *path) {
+    if (node->type == YAML_SCALAR_NODE && arg->spread != CNN_SPREAD_NONE)
+        return read_spread(reader, arg, node, out, path);
+    CNN_TRY(read_numbers(reader, arg, node, out, 2, path));
     if (out[0] > out[1])
         return cnn_reader_fail_in(
             reader, cnn_fail(CNN_ERR_INPUT, "the range ends below its start; write [low, high]"),
@@ -56,15 +100,109 @@ static enum cnn_status read_range(struct cnn_reader *reader, const struct cnn_au
     return CNN_OK;
 }
 
-static enum cnn_status read_arg(struct cnn_reader *reader, const struct cnn_augment_arg *arg,
-                                const yaml_node_t *node, double out[2], const char *entry) {
-    char path[CNN_PATH_BYTES];
-    snprintf(path, sizeof path, "%s.%s", entry, arg->name);
-    if (arg->type == CNN_ARG_RANGE)
-        return read_range(reader, arg, node, out, path);
+// One number for all, or `n` of them.
+static enum cnn_status read_one_or(struct cnn_reader *reader, const struct cnn_augment_arg *arg,
+                                   const yaml_node_t *node, double out[3], size_t n, const char *path) {
+    if (node->type == YAML_SEQUENCE_NODE)
+        return read_numbers(reader, arg, node, out, n, path);
     CNN_TRY(read_number(reader, arg, node, &out[0], path));
-    out[1] = out[0];
+    for (size_t i = 1; i < n; i++)
+        out[i] = out[0];
     return CNN_OK;
+}
+
+static enum cnn_status read_choice(struct cnn_reader *reader, const struct cnn_augment_arg *arg,
+                                   const yaml_node_t *node, double out[3], const char *path) {
+    struct cnn_scalar scalar = {"", 0, false};
+    size_t n = 0;
+    if (node->type == YAML_SCALAR_NODE)
+        scalar = cnn_node_scalar(node);
+    for (; arg->words[n]; n++)
+        if (cnn_scalar_is(&scalar, arg->words[n])) {
+            out[0] = out[1] = (double)n;
+            return CNN_OK;
+        }
+    return cnn_reader_fail_in(reader, cnn_fail_unknown(arg->name, scalar.text, scalar.bytes, arg->words, n),
+                              node->start_mark, path);
+}
+
+// The entries that lie directly inside `op`, one after the other: NULL begins.
+static struct cnn_augment *next_inside(struct cnn_augment *op, struct cnn_augment *last) {
+    struct cnn_augment *next = last ? last + 1 + cnn_augment_span(last) : op + 1;
+    return next <= op + cnn_augment_span(op) ? next : NULL;
+}
+
+// `transforms` is read before, wherever it stands.
+static enum cnn_status read_weights(struct cnn_reader *reader, const struct cnn_augment_arg *arg,
+                                    const yaml_node_t *node, struct cnn_augment *op, double out[3],
+                                    const char *path) {
+    struct cnn_augment *inside = NULL;
+    double sum = 0, weight[3];
+    size_t n = (size_t)op->args[0][1];
+    if (node->type != YAML_SEQUENCE_NODE || length_of(node) != n) {
+        char allowed[96];
+        snprintf(allowed, sizeof allowed, "a list of %zu numbers, one for each of `transforms`", n);
+        return cnn_reader_fail_in(reader, refuse_node(node, allowed), node->start_mark, path);
+    }
+    for (size_t i = 0; i < n; i++) {
+        CNN_TRY(read_number(reader, arg, item_of(reader, node, i), weight, path));
+        inside = next_inside(op, inside);
+        inside->weight = weight[0];
+        sum += weight[0];
+    }
+    if (sum == 0)
+        return cnn_reader_fail_in(reader,
+                                  cnn_fail(CNN_ERR_INPUT, "all of them are 0; allowed: at least one above"),
+                                  node->start_mark, path);
+    out[0] = 1;
+    return CNN_OK;
+}
+
+static enum cnn_status read_list(struct reading *reading, const yaml_node_t *node, const char *path,
+                                 int *out_n);
+
+static enum cnn_status read_inside(struct reading *reading, const yaml_node_t *node, struct cnn_augment *op,
+                                   const char *path) {
+    struct cnn_augment_list *list = reading->list;
+    int before = list->n, n;
+    reading->depth++;
+    CNN_TRY(read_list(reading, node, path, &n));
+    reading->depth--;
+    op->args[0][0] = list->n - before;
+    op->args[0][1] = n;
+    op->args[0][2] = 0;
+    if (n == 0)
+        return cnn_reader_fail_in(reading->reader,
+                                  cnn_fail(CNN_ERR_INPUT, "is empty; name at least one augmentation"),
+                                  node->start_mark, path);
+    return CNN_OK;
+}
+
+static enum cnn_status read_arg(struct reading *reading, const struct cnn_augment_arg *arg,
+                                const yaml_node_t *node, struct cnn_augment *op, const char *entry) {
+    char path[CNN_PATH_BYTES];
+    struct cnn_reader *reader = reading->reader;
+    double *out = op->args[arg - cnn_augment_table[op->kind].args];
+    snprintf(path, sizeof path, "%.130s.%s", entry, arg->name);
+    switch (arg->type) {
+    case CNN_ARG_RANGE:
+        return read_range(reader, arg, node, out, path);
+    case CNN_ARG_PAIR:
+    case CNN_ARG_SIZE:
+        return read_one_or(reader, arg, node, out, 2, path);
+    case CNN_ARG_COLOR:
+        return read_one_or(reader, arg, node, out, 3, path);
+    case CNN_ARG_CHOICE:
+        return read_choice(reader, arg, node, out, path);
+    case CNN_ARG_OPS:
+        return read_inside(reading, node, op, path);
+    case CNN_ARG_WEIGHTS:
+        return read_weights(reader, arg, node, op, out, path);
+    default:
+        CNN_TRY(read_number(reader, arg, node, &out[0], path));
+        out[1] = out[0];
+        return CNN_OK;
+    }
 }
 
 static int find_arg(const struct cnn_augment_info *info, const yaml_node_t *key) {
@@ -81,29 +219,42 @@ static int find_arg(const struct cnn_augment_info *info, const yaml_node_t *key)
     return -1;
 }
 
-static enum cnn_status read_args(struct cnn_reader *reader, const struct cnn_augment_info *info,
-                                 const yaml_node_t *node, struct cnn_augment *out, const char *entry) {
-    bool given[CNN_AUGMENT_MAX_ARGS] = {false};
+// Where each argument stands in the mapping `node`; NULL where it is not given.
+static enum cnn_status find_args(struct cnn_reader *reader, const struct cnn_augment_info *info,
+                                 const yaml_node_t *node, const yaml_node_t *out[CNN_AUGMENT_MAX_ARGS],
+                                 const char *entry) {
     for (yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top;
          pair++) {
         const yaml_node_t *key = cnn_reader_node(reader, pair->key);
         int i = find_arg(info, key);
         if (i < 0)
             return cnn_reader_fail_in(reader, CNN_ERR_INPUT, key->start_mark, entry);
-        if (given[i])
+        if (out[i])
             return cnn_reader_fail_in(
                 reader,
                 cnn_fail(CNN_ERR_INPUT, "the argument `%s` stands here a second time", info->args[i].name),
                 key->start_mark, entry);
-        given[i] = true;
-        CNN_TRY(read_arg(reader, &info->args[i], cnn_reader_node(reader, pair->value), out->args[i], entry));
+        out[i] = cnn_reader_node(reader, pair->value);
     }
     return CNN_OK;
 }
 
-static enum cnn_status check_required(struct cnn_reader *reader, const struct cnn_augment_info *info,
-                                      const struct cnn_augment *op, yaml_mark_t mark, const char *entry) {
-    char shown[160];
+static enum cnn_status read_args(struct reading *reading, const yaml_node_t *node, struct cnn_augment *op,
+                                 const char *entry) {
+    const struct cnn_augment_info *info = &cnn_augment_table[op->kind];
+    const yaml_node_t *given[CNN_AUGMENT_MAX_ARGS] = {NULL};
+    CNN_TRY(find_args(reading->reader, info, node, given, entry));
+    for (int i = 0; i < info->n_args; i++)
+        if (given[i] && (info->args[i].type != CNN_ARG_WEIGHTS || given[0]))
+            CNN_TRY(read_arg(reading, &info->args[i], given[i], op, entry));
+    return CNN_OK;
+}
+
+// What one argument alone cannot know.
+static enum cnn_status check_args(struct cnn_reader *reader, const struct cnn_augment *op, yaml_mark_t mark,
+                                  const char *entry) {
+    char shown[CNN_EXPECTED_BYTES];
+    const struct cnn_augment_info *info = &cnn_augment_table[op->kind];
     usage(shown, sizeof shown, info);
     for (int i = 0; i < info->n_args; i++)
         if (isnan(op->args[i][0]))
@@ -111,25 +262,46 @@ static enum cnn_status check_required(struct cnn_reader *reader, const struct cn
                 reader,
                 cnn_fail(CNN_ERR_INPUT, "the argument `%s` is missing; write %s", info->args[i].name, shown),
                 mark, entry);
+    if (op->kind == CNN_AUGMENT_RAND_AUGMENT && op->args[1][0] >= op->args[2][0])
+        return cnn_reader_fail_in(
+            reader,
+            cnn_fail(CNN_ERR_INPUT, "`magnitude` is %g, allowed is 0 to %g, one below `num_magnitude_bins`",
+                     op->args[1][0], op->args[2][0] - 1),
+            mark, entry);
     return CNN_OK;
 }
 
+// The argument that a value without a name is for: the first, where all others only say how. NULL: none.
+static const struct cnn_augment_arg *unnamed_arg(const struct cnn_augment_info *info) {
+    static const char *const manners[] = {"p",     "interpolation", "fill", "padding_mode",
+                                          "value", "gain",          "salt", "mean"};
+    for (int i = 1; i < info->n_args; i++) {
+        bool is_manner = false;
+        for (size_t m = 0; m < sizeof manners / sizeof *manners; m++)
+            is_manner |= strcmp(info->args[i].name, manners[m]) == 0;
+        if (!is_manner)
+            return NULL;
+    }
+    return &info->args[0];
+}
+
 // The value behind `name:`. NULL: the name stands alone.
-static enum cnn_status read_value(struct cnn_reader *reader, const struct cnn_augment_info *info,
-                                  const yaml_node_t *node, struct cnn_augment *out, const char *entry) {
-    char shown[160], found[CNN_FOUND_BYTES];
+static enum cnn_status read_value(struct reading *reading, const yaml_node_t *node, struct cnn_augment *op,
+                                  const char *entry) {
+    char shown[CNN_EXPECTED_BYTES], found[CNN_FOUND_BYTES];
+    const struct cnn_augment_info *info = &cnn_augment_table[op->kind];
     struct cnn_scalar scalar = {"x", 1, false};
     if (node && node->type == YAML_SCALAR_NODE)
         scalar = cnn_node_scalar(node);
     if (!node || cnn_scalar_is_null(&scalar))
         return CNN_OK;
     if (node->type == YAML_MAPPING_NODE)
-        return read_args(reader, info, node, out, entry);
-    if (info->n_args == 1)
-        return read_arg(reader, &info->args[0], node, out->args[0], entry);
+        return read_args(reading, node, op, entry);
+    if (unnamed_arg(info))
+        return read_arg(reading, unnamed_arg(info), node, op, entry);
     usage(shown, sizeof shown, info);
     cnn_node_found(found, node);
-    return cnn_reader_fail_in(reader,
+    return cnn_reader_fail_in(reading->reader,
                               cnn_fail(CNN_ERR_INPUT, "found %s; name the arguments: %s", found, shown),
                               node->start_mark, entry);
 }
@@ -148,52 +320,97 @@ static int find_kind(const yaml_node_t *name) {
     return -1;
 }
 
-static enum cnn_status read_entry(struct cnn_reader *reader, const yaml_node_t *node, struct cnn_augment *out,
-                                  const char *path) {
-    const yaml_node_t *name = node, *value = NULL;
-    char entry[CNN_PATH_BYTES];
-    if (node->type == YAML_MAPPING_NODE) {
-        size_t pairs = (size_t)(node->data.mapping.pairs.top - node->data.mapping.pairs.start);
-        if (pairs != 1)
-            return cnn_reader_fail_in(
-                reader,
-                cnn_fail(CNN_ERR_INPUT, "found %zu names in one entry; begin each augmentation with `- `",
-                         pairs),
-                node->start_mark, path);
-        name = cnn_reader_node(reader, node->data.mapping.pairs.start->key);
-        value = cnn_reader_node(reader, node->data.mapping.pairs.start->value);
+// A random augmentation where only fixed ones may stand.
+static enum cnn_status refuse_random(struct cnn_reader *reader, const struct cnn_augment *op,
+                                     yaml_mark_t mark, const char *path) {
+    char fixed[CNN_EXPECTED_BYTES] = "";
+    const struct cnn_augment_info *info = &cnn_augment_table[op->kind];
+    for (int i = 0; i < CNN_N_AUGMENTS; i++) {
+        struct cnn_augment other = cnn_augment_default((enum cnn_augment_kind)i);
+        if (!cnn_augment_is_random(&other) && cnn_augment_arg_index(other.kind, "p") < 0)
+            cnn_append(fixed, sizeof fixed, "%s%s", *fixed ? ", " : "", cnn_augment_table[i].name);
     }
+    return cnn_reader_fail_in(
+        reader,
+        cnn_fail(
+            CNN_ERR_INPUT,
+            "found `%s`, which is random; evaluation pictures are always made the same way: allowed are %s%s",
+            info->name, fixed,
+            info->is_random ? "" : ", and this one with `p: 1` and single values for its ranges"),
+        mark, path);
+}
+
+// The name of an entry and what stands behind it, NULL where there is nothing.
+static enum cnn_status split_entry(struct cnn_reader *reader, const yaml_node_t *node,
+                                   const yaml_node_t **out_name, const yaml_node_t **out_value,
+                                   const char *path) {
+    *out_name = node;
+    *out_value = NULL;
+    if (node->type != YAML_MAPPING_NODE)
+        return CNN_OK;
+    size_t pairs = (size_t)(node->data.mapping.pairs.top - node->data.mapping.pairs.start);
+    if (pairs != 1)
+        return cnn_reader_fail_in(
+            reader,
+            cnn_fail(CNN_ERR_INPUT, "found %zu names in one entry; begin each augmentation with `- `", pairs),
+            node->start_mark, path);
+    *out_name = cnn_reader_node(reader, node->data.mapping.pairs.start->key);
+    *out_value = cnn_reader_node(reader, node->data.mapping.pairs.start->value);
+    return CNN_OK;
+}
+
+static enum cnn_status read_entry(struct reading *reading, const yaml_node_t *node, const char *path) {
+    const yaml_node_t *name, *value;
+    char entry[CNN_PATH_BYTES];
+    struct cnn_reader *reader = reading->reader;
+    CNN_TRY(split_entry(reader, node, &name, &value, path));
     int kind = find_kind(name);
     if (kind < 0)
         return cnn_reader_fail_in(reader, CNN_ERR_INPUT, name->start_mark, path);
-    const struct cnn_augment_info *info = &cnn_augment_table[kind];
-    out->kind = (enum cnn_augment_kind)kind;
-    for (int i = 0; i < info->n_args; i++)
-        memcpy(out->args[i], info->args[i].fallback, sizeof out->args[i]);
-    snprintf(entry, sizeof entry, "%.80s.%s", path, info->name);
-    CNN_TRY(read_value(reader, info, value, out, entry));
-    return check_required(reader, info, out, name->start_mark, entry);
+    if (reading->list->n == CNN_AUGMENT_MAX_OPS)
+        return cnn_reader_fail_in(reader,
+                                  cnn_fail(CNN_ERR_INPUT,
+                                           "too many augmentations; allowed: at most %d, those inside "
+                                           "others counted",
+                                           CNN_AUGMENT_MAX_OPS),
+                                  name->start_mark, path);
+    struct cnn_augment *op = &reading->list->ops[reading->list->n++];
+    *op = cnn_augment_default((enum cnn_augment_kind)kind);
+    snprintf(entry, sizeof entry, "%.130s.%s", path, cnn_augment_table[kind].name);
+    CNN_TRY(read_value(reading, value, op, entry));
+    CNN_TRY(check_args(reader, op, name->start_mark, entry));
+    if (reading->only_fixed && cnn_augment_is_random(op))
+        return refuse_random(reader, op, name->start_mark, path);
+    return CNN_OK;
 }
 
-enum cnn_status cnn_reader_augments(struct cnn_reader *reader, struct cnn_augment_list *out,
-                                    const yaml_node_t *node, const char *path) {
+// Goes as deep as the limit at most.
+static enum cnn_status read_list(struct reading *reading, const yaml_node_t *node, const char *path,
+                                 int *out_n) {
+    struct cnn_reader *reader = reading->reader;
     size_t n = node->type == YAML_SEQUENCE_NODE ? length_of(node) : 0;
     if (node->type != YAML_SEQUENCE_NODE)
         return cnn_reader_fail_in(reader,
                                   refuse_node(node, "a list, one augmentation a line, each begun with `- `"),
                                   node->start_mark, path);
-    if (n > CNN_AUGMENT_MAX_OPS)
+    if (reading->depth > CNN_AUGMENT_MAX_DEPTH)
         return cnn_reader_fail_in(
             reader,
-            cnn_fail(CNN_ERR_INPUT, "found %zu augmentations; allowed: at most %d", n, CNN_AUGMENT_MAX_OPS),
+            cnn_fail(CNN_ERR_INPUT, "lists stand inside lists more than %d deep", CNN_AUGMENT_MAX_DEPTH),
             node->start_mark, path);
-    memset(out, 0, sizeof *out);
     for (size_t i = 0; i < n; i++) {
         char item[CNN_PATH_BYTES];
-        snprintf(item, sizeof item, "%s[%zu]", path, i);
-        CNN_TRY(read_entry(reader, cnn_reader_node(reader, node->data.sequence.items.start[i]), &out->ops[i],
-                           item));
+        snprintf(item, sizeof item, "%.130s[%zu]", path, i);
+        CNN_TRY(read_entry(reading, item_of(reader, node, i), item));
     }
-    out->n = (int)n;
+    *out_n = (int)n;
     return CNN_OK;
+}
+
+enum cnn_status cnn_reader_augments(struct cnn_reader *reader, struct cnn_augment_list *out,
+                                    const yaml_node_t *node, const char *path) {
+    struct reading reading = {.reader = reader, .list = out, .only_fixed = strcmp(path, "augment.eval") == 0};
+    int n;
+    memset(out, 0, sizeof *out);
+    return read_list(&reading, node, path, &n);
 }

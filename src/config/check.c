@@ -77,20 +77,6 @@ static enum cnn_status check_stats(struct cnn_reader *reader) {
         there);
 }
 
-static enum cnn_status check_eval_augments(struct cnn_reader *reader) {
-    const struct cnn_augment_list *list = &reader->config->augment.eval;
-    for (int i = 0; i < list->n; i++) {
-        const struct cnn_augment_info *info = &cnn_augment_table[list->ops[i].kind];
-        if (info->is_random)
-            return cnn_reader_fail_option(
-                reader,
-                cnn_fail(CNN_ERR_INPUT, "found `%s`, which is random; allowed: resize, center_crop",
-                         info->name),
-                "augment.eval");
-    }
-    return CNN_OK;
-}
-
 static enum cnn_status check_batch(struct cnn_reader *reader) {
     int global = reader->config->train.batch.global, micro = reader->config->train.batch.micro;
     if (micro == CNN_AUTO || global % micro == 0)
@@ -221,7 +207,6 @@ enum cnn_status cnn_reader_check(struct cnn_reader *reader) {
     name_run(reader);
     CNN_TRY(check_run(reader));
     CNN_TRY(check_stats(reader));
-    CNN_TRY(check_eval_augments(reader));
     CNN_TRY(check_batch(reader));
     CNN_TRY(check_optimizer(reader));
     CNN_TRY(check_warmup(reader));

@@ -47,29 +47,12 @@ static void write_durations(FILE *file, const struct cnn_duration *values, int n
     fputc(']', file);
 }
 
-static void write_arg(FILE *file, const struct cnn_augment_arg *arg, const double value[2]) {
-    if (arg->type != CNN_ARG_RANGE) {
-        write_real(file, value[0]);
-        return;
-    }
-    fputc('[', file);
-    write_real(file, value[0]);
-    fputs(", ", file);
-    write_real(file, value[1]);
-    fputc(']', file);
-}
-
 static void write_augments(FILE *file, const struct cnn_augment_list *list, int indent) {
     if (list->n == 0)
         fputs(" []", file);
-    for (int i = 0; i < list->n; i++) {
-        const struct cnn_augment_info *info = &cnn_augment_table[list->ops[i].kind];
-        fprintf(file, "\n%*s- %s: {", indent, "", info->name);
-        for (int a = 0; a < info->n_args; a++) {
-            fprintf(file, "%s%s: ", a ? ", " : "", info->args[a].name);
-            write_arg(file, &info->args[a], list->ops[i].args[a]);
-        }
-        fputc('}', file);
+    for (int i = 0; i < list->n; i += 1 + cnn_augment_span(&list->ops[i])) {
+        fprintf(file, "\n%*s- ", indent, "");
+        cnn_augment_write(file, &list->ops[i]);
     }
 }
 

@@ -75,21 +75,34 @@ static void write_section(FILE *file, const char *name, const char *doc) {
 }
 
 static void write_arg(FILE *file, const struct cnn_augment_arg *arg) {
-    char number[2][CNN_NUMBER_BYTES], range[96];
-    const char *kind = arg->type == CNN_ARG_INT    ? "a whole number"
-                       : arg->type == CNN_ARG_REAL ? "a number"
-                                                   : "[low, high]";
-    cnn_format_bounds(range, sizeof range, kind, (struct cnn_bounds){arg->least, arg->most, false, false});
-    cnn_format_real(number[0], arg->fallback[0]);
-    cnn_format_real(number[1], arg->fallback[1]);
+    char allowed[CNN_EXPECTED_BYTES];
+    cnn_augment_expected(allowed, arg);
     fprintf(file, "| `%s` | ", arg->name);
-    if (isnan(arg->fallback[0]))
+    if (isnan(arg->fallback[0])) {
         fputs("must be given", file);
-    else if (arg->type == CNN_ARG_RANGE)
-        fprintf(file, "`[%s, %s]`", number[0], number[1]);
-    else
-        fprintf(file, "`%s`", number[0]);
-    fprintf(file, " | %s | %s |\n", range, arg->doc);
+    } else if (arg->type == CNN_ARG_WEIGHTS) {
+        fputs("none", file);
+    } else {
+        fputc('`', file);
+        cnn_augment_write_value(file, arg, arg->fallback);
+        fputc('`', file);
+    }
+    fprintf(file, " | %s | %s |\n", allowed, arg->doc);
+}
+
+static void write_augmentation(FILE *file, const struct cnn_augment_info *info) {
+    struct cnn_augment usual = cnn_augment_default((enum cnn_augment_kind)(info - cnn_augment_table));
+    bool has_p = cnn_augment_arg_index(usual.kind, "p") >= 0;
+    fprintf(file, "\n### %s\n\n%c%s.", info->name, info->doc[0] - 'a' + 'A', info->doc + 1);
+    if (info->is_random)
+        fputs(" Random: for `augment.train` only.", file);
+    else if (has_p)
+        fputs(" In `augment.eval` with `p: 1` and single values only.", file);
+    if (info->peer)
+        fprintf(file, " In torchvision: `%s`.", info->peer);
+    fputs("\n\n| Argument | Default | Allowed | What it is |\n|---|---|---|---|\n", file);
+    for (int a = 0; a < info->n_args; a++)
+        write_arg(file, &info->args[a]);
 }
 
 static void write_augmentations(FILE *file) {
@@ -99,15 +112,8 @@ static void write_augmentations(FILE *file) {
           "where there is\n"
           "only one argument, a name with its value (`- resize: 256`).\n",
           file);
-    for (int i = 0; i < CNN_N_AUGMENTS; i++) {
-        const struct cnn_augment_info *info = &cnn_augment_table[i];
-        fprintf(file,
-                "\n### %s\n\n%c%s.%s\n\n| Argument | Default | Allowed | What it is |\n|---|---|---|---|\n",
-                info->name, info->doc[0] - 'a' + 'A', info->doc + 1,
-                info->is_random ? " Random: for `augment.train` only." : "");
-        for (int a = 0; a < info->n_args; a++)
-            write_arg(file, &info->args[a]);
-    }
+    for (int i = 0; i < CNN_N_AUGMENTS; i++)
+        write_augmentation(file, &cnn_augment_table[i]);
 }
 
 enum cnn_status cnn_config_schema_markdown(char **out) {

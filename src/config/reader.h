@@ -10,7 +10,7 @@
 #define CNN_CONFIG_LIMIT_BYTES ((size_t)1 << 20)
 #define CNN_CONFIG_MAX_DEPTH 32
 #define CNN_CONFIG_MAX_NODES 20000
-#define CNN_PATH_BYTES 160 // of a key path in messages, "augment.train[31].random_resized_crop.scale"
+#define CNN_PATH_BYTES 160 // of a key path in messages; lists inside lists are cut
 
 // Where a value was given last; all zero: nowhere, it has its default.
 struct cnn_place {

@@ -1,6 +1,7 @@
 // `config schema`: the table of options and the table of augmentations as JSON.
 #include "config/options.h"
 #include "config/value.h"
+#include "config/words.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -14,9 +15,6 @@ static const char *const type_words[] = {
     [CNN_OPTION_DURATION] = "duration", [CNN_OPTION_DURATIONS] = "durations",
     [CNN_OPTION_STATS] = "numbers",     [CNN_OPTION_AUGMENTS] = "augmentations",
 };
-static const char *const arg_words[] = {
-    [CNN_ARG_INT] = "integer", [CNN_ARG_REAL] = "number", [CNN_ARG_RANGE] = "range"};
-
 static bool is_number(enum cnn_option_type type) {
     return type == CNN_OPTION_INT || type == CNN_OPTION_LONG || type == CNN_OPTION_REAL;
 }
@@ -65,18 +63,42 @@ static json_t *option_json(const struct cnn_option *option) {
     return json;
 }
 
+// As it is written in YAML: a number, a list of them or a word.
+static json_t *arg_default(const struct cnn_augment_arg *arg) {
+    int n = arg->type == CNN_ARG_RANGE || arg->type == CNN_ARG_PAIR || arg->type == CNN_ARG_SIZE ? 2
+            : arg->type == CNN_ARG_COLOR                                                         ? 3
+                                                                                                 : 1;
+    if (arg->type == CNN_ARG_CHOICE)
+        return json_string(arg->words[(int)arg->fallback[0]]);
+    if (arg->type == CNN_ARG_WEIGHTS)
+        return json_null();
+    if (n == 1)
+        return number(arg->fallback[0]);
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++)
+        json_array_append_new(list, number(arg->fallback[i]));
+    return list;
+}
+
 static json_t *arg_json(const struct cnn_augment_arg *arg) {
+    char allowed[CNN_EXPECTED_BYTES];
     json_t *json = json_object();
+    cnn_augment_expected(allowed, arg);
     json_object_set_new(json, "name", json_string(arg->name));
-    json_object_set_new(json, "type", json_string(arg_words[arg->type]));
+    json_object_set_new(json, "type", json_string(cnn_augment_arg_word(arg->type)));
     json_object_set_new(json, "required", json_boolean(isnan(arg->fallback[0])));
-    if (!isnan(arg->fallback[0]) && arg->type == CNN_ARG_RANGE)
-        json_object_set_new(json, "default",
-                            json_pack("[o, o]", number(arg->fallback[0]), number(arg->fallback[1])));
-    else if (!isnan(arg->fallback[0]))
-        json_object_set_new(json, "default", number(arg->fallback[0]));
-    json_object_set_new(json, "range",
-                        json_pack("{s:o, s:o}", "least", number(arg->least), "most", number(arg->most)));
+    if (!isnan(arg->fallback[0]))
+        json_object_set_new(json, "default", arg_default(arg));
+    if (arg->type == CNN_ARG_CHOICE) {
+        json_t *words = json_array();
+        for (int i = 0; arg->words[i]; i++)
+            json_array_append_new(words, json_string(arg->words[i]));
+        json_object_set_new(json, "choices", words);
+    } else if (arg->type != CNN_ARG_OPS) {
+        json_object_set_new(json, "range",
+                            json_pack("{s:o, s:o}", "least", number(arg->least), "most", number(arg->most)));
+    }
+    json_object_set_new(json, "allowed", json_string(allowed));
     json_object_set_new(json, "doc", json_string(arg->doc));
     return json;
 }
@@ -88,6 +110,8 @@ static json_t *augment_json(const struct cnn_augment_info *info) {
     json_object_set_new(json, "name", json_string(info->name));
     json_object_set_new(json, "doc", json_string(info->doc));
     json_object_set_new(json, "random", json_boolean(info->is_random));
+    if (info->peer)
+        json_object_set_new(json, "torchvision", json_string(info->peer));
     json_object_set_new(json, "arguments", args);
     return json;
 }

@@ -25,7 +25,7 @@ void cnn_node_found(char out[CNN_FOUND_BYTES], const yaml_node_t *node) {
 
 enum cnn_status cnn_fail_unknown(const char *kind, const char *word, size_t bytes, const char *const *names,
                                  size_t n) {
-    char found[CNN_FOUND_BYTES], allowed[512] = "", hint[96] = "";
+    char found[CNN_FOUND_BYTES], allowed[768] = "", hint[96] = "";
     const char *nearest = strlen(word) == bytes ? cnn_suggest(word, names, n) : NULL;
     cnn_format_found(found, word, bytes);
     for (size_t i = 0; i < n; i++)

@@ -70,13 +70,6 @@ static void append_choices(char *out, size_t out_bytes, const struct cnn_choice 
     }
 }
 
-static void append_augmentations(char *out, size_t out_bytes) {
-    cnn_append(out, out_bytes, "a list of augmentations (");
-    for (int i = 0; i < CNN_N_AUGMENTS; i++)
-        cnn_append(out, out_bytes, "%s%s", i ? ", " : "", cnn_augment_table[i].name);
-    cnn_append(out, out_bytes, ")");
-}
-
 void cnn_option_expected(char *out, size_t out_bytes, const struct cnn_option *option) {
     out[0] = '\0';
     if (option->has_auto)
@@ -111,7 +104,7 @@ void cnn_option_expected(char *out, size_t out_bytes, const struct cnn_option *o
         cnn_format_bounds(range, sizeof range, "a list of 1 or 3 numbers", option->bounds);
         break;
     case CNN_OPTION_AUGMENTS:
-        append_augmentations(out, out_bytes);
+        cnn_append(out, out_bytes, "a list of augmentations");
         break;
     }
     cnn_append(out, out_bytes, "%s", range);

@@ -20,6 +20,16 @@ void cnn_format_bounds(char *out, size_t out_bytes, const char *kind, struct cnn
 // The word of a choice, or NULL when no choice has that value.
 const char *cnn_choice_word(const struct cnn_choice *choices, int value);
 
+#define CNN_EXPECTED_BYTES 320
+// What is allowed for an argument of an augmentation.
+void cnn_augment_expected(char out[CNN_EXPECTED_BYTES], const struct cnn_augment_arg *arg);
+// The word of `config schema` for a kind of argument.
+const char *cnn_augment_arg_word(enum cnn_augment_arg_type type);
+// One argument's value as YAML (not CNN_ARG_OPS, CNN_ARG_WEIGHTS); a whole entry with those inside it,
+// "name: {argument: value, ...}".
+void cnn_augment_write_value(FILE *file, const struct cnn_augment_arg *arg, const double value[3]);
+void cnn_augment_write(FILE *file, const struct cnn_augment *op);
+
 // Appends to a bounded string; what does not fit is cut.
 void cnn_append(char *out, size_t out_bytes, const char *format, ...) CNN_PRINTF(3, 4);
 

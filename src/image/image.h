@@ -30,6 +30,8 @@ struct cnn_image_scratch {
     struct cnn_image_buffer resampled, lanes;  // between the two passes of a resize; its rows side by side
     struct cnn_image_buffer filters;           // the weights of a resize
     struct cnn_image_buffer padded, canvas[2]; // a region with its border; pictures between two resizes
+    struct cnn_image_buffer parts[2], spare;   // pictures inside a list; the one that an operation reads
+    struct cnn_image_buffer sums;              // one row of a blur
     double decode_s;                           // spent on JPEG and PNG so far, for those who measure
 };
 void cnn_image_scratch_finish(struct cnn_image_scratch *scratch);
@@ -49,8 +51,8 @@ enum cnn_status cnn_image_encode_jpeg(uint8_t **out, size_t *out_bytes, const ui
 enum cnn_status cnn_image_encode_png(uint8_t **out, size_t *out_bytes, const uint8_t *pixels, int h, int w,
                                      int c) CNN_MUST_CHECK;
 
-// A checked augmentation list, ready to run: every random number of a record is drawn in a fixed order from
-// `draws`.
+// A checked augmentation list, ready to run: the random numbers of a record are those of `draws`, of which
+// every entry of the list has a part of its own, by its position.
 struct cnn_policy;
 // Fails (CNN_ERR_INPUT) where the list cannot give pictures of one size: `fixed` says all records have size
 // stored_h x stored_w.

@@ -42,8 +42,9 @@ enum cnn_status cnn_image_buffer_reserve(struct cnn_image_buffer *buffer, size_t
 
 void cnn_image_scratch_finish(struct cnn_image_scratch *scratch) {
     struct cnn_image_buffer *const buffers[] = {
-        &scratch->pixels,  &scratch->upright, &scratch->resampled, &scratch->lanes,
-        &scratch->filters, &scratch->padded,  &scratch->canvas[0], &scratch->canvas[1],
+        &scratch->pixels,   &scratch->upright,  &scratch->resampled, &scratch->lanes,
+        &scratch->filters,  &scratch->padded,   &scratch->canvas[0], &scratch->canvas[1],
+        &scratch->parts[0], &scratch->parts[1], &scratch->spare,     &scratch->sums,
     };
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) {
         free(buffers[i]->data);

@@ -1,6 +1,7 @@
 #include "image/policy.h"
 
 #include "base/memory.h"
+#include "image/choose.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -17,16 +18,30 @@ static void know_size(struct knowledge *known, int h, int w) {
 
 static const char *name_of(const struct cnn_augment *op) { return cnn_augment_table[op->kind].name; }
 
+static int count_of(const struct cnn_augment_arg *arg) {
+    switch (arg->type) {
+    case CNN_ARG_RANGE:
+    case CNN_ARG_PAIR:
+        return 2;
+    case CNN_ARG_COLOR:
+        return 3;
+    default:
+        return 1;
+    }
+}
+
 static enum cnn_status check_args(const struct cnn_augment *op) {
-    if ((int)op->kind < 0 || op->kind >= CNN_N_AUGMENTS)
-        return cnn_fail(CNN_ERR_INPUT, "augment: unknown augmentation %d", (int)op->kind);
     const struct cnn_augment_info *info = &cnn_augment_table[op->kind];
     for (int i = 0; i < info->n_args; i++) {
         const struct cnn_augment_arg *arg = &info->args[i];
-        for (int v = 0; v < (arg->type == CNN_ARG_RANGE ? 2 : 1); v++)
+        for (int v = 0; v < count_of(arg); v++)
             if (!(op->args[i][v] >= arg->least && op->args[i][v] <= arg->most))
                 return cnn_fail(CNN_ERR_INPUT, "augment: %s: %s is %g, allowed is %g to %g", info->name,
                                 arg->name, op->args[i][v], arg->least, arg->most);
+        if (arg->type == CNN_ARG_SIZE && op->args[i][1] != 0 &&
+            !(op->args[i][1] >= arg->least && op->args[i][1] <= arg->most))
+            return cnn_fail(CNN_ERR_INPUT, "augment: %s: width %g, allowed is %g to %g", info->name,
+                            op->args[i][1], arg->least, arg->most);
         if (arg->type == CNN_ARG_RANGE && op->args[i][0] > op->args[i][1])
             return cnn_fail(CNN_ERR_INPUT, "augment: %s: %s goes from %g down to %g", info->name, arg->name,
                             op->args[i][0], op->args[i][1]);
@@ -34,16 +49,35 @@ static enum cnn_status check_args(const struct cnn_augment *op) {
     return CNN_OK;
 }
 
+static void size_of(const struct cnn_augment *op, int *h, int *w) {
+    *h = (int)op->args[0][0];
+    *w = op->args[0][1] > 0 ? (int)op->args[0][1] : *h;
+}
+
 static enum cnn_status follow_random_crop(struct knowledge *known, const struct cnn_augment *op) {
-    int size = (int)op->args[0][0], padding = (int)op->args[1][0];
-    if (known->shorter > 0 && size > known->shorter + 2 * padding)
-        return cnn_fail(CNN_ERR_INPUT,
-                        "augment: random_crop of %d does not fit into pictures whose shorter side is %d, "
-                        "with padding %d; "
-                        "make the padding larger or the size smaller",
-                        size, known->shorter, padding);
-    know_size(known, size, size);
+    int h, w, padding = (int)op->args[1][0];
+    size_of(op, &h, &w);
+    int have_h = known->size_known ? known->h : known->shorter;
+    int have_w = known->size_known ? known->w : known->shorter;
+    // Of pictures of which only the shorter side is known, either may be it.
+    bool fits = known->size_known ? h <= have_h + 2 * padding && w <= have_w + 2 * padding
+                                  : (h < w ? h : w) <= known->shorter + 2 * padding;
+    if ((known->size_known || known->shorter > 0) && !fits)
+        return cnn_fail(
+            CNN_ERR_INPUT,
+            "augment: random_crop of %d x %d does not fit into pictures whose shorter side is %d, "
+            "with padding %d; make the padding larger or the size smaller",
+            w, h, known->shorter, padding);
+    know_size(known, h, w);
     return CNN_OK;
+}
+
+static void follow_pad(struct knowledge *known, const struct cnn_augment *op) {
+    int across = 2 * (int)op->args[0][0], down = 2 * (int)op->args[0][1];
+    if (known->size_known)
+        know_size(known, known->h + down, known->w + across);
+    else if (known->shorter > 0)
+        known->shorter += across < down ? across : down;
 }
 
 static void follow_resize(struct knowledge *known, int side) {
@@ -60,22 +94,66 @@ static void follow_resize(struct knowledge *known, int side) {
         know_size(known, side, (int)longer);
 }
 
-static enum cnn_status follow(struct knowledge *known, const struct cnn_augment *op) {
-    CNN_TRY(check_args(op));
-    int size = (int)op->args[0][0];
+static enum cnn_status follow_leaf(struct knowledge *known, const struct cnn_augment *op) {
+    int h, w;
     switch (op->kind) {
     case CNN_AUGMENT_RANDOM_CROP:
         return follow_random_crop(known, op);
     case CNN_AUGMENT_RESIZE:
-        follow_resize(known, size);
+        follow_resize(known, (int)op->args[0][0]);
+        return CNN_OK;
+    case CNN_AUGMENT_PAD:
+        follow_pad(known, op);
         return CNN_OK;
     case CNN_AUGMENT_RANDOM_RESIZED_CROP:
     case CNN_AUGMENT_CENTER_CROP:
-        know_size(known, size, size);
+    case CNN_AUGMENT_RESIZE_EXACT:
+        size_of(op, &h, &w);
+        know_size(known, h, w);
         return CNN_OK;
     default:
         return CNN_OK;
     }
+}
+
+// What is known where it may have gone either way.
+static struct knowledge common(const struct knowledge *a, const struct knowledge *b) {
+    if (a->size_known && b->size_known && a->h == b->h && a->w == b->w)
+        return *a;
+    return (struct knowledge){.shorter = a->shorter == b->shorter ? a->shorter : 0};
+}
+
+static enum cnn_status follow_all(struct knowledge *known, const struct cnn_augment *op,
+                                  const struct cnn_augment *end);
+
+static enum cnn_status follow_choice(struct knowledge *known, const struct cnn_augment *op,
+                                     const struct cnn_augment *end) {
+    const struct knowledge before = *known;
+    for (const struct cnn_augment *in = op; in < end; in += 1 + cnn_augment_span(in)) {
+        struct knowledge after = before;
+        CNN_TRY(follow_all(&after, in, in + 1 + cnn_augment_span(in)));
+        *known = in == op ? after : common(known, &after);
+    }
+    return CNN_OK;
+}
+
+// As deep as the lists are, which is checked beforehand.
+static enum cnn_status follow_all(struct knowledge *known, const struct cnn_augment *op,
+                                  const struct cnn_augment *end) {
+    for (; op < end; op += 1 + cnn_augment_span(op)) {
+        const struct cnn_augment *in = op + 1, *in_end = in + cnn_augment_span(op);
+        const struct knowledge before = *known;
+        CNN_TRY(check_args(op));
+        if (op->kind == CNN_AUGMENT_RANDOM_CHOICE)
+            CNN_TRY(follow_choice(known, in, in_end));
+        else if (in < in_end)
+            CNN_TRY(follow_all(known, in, in_end));
+        else
+            CNN_TRY(follow_leaf(known, op));
+        if (op->kind == CNN_AUGMENT_RANDOM_APPLY && op->args[1][0] < 1)
+            *known = common(known, &before);
+    }
+    return CNN_OK;
 }
 
 static enum cnn_status output_size(struct knowledge *known, const struct cnn_augment_list *list, bool fixed,
@@ -84,8 +162,7 @@ static enum cnn_status output_size(struct knowledge *known, const struct cnn_aug
         return cnn_fail(CNN_ERR_INPUT, "augment: records of %d x %d pixels", h, w);
     if (fixed)
         know_size(known, h, w);
-    for (int i = 0; i < list->n; i++)
-        CNN_TRY(follow(known, &list->ops[i]));
+    CNN_TRY(follow_all(known, list->ops, list->ops + list->n));
     if (!known->size_known && list->n > 0)
         return cnn_fail(CNN_ERR_INPUT,
                         "augment: the pictures differ in size, and %s leaves them so; end the list with "
@@ -100,6 +177,13 @@ static enum cnn_status output_size(struct knowledge *known, const struct cnn_aug
     return CNN_OK;
 }
 
+static enum cnn_status check_kinds(const struct cnn_augment_list *list) {
+    for (int i = 0; i < list->n; i++)
+        if ((int)list->ops[i].kind < 0 || list->ops[i].kind >= CNN_N_AUGMENTS)
+            return cnn_fail(CNN_ERR_INPUT, "augment: unknown augmentation %d", (int)list->ops[i].kind);
+    return cnn_choose_check(list);
+}
+
 enum cnn_status cnn_policy_create(struct cnn_policy **out, const struct cnn_augment_list *list, bool fixed,
                                   int stored_h, int stored_w) {
     struct knowledge known = {0};
@@ -107,6 +191,7 @@ enum cnn_status cnn_policy_create(struct cnn_policy **out, const struct cnn_augm
     if (list->n < 0 || list->n > CNN_AUGMENT_MAX_OPS)
         return cnn_fail(CNN_ERR_INPUT, "augment: %d augmentations, at most %d are allowed", list->n,
                         CNN_AUGMENT_MAX_OPS);
+    CNN_TRY(check_kinds(list));
     CNN_TRY(output_size(&known, list, fixed, stored_h, stored_w));
     CNN_TRY(cnn_malloc(&policy, 1, sizeof *policy));
     *policy = (struct cnn_policy){.list = *list, .out_h = known.h, .out_w = known.w};

@@ -12,6 +12,15 @@ const char *cnn_encoding_name(enum cnn_encoding encoding) {
     return names[encoding];
 }
 
+void cnn_source_init_raw(struct cnn_source *source, const uint8_t *pixels, int h, int w, int c) {
+    source->encoding = CNN_ENCODING_RAW;
+    source->h = h;
+    source->w = w;
+    source->c = c;
+    source->orientation = 1;
+    source->raw = (struct cnn_view){pixels, (size_t)w * (size_t)c, h, w, c};
+}
+
 static enum cnn_status open_raw(struct cnn_source *source, const void *data, size_t bytes,
                                 const struct cnn_image_info *stored) {
     uint64_t pixels = (uint64_t)stored->h * (uint64_t)stored->w;
@@ -21,10 +30,7 @@ static enum cnn_status open_raw(struct cnn_source *source, const void *data, siz
     if (bytes != pixels * (uint64_t)stored->c)
         return cnn_fail(CNN_ERR_INPUT, "raw pixels: %zu bytes where %d x %d x %d were expected", bytes,
                         stored->h, stored->w, stored->c);
-    *source = (struct cnn_source){
-        .encoding = CNN_ENCODING_RAW, .h = stored->h, .w = stored->w, .c = stored->c, .orientation = 1};
-    source->raw =
-        (struct cnn_view){data, (size_t)stored->w * (size_t)stored->c, stored->h, stored->w, stored->c};
+    cnn_source_init_raw(source, data, stored->h, stored->w, stored->c);
     return CNN_OK;
 }
 

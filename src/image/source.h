@@ -19,6 +19,8 @@ struct cnn_source {
 // Reads the header. `stored` as for cnn_policy_apply. Closes itself where it fails.
 enum cnn_status cnn_source_open(struct cnn_source *source, const void *data, size_t bytes,
                                 const struct cnn_image_info *stored) CNN_MUST_CHECK;
+// Pixels that lie in memory, h * w * c contiguous bytes. Needs no close.
+void cnn_source_init_raw(struct cnn_source *source, const uint8_t *pixels, int h, int w, int c);
 // The largest shift <= 3 for which cnn_source_read may be asked and w x h shrunk by 2^shift is still at least
 // out_w x out_h.
 int cnn_source_shift(const struct cnn_source *source, int w, int h, int out_w, int out_h);

@@ -16,9 +16,10 @@ static void require(int condition) {
 }
 
 static struct cnn_policy *crop_policy(void) {
-    struct cnn_augment_list list = {2,
-                                    {{CNN_AUGMENT_RANDOM_RESIZED_CROP, {{SIDE}, {0.01, 1}, {0.5, 2}}},
-                                     {CNN_AUGMENT_FLIP_HORIZONTAL, {{0.5}}}}};
+    struct cnn_augment_list list = {
+        2,
+        {{.kind = CNN_AUGMENT_RANDOM_RESIZED_CROP, .args = {{SIDE}, {0.01, 1}, {0.5, 2}}},
+         {.kind = CNN_AUGMENT_FLIP_HORIZONTAL, .args = {{0.5}}}}};
     struct cnn_policy *policy = NULL;
     require(cnn_policy_create(&policy, &list, false, 0, 0) == CNN_OK);
     return policy;

@@ -9,7 +9,8 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "image/image.h"
+#include "image/choose.h"
+#include "image/plan.h"
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,5 +74,16 @@ static inline const char *test_data(void) {
 }
 
 static inline struct cnn_draws draws_of(uint64_t i) { return cnn_draws_of(7, CNN_PURPOSE_TEST, 1, i); }
+
+// The plan of a list that only moves the window.
+static inline enum cnn_status draw_plan(struct cnn_plan *plan, const struct cnn_augment_list *list, int h,
+                                        int w, struct cnn_draws draws) {
+    struct cnn_chosen chosen;
+    cnn_choose(&chosen, list, draws);
+    cnn_plan_init(plan, h, w);
+    for (int i = 0; i < chosen.n; i++)
+        CNN_TRY(cnn_plan_add(plan, chosen.ops[i].op, chosen.ops[i].draws));
+    return CNN_OK;
+}
 
 #endif

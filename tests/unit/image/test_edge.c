@@ -11,8 +11,8 @@ static const char *const refused[] = {
 
 static bool is_decodable(const char *name) {
     const char *dot = strrchr(name, '.');
-    if (strncmp(name, "corrupt/", 8) == 0)
-        return false;
+    if (strncmp(name, "corrupt/", 8) == 0) // bytes between two segments lose nothing
+        return strcmp(name, "corrupt/jpeg_ff00_header.jpg") == 0;
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
         if (strcmp(name, refused[i]) == 0)
             return false;
@@ -21,9 +21,10 @@ static bool is_decodable(const char *name) {
 
 static void check_decoded(const char *name, const uint8_t *data, size_t bytes, const uint8_t *pixels,
                           const struct cnn_image_info *info) {
-    struct cnn_augment_list ops = {2,
-                                   {{CNN_AUGMENT_RANDOM_RESIZED_CROP, {{32}, {0.08, 1}, {0.75, 4.0 / 3}}},
-                                    {CNN_AUGMENT_FLIP_HORIZONTAL, {{0.5}}}}};
+    struct cnn_augment_list ops = {
+        2,
+        {{.kind = CNN_AUGMENT_RANDOM_RESIZED_CROP, .args = {{32}, {0.08, 1}, {0.75, 4.0 / 3}}},
+         {.kind = CNN_AUGMENT_FLIP_HORIZONTAL, .args = {{0.5}}}}};
     struct cnn_policy *policy;
     struct cnn_image_scratch scratch = {0};
     struct cnn_image_info probed, raw = {CNN_ENCODING_RAW, info->h, info->w, 3};

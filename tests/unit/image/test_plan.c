@@ -1,6 +1,5 @@
 #include "picture.h"
 
-#include "image/plan.h"
 #include <math.h>
 
 static struct cnn_augment_list list_of(int n, const struct cnn_augment *ops) {
@@ -10,19 +9,21 @@ static struct cnn_augment_list list_of(int n, const struct cnn_augment *ops) {
 }
 
 static void check_resize(int h, int w, int side, int out_h, int out_w) {
-    struct cnn_augment_list list = list_of(1, &(struct cnn_augment){CNN_AUGMENT_RESIZE, {{side}}});
+    struct cnn_augment_list list =
+        list_of(1, &(struct cnn_augment){.kind = CNN_AUGMENT_RESIZE, .args = {{side}}});
     struct cnn_plan plan;
     int got_h, got_w;
-    assert_ok(cnn_plan_draw(&plan, &list, h, w, draws_of(0)));
+    assert_ok(draw_plan(&plan, &list, h, w, draws_of(0)));
     cnn_plan_output(&plan, &got_h, &got_w);
     assert_int_equal(got_h, out_h);
     assert_int_equal(got_w, out_w);
 }
 
 static void check_center_crop(int h, int w, int size, int y, int x) {
-    struct cnn_augment_list list = list_of(1, &(struct cnn_augment){CNN_AUGMENT_CENTER_CROP, {{size}}});
+    struct cnn_augment_list list =
+        list_of(1, &(struct cnn_augment){.kind = CNN_AUGMENT_CENTER_CROP, .args = {{size}}});
     struct cnn_plan plan;
-    assert_ok(cnn_plan_draw(&plan, &list, h, w, draws_of(0)));
+    assert_ok(draw_plan(&plan, &list, h, w, draws_of(0)));
     assert_int_equal(plan.n, 1);
     struct cnn_rect window = plan.stages[0].window;
     assert_int_equal(window.y, y);
@@ -44,8 +45,8 @@ static void test_sizes_round_as_in_torchvision(void **state) {
     fclose(list);
 }
 
-static const struct cnn_augment RANDOM_RESIZED_CROP = {CNN_AUGMENT_RANDOM_RESIZED_CROP,
-                                                       {{16}, {0.08, 1}, {0.75, 4.0 / 3}}};
+static const struct cnn_augment RANDOM_RESIZED_CROP = {.kind = CNN_AUGMENT_RANDOM_RESIZED_CROP,
+                                                       .args = {{16}, {0.08, 1}, {0.75, 4.0 / 3}}};
 
 // Areas are uniform over the asked range and logarithms of ratios too, where the picture is square and few
 // tries fail.
@@ -57,7 +58,7 @@ static void test_random_resized_crop_draws_what_it_says(void **state) {
     int areas[BINS] = {0}, ratios[BINS] = {0}, columns[2] = {0};
     for (int i = 0; i < N; i++) {
         struct cnn_plan plan;
-        assert_ok(cnn_plan_draw(&plan, &list, SIDE, SIDE, draws_of((uint64_t)i)));
+        assert_ok(draw_plan(&plan, &list, SIDE, SIDE, draws_of((uint64_t)i)));
         struct cnn_rect cut = plan.stages[0].window;
         assert_true(cnn_rect_contains((struct cnn_rect){0, 0, SIDE, SIDE}, cut));
         double area = (double)cut.w * cut.h / (SIDE * SIDE),
@@ -80,7 +81,7 @@ static void test_random_resized_crop_reaches_every_corner(void **state) {
     bool left = false, right = false, top = false, bottom = false, whole = false;
     for (int i = 0; i < 3000; i++) {
         struct cnn_plan plan;
-        assert_ok(cnn_plan_draw(&plan, &list, 20, 22, draws_of((uint64_t)i)));
+        assert_ok(draw_plan(&plan, &list, 20, 22, draws_of((uint64_t)i)));
         struct cnn_rect cut = plan.stages[0].window;
         assert_true(cnn_rect_contains((struct cnn_rect){0, 0, 22, 20}, cut));
         left |= cut.x == 0 && cut.w < 22;
@@ -98,24 +99,25 @@ static void test_random_resized_crop_falls_back(void **state) {
     op.args[1][0] = op.args[1][1] = 1;
     struct cnn_augment_list list = list_of(1, &op);
     struct cnn_plan plan;
-    assert_ok(cnn_plan_draw(&plan, &list, 10, 1000, draws_of(1)));
+    assert_ok(draw_plan(&plan, &list, 10, 1000, draws_of(1)));
     struct cnn_rect cut = plan.stages[0].window;
     assert_true(cut.h == 10 && cut.w == 13 && cut.y == 0 && cut.x == 493);
-    assert_ok(cnn_plan_draw(&plan, &list, 900, 30, draws_of(1)));
+    assert_ok(draw_plan(&plan, &list, 900, 30, draws_of(1)));
     cut = plan.stages[0].window;
     assert_true(cut.h == 40 && cut.w == 30 && cut.x == 0 && cut.y == 430);
-    assert_ok(cnn_plan_draw(&plan, &list, 1, 1, draws_of(1)));
+    assert_ok(draw_plan(&plan, &list, 1, 1, draws_of(1)));
     cut = plan.stages[0].window;
     assert_true(cut.h == 1 && cut.w == 1);
 }
 
 static void test_random_crop_is_uniform(void **state) {
-    struct cnn_augment_list list = list_of(1, &(struct cnn_augment){CNN_AUGMENT_RANDOM_CROP, {{32}, {4}}});
+    struct cnn_augment_list list =
+        list_of(1, &(struct cnn_augment){.kind = CNN_AUGMENT_RANDOM_CROP, .args = {{32}, {4}}});
     enum { N = 16200 };
     int seen[9][9] = {{0}};
     for (int i = 0; i < N; i++) {
         struct cnn_plan plan;
-        assert_ok(cnn_plan_draw(&plan, &list, 32, 32, draws_of((uint64_t)i)));
+        assert_ok(draw_plan(&plan, &list, 32, 32, draws_of((uint64_t)i)));
         struct cnn_rect cut = plan.stages[0].window;
         assert_true(cut.w == 32 && cut.h == 32);
         assert_in_range(cut.x + 4, 0, 8);
@@ -131,11 +133,11 @@ static void test_flip_has_its_probability(void **state) {
     static const double chances[] = {0, 0.3, 1};
     for (int k = 0; k < 3; k++) {
         struct cnn_augment_list list =
-            list_of(1, &(struct cnn_augment){CNN_AUGMENT_FLIP_HORIZONTAL, {{chances[k]}}});
+            list_of(1, &(struct cnn_augment){.kind = CNN_AUGMENT_FLIP_HORIZONTAL, .args = {{chances[k]}}});
         int n = 0;
         for (int i = 0; i < 10000; i++) {
             struct cnn_plan plan;
-            assert_ok(cnn_plan_draw(&plan, &list, 5, 5, draws_of((uint64_t)i)));
+            assert_ok(draw_plan(&plan, &list, 5, 5, draws_of((uint64_t)i)));
             n += plan.flip;
         }
         assert_true(fabs(n - 10000 * chances[k]) <= 230);
@@ -143,13 +145,15 @@ static void test_flip_has_its_probability(void **state) {
 }
 
 static void test_what_does_not_fit_is_refused(void **state) {
-    struct cnn_augment_list crop = list_of(1, &(struct cnn_augment){CNN_AUGMENT_RANDOM_CROP, {{32}, {0}}});
+    struct cnn_augment_list crop =
+        list_of(1, &(struct cnn_augment){.kind = CNN_AUGMENT_RANDOM_CROP, .args = {{32}, {0}}});
     struct cnn_plan plan;
-    assert_int_equal(cnn_plan_draw(&plan, &crop, 31, 50, draws_of(0)), CNN_ERR_INPUT);
-    assert_int_equal(cnn_plan_draw(&plan, &crop, 50, 31, draws_of(0)), CNN_ERR_INPUT);
-    assert_ok(cnn_plan_draw(&plan, &crop, 32, 32, draws_of(0)));
-    struct cnn_augment_list resize = list_of(1, &(struct cnn_augment){CNN_AUGMENT_RESIZE, {{4096}}});
-    assert_int_equal(cnn_plan_draw(&plan, &resize, 1, 65500, draws_of(0)), CNN_ERR_INPUT);
+    assert_int_equal(draw_plan(&plan, &crop, 31, 50, draws_of(0)), CNN_ERR_INPUT);
+    assert_int_equal(draw_plan(&plan, &crop, 50, 31, draws_of(0)), CNN_ERR_INPUT);
+    assert_ok(draw_plan(&plan, &crop, 32, 32, draws_of(0)));
+    struct cnn_augment_list resize =
+        list_of(1, &(struct cnn_augment){.kind = CNN_AUGMENT_RESIZE, .args = {{4096}}});
+    assert_int_equal(draw_plan(&plan, &resize, 1, 65500, draws_of(0)), CNN_ERR_INPUT);
 }
 
 int main(void) {

@@ -1,53 +1,50 @@
 #include "picture.h"
 
-#include "image/plan.h"
 #include "image/resample.h"
 #include <math.h>
 
-#define CROP(size, padding)                                                                                  \
-    {                                                                                                        \
-        CNN_AUGMENT_RANDOM_CROP, {                                                                           \
-            {size}, { padding }                                                                              \
-        }                                                                                                    \
-    }
-#define RESIZED_CROP(size)                                                                                   \
-    {                                                                                                        \
-        CNN_AUGMENT_RANDOM_RESIZED_CROP, {                                                                   \
-            {size}, {0.08, 1}, { 0.75, 4.0 / 3 }                                                             \
-        }                                                                                                    \
-    }
-#define FLIP(p)                                                                                              \
-    {                                                                                                        \
-        CNN_AUGMENT_FLIP_HORIZONTAL, {                                                                       \
-            { p }                                                                                            \
-        }                                                                                                    \
-    }
-#define RESIZE(side)                                                                                         \
-    {                                                                                                        \
-        CNN_AUGMENT_RESIZE, {                                                                                \
-            { side }                                                                                         \
-        }                                                                                                    \
-    }
-#define CENTER(size)                                                                                         \
-    {                                                                                                        \
-        CNN_AUGMENT_CENTER_CROP, {                                                                           \
-            { size }                                                                                         \
-        }                                                                                                    \
-    }
+// clang-format off
+#define CROP(side, padding) {.kind = CNN_AUGMENT_RANDOM_CROP, .args = {{side}, {padding}}}
+#define RESIZED_CROP(side) {.kind = CNN_AUGMENT_RANDOM_RESIZED_CROP, .args = {{side}, {0.08, 1}, {0.75, 4.0 / 3}}}
+#define FLIP(p) {.kind = CNN_AUGMENT_FLIP_HORIZONTAL, .args = {{p}}}
+#define FLIP_VERTICAL(p) {.kind = CNN_AUGMENT_FLIP_VERTICAL, .args = {{p}}}
+#define RESIZE(side) {.kind = CNN_AUGMENT_RESIZE, .args = {{side}}}
+#define RESIZE_EXACT(h, w) {.kind = CNN_AUGMENT_RESIZE_EXACT, .args = {{h, w}}}
+#define CENTER(side) {.kind = CNN_AUGMENT_CENTER_CROP, .args = {{side}}}
+#define PAD(across, down, mode, fill) {.kind = CNN_AUGMENT_PAD, .args = {{across, down}, {mode}, {fill, fill, fill}}}
+#define CROP_BORDER(side, padding, mode, fill) \
+    {.kind = CNN_AUGMENT_RANDOM_CROP, .args = {{side}, {padding}, {mode}, {fill, fill, fill}}}
+// clang-format on
 
 // A picture being taken through a list by plain loops, one augmentation after the other.
 struct plain {
     int h, w, c;
     uint8_t *pixels;
+    struct cnn_border border;
 };
 
+static int mirrored(int i, int n) {
+    while (n > 1 && (i < 0 || i >= n))
+        i = i < 0 ? -i : 2 * n - 2 - i;
+    return n > 1 ? i : 0;
+}
+
+static int clamped(int i, int n) { return i < 0 ? 0 : i < n ? i : n - 1; }
+
 static uint8_t plain_at(const struct plain *p, int y, int x, int k) {
-    return y < 0 || x < 0 || y >= p->h || x >= p->w ? 0 : p->pixels[(y * p->w + x) * p->c + k];
+    bool inside = y >= 0 && x >= 0 && y < p->h && x < p->w;
+    if (!inside && p->border.mode == CNN_BORDER_CONSTANT)
+        return p->border.fill[k];
+    if (p->border.mode == CNN_BORDER_EDGE)
+        y = clamped(y, p->h), x = clamped(x, p->w);
+    if (p->border.mode == CNN_BORDER_REFLECT)
+        y = mirrored(y, p->h), x = mirrored(x, p->w);
+    return p->pixels[(y * p->w + x) * p->c + k];
 }
 
 static void plain_become(struct plain *p, int h, int w, uint8_t *pixels) {
     free(p->pixels);
-    *p = (struct plain){h, w, p->c, pixels};
+    *p = (struct plain){h, w, p->c, pixels, {0}};
 }
 
 static void plain_cut(struct plain *p, int y, int x, int h, int w) {
@@ -57,6 +54,15 @@ static void plain_cut(struct plain *p, int y, int x, int h, int w) {
             for (int k = 0; k < p->c; k++)
                 *next++ = plain_at(p, y + v, x + u, k);
     plain_become(p, h, w, out);
+}
+
+static void plain_flip_vertical(struct plain *p) {
+    uint8_t *out = malloc((size_t)(p->h * p->w * p->c)), *next = out;
+    for (int v = 0; v < p->h; v++)
+        for (int u = 0; u < p->w; u++)
+            for (int k = 0; k < p->c; k++)
+                *next++ = plain_at(p, p->h - 1 - v, u, k);
+    plain_become(p, p->h, p->w, out);
 }
 
 static void plain_flip(struct plain *p) {
@@ -83,21 +89,20 @@ static void plain_resize(struct plain *p, int h, int w) {
     plain_become(p, h, w, out);
 }
 
-// The draws of one augmentation, learnt from a plan of it alone; `draws` moves on as the list's do.
-static void plain_step(struct plain *p, const struct cnn_augment *op, struct cnn_draws *draws) {
+// The draws of one augmentation, learnt from a plan of it alone.
+static void plain_step(struct plain *p, const struct cnn_augment *op, struct cnn_draws draws) {
     struct cnn_augment_list one = {.n = 1, .ops = {*op}};
     struct cnn_plan plan;
-    assert_ok(cnn_plan_draw(&plan, &one, p->h, p->w, *draws));
+    assert_ok(draw_plan(&plan, &one, p->h, p->w, draws));
     struct cnn_rect cut = plan.stages[0].window;
+    p->border = plan.stages[0].border;
     plain_cut(p, cut.y, cut.x, cut.h, cut.w);
     if (plan.n == 2)
         plain_resize(p, plan.stages[0].h, plan.stages[0].w);
     if (plan.flip)
         plain_flip(p);
-    if (op->kind == CNN_AUGMENT_RANDOM_CROP)
-        cnn_draw_u32(draws), cnn_draw_u32(draws);
-    if (op->kind == CNN_AUGMENT_FLIP_HORIZONTAL)
-        cnn_draw_uniform(draws);
+    if (plan.flip_vertical)
+        plain_flip_vertical(p);
 }
 
 struct chain {
@@ -126,6 +131,36 @@ static const struct chain chains[] = {
     // Mirroring is put off until the end, where a centre may round to the other side.
     {"flip, resize", 37, 53, {3, {FLIP(0.5), RESIZE(24), CENTER(20)}}, false},
     {"resized crop, flip", 60, 70, {2, {RESIZED_CROP(24), FLIP(0.5)}}, true},
+    {"both flips, crop", 31, 33, {3, {FLIP(0.5), FLIP_VERTICAL(0.5), CROP(24, 3)}}, true},
+    {"crop, both flips", 31, 33, {3, {CROP(24, 3), FLIP_VERTICAL(0.5), FLIP(0.5)}}, true},
+    {"resized crop, both flips", 60, 70, {3, {RESIZED_CROP(24), FLIP_VERTICAL(0.5), FLIP(0.5)}}, true},
+    {"exact resize, crop", 60, 70, {2, {RESIZE_EXACT(20, 33), CROP(20, 2)}}, true},
+    {"white border", 20, 30, {2, {PAD(3, 5, CNN_BORDER_CONSTANT, 255), FLIP(0.5)}}, true},
+    {"white border, crop",
+     20,
+     20,
+     {2, {CROP_BORDER(20, 4, CNN_BORDER_CONSTANT, 255), FLIP_VERTICAL(0.5)}},
+     true},
+    {"white around black", 9, 9, {3, {PAD(2, 2, 0, 0), PAD(3, 1, 0, 255), FLIP(0.5)}}, true},
+    {"mirrored border, crop", 20, 20, {3, {PAD(4, 4, CNN_BORDER_REFLECT, 0), CROP(20, 0), FLIP(0.5)}}, true},
+    {"mirrored border of a crop",
+     20,
+     24,
+     {3, {CENTER(8), PAD(3, 3, CNN_BORDER_REFLECT, 0), FLIP(0.5)}},
+     true},
+    {"mirrored often", 5, 3, {2, {PAD(20, 11, CNN_BORDER_REFLECT, 0), FLIP_VERTICAL(0.5)}}, true},
+    {"one row mirrored", 1, 6, {1, {PAD(4, 2, CNN_BORDER_REFLECT, 0)}}, true},
+    {"edges, crop", 20, 20, {2, {CROP_BORDER(22, 6, CNN_BORDER_EDGE, 0), FLIP(0.5)}}, true},
+    {"edges only", 10, 10, {1, {CROP_BORDER(4, 40, CNN_BORDER_EDGE, 0)}}, true},
+    {"edges, resize", 20, 20, {3, {PAD(4, 4, CNN_BORDER_EDGE, 0), RESIZE(15), CENTER(13)}}, true},
+    {"resize, edges, crop", 20, 27, {3, {RESIZE(15), PAD(6, 6, CNN_BORDER_EDGE, 0), CROP(12, 0)}}, true},
+    {"edges around mirrors",
+     9,
+     7,
+     {3, {PAD(4, 4, CNN_BORDER_REFLECT, 0), PAD(2, 2, CNN_BORDER_EDGE, 0), FLIP(0.5)}},
+     true},
+    {"black around edges", 9, 7, {3, {PAD(4, 4, CNN_BORDER_EDGE, 0), CENTER(20), FLIP_VERTICAL(0.5)}}, true},
+    {"edges, crop, white", 9, 7, {3, {PAD(4, 4, CNN_BORDER_EDGE, 0), CENTER(11), PAD(1, 2, 0, 255)}}, true},
 };
 
 static void check_chain(const struct chain *chain, int c, uint64_t record) {
@@ -133,20 +168,11 @@ static void check_chain(const struct chain *chain, int c, uint64_t record) {
     struct cnn_policy *policy;
     struct cnn_image_scratch scratch = {0};
     struct cnn_image_info stored = {CNN_ENCODING_RAW, chain->h, chain->w, c};
-    struct plain plain = {chain->h, chain->w, c, texture_picture(chain->h, chain->w, c)};
+    struct plain plain = {chain->h, chain->w, c, texture_picture(chain->h, chain->w, c), {0}};
     uint8_t *in = texture_picture(chain->h, chain->w, c);
-    struct cnn_draws draws = draws_of(record), moving = draws;
-    for (int i = 0; i < chain->list.n; i++) {
-        if (chain->list.ops[i].kind == CNN_AUGMENT_RANDOM_RESIZED_CROP) { // as many draws as it takes
-            struct cnn_plan plan;
-            assert_ok(cnn_plan_draw(&plan, &chain->list, chain->h, chain->w, draws));
-            plain_step(&plain, &chain->list.ops[i], &moving);
-            if (plan.flip)
-                plain_flip(&plain);
-            break;
-        }
-        plain_step(&plain, &chain->list.ops[i], &moving);
-    }
+    struct cnn_draws draws = draws_of(record);
+    for (int i = 0; i < chain->list.n; i++)
+        plain_step(&plain, &chain->list.ops[i], cnn_draws_at(draws, i));
     int h, w;
     assert_ok(cnn_policy_create(&policy, &chain->list, true, chain->h, chain->w));
     cnn_policy_output(policy, &h, &w);
@@ -348,8 +374,10 @@ static void test_lists_that_give_no_one_size(void **state) {
     refuse(2, (struct cnn_augment[]){RESIZE(30), CROP(32, 0)}, false, 0, 0, "does not fit");
     refuse(1, (struct cnn_augment[]){CENTER(0)}, true, 32, 32, "size");
     refuse(1, (struct cnn_augment[]){FLIP(1.5)}, true, 32, 32, "allowed");
-    refuse(1, (struct cnn_augment[]){{CNN_AUGMENT_RANDOM_RESIZED_CROP, {{8}, {0.5, 0.1}, {0.75, 1.3}}}}, true,
-           32, 32, "down to");
+    refuse(1,
+           (struct cnn_augment[]){
+               {.kind = CNN_AUGMENT_RANDOM_RESIZED_CROP, .args = {{8}, {0.5, 0.1}, {0.75, 1.3}}}},
+           true, 32, 32, "down to");
     refuse(0, NULL, true, 0, 32, "0");
     int h, w;
     struct cnn_policy *policy;
