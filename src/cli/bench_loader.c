@@ -1,6 +1,7 @@
 // `bench loader`: the loader alone, as training would run it, and what keeps it from being faster.
 #include "base/clock.h"
 #include "base/cpus.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "cli/args.h"
 #include "cli/commands.h"
@@ -19,7 +20,7 @@
 #define DEFAULT_SECONDS 5.0
 
 struct request {
-    const char *config;
+    const char *source; // a config, or the folder of a dataset
     bool json;
     int64_t batches; // 0: for DEFAULT_SECONDS
     struct cnn_strings set;
@@ -31,13 +32,14 @@ struct bench {
     struct cnn_dataset *dataset;
     struct cnn_plan plan;
     int threads, channels;
+    double open_s; // what opening the dataset took
 };
 
 // Of this rank; summed over ranks they are the job's. All double, so that they sum in one call.
 struct sums {
     double images, batches, bytes, bad, images_per_s;
-    double wall_s, cpu_s, queued_s, read_s, decode_s, wait_s, first_s, queue;
-    double threads, processors;
+    double wall_s, cpu_s, queued_s, read_s, decode_s, augment_s, wait_s, first_s, queue;
+    double threads, processors, open_s, batch_bytes, peak_bytes;
 };
 #define N_SUMS (sizeof(struct sums) / sizeof(double))
 
@@ -46,6 +48,12 @@ static double processor_s(void) {
     getrusage(RUSAGE_SELF, &usage);
     return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
            1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+static double peak_bytes(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return 1024.0 * (double)usage.ru_maxrss;
 }
 
 // Seconds all threads of this process were ready to run and had no processor; 0 where the kernel does not
@@ -107,6 +115,7 @@ static enum cnn_status measure(struct cnn_loader *loader, const struct bench *be
     double share = sums->images / (double)(records > 0 ? records : 1);
     sums->read_s = (after.read_s - before.read_s) * share;
     sums->decode_s = (after.decode_s - before.decode_s) * share;
+    sums->augment_s = (after.augment_s - before.augment_s) * share;
     sums->bytes = (double)(after.bytes_read - before.bytes_read) * share;
     sums->bad = (double)after.bad_records;
     sums->queue = after.queue_mean;
@@ -128,6 +137,9 @@ static enum cnn_status run_rank(const struct bench *bench, int64_t batches, stru
     struct cnn_loader *loader = NULL;
     CNN_TRY(cnn_comm_agree(bench->comm, cnn_loader_create(&loader, &options)));
     enum cnn_status status = measure(loader, bench, batches, sums);
+    sums->batch_bytes = (double)cnn_loader_bytes(loader);
+    sums->peak_bytes = peak_bytes();
+    sums->open_s = bench->open_s;
     cnn_loader_destroy(loader);
     sums->threads = bench->threads;
     sums->processors = cnn_cpus_share(cnn_comm_local_size(bench->comm));
@@ -135,12 +147,43 @@ static enum cnn_status run_rank(const struct bench *bench, int64_t batches, stru
     return cnn_comm_allreduce(bench->comm, sums, N_SUMS, CNN_COMM_F64, CNN_REDUCE_SUM);
 }
 
+// The usual recipe for a dataset without a config: batches of 64; small pictures of one size are shifted by
+// up to 4 pixels, others cropped at random to 224; both are flipped.
+static enum cnn_status usual_config(struct bench *bench, const struct request *request) {
+    const struct cnn_shard_header *header = cnn_dataset_header(bench->dataset);
+    bool small = header->h > 0 && header->h == header->w && header->h < 160;
+    uint64_t size = (uint64_t)cnn_comm_size(bench->comm), share = cnn_dataset_count(bench->dataset) / size;
+    uint64_t micro = share < 1 ? 1 : share < 64 ? share : 64;
+    char text[256], crop[96];
+    if (small)
+        snprintf(crop, sizeof crop, "random_crop: {size: %d, padding: 4}", header->h);
+    else
+        snprintf(crop, sizeof crop, "random_resized_crop: {size: 224}");
+    int n = snprintf(text, sizeof text,
+                     "augment: {train: [%s, flip_horizontal]}\n"
+                     "train: {batch: {global: %" PRIu64 ", micro: %" PRIu64 "}}\n",
+                     crop, micro * size, micro);
+    CNN_TRY(cnn_config_parse(bench->config, "the usual recipe", text, (size_t)n, request->set.items,
+                             (size_t)request->set.n));
+    return cnn_path_format(bench->config->data.train, sizeof bench->config->data.train, "%s",
+                           request->source);
+}
+
+static enum cnn_status read_config(struct bench *bench, const struct request *request) {
+    bool is_dataset = cnn_folder_exists(request->source);
+    CNN_TRY(cnn_calloc(&bench->config, 1, sizeof *bench->config));
+    if (!is_dataset)
+        CNN_TRY(cnn_config_read(bench->config, request->source, request->set.items, (size_t)request->set.n));
+    double begun = cnn_clock_s();
+    CNN_TRY(cnn_dataset_open(&bench->dataset, is_dataset ? request->source : bench->config->data.train));
+    bench->open_s = cnn_clock_s() - begun;
+    return is_dataset ? usual_config(bench, request) : CNN_OK;
+}
+
 static enum cnn_status open_bench(struct bench *bench, const struct request *request) {
     struct cnn_comm *comm = bench->comm;
-    CNN_TRY(cnn_calloc(&bench->config, 1, sizeof *bench->config));
-    CNN_TRY(cnn_config_read(bench->config, request->config, request->set.items, (size_t)request->set.n));
+    CNN_TRY(read_config(bench, request));
     const struct cnn_config *config = bench->config;
-    CNN_TRY(cnn_dataset_open(&bench->dataset, config->data.train));
     struct cnn_place place = {cnn_comm_rank(comm), cnn_comm_size(comm), cnn_comm_local_rank(comm),
                               cnn_comm_local_size(comm)};
     CNN_TRY(cnn_plan_make(&bench->plan, config, place, cnn_dataset_count(bench->dataset), 0));
@@ -157,12 +200,43 @@ static void close_bench(struct bench *bench) {
 
 // ---- the result ----
 
+// Seconds per stage of all threads: what one of them is busy with, or nothing.
+struct stages {
+    double read, decode, augment, other, busy, all;
+};
+
+static struct stages stages_of(const struct sums *sums, int ranks) {
+    struct stages stages = {.read = sums->read_s,
+                            .decode = sums->decode_s,
+                            .augment = sums->augment_s,
+                            .busy = sums->read_s + sums->decode_s + sums->augment_s,
+                            .all = sums->wall_s / ranks * sums->threads};
+    stages.other = fmax(stages.all - stages.busy, 0);
+    return stages;
+}
+
+static const char *largest_stage(const struct stages *stages, double *out_share) {
+    const char *name = "reading and checksums";
+    double most = stages->read;
+    if (stages->decode > most) {
+        most = stages->decode;
+        name = "decoding";
+    }
+    if (stages->augment > most) {
+        most = stages->augment;
+        name = "resampling and augmenting";
+    }
+    *out_share = 100 * most / (stages->busy > 0 ? stages->busy : 1);
+    return name;
+}
+
 // What the threads would have to have more of, in one line.
 static void explain(char *out, size_t out_bytes, const struct sums *sums, int ranks) {
-    double thread_s = sums->wall_s / ranks * sums->threads;
-    double busy_s = sums->read_s + sums->decode_s;
-    double queued = sums->queued_s / (thread_s + sums->wall_s); // the thread that takes the batches waits too
-    double decode = 100 * sums->decode_s / (busy_s > 0 ? busy_s : 1);
+    struct stages stages = stages_of(sums, ranks);
+    double queued =
+        sums->queued_s / (stages.all + sums->wall_s); // the thread that takes the batches waits too
+    double share, wall_s = sums->wall_s / ranks;
+    const char *largest = largest_stage(&stages, &share);
     if (queued > 0.3 && sums->threads > sums->processors)
         snprintf(out, out_bytes, "processors: %.0f threads take turns on %.0f", sums->threads,
                  sums->processors);
@@ -170,37 +244,42 @@ static void explain(char *out, size_t out_bytes, const struct sums *sums, int ra
         snprintf(out, out_bytes,
                  "processors: other programs use them, each thread waits %.0f %% of the time for one",
                  100 * queued);
-    else if (busy_s < 0.6 * thread_s)
+    else if (stages.busy < 0.6 * stages.all)
         snprintf(out, out_bytes, "handing over batches: the threads are idle %.0f %% of the time",
-                 100 - 100 * busy_s / thread_s);
-    else if (sums->cpu_s < 0.7 * busy_s)
-        snprintf(out, out_bytes, "storage: the threads wait for reads, at %.1f MB/s",
-                 sums->bytes / (sums->wall_s / ranks) * 1e-6);
+                 100 - 100 * stages.busy / stages.all);
+    else if (sums->cpu_s < 0.7 * stages.busy)
+        snprintf(out, out_bytes,
+                 "storage: the threads wait for reads, at %.1f MB/s; data.shuffle window may help",
+                 sums->bytes / wall_s * 1e-6);
     else
-        snprintf(out, out_bytes, "%s: %.0f %% of the threads' work; %s",
-                 decode < 50 ? "reading and checksums" : "decoding and augmenting",
-                 fmax(decode, 100 - decode),
+        snprintf(out, out_bytes, "%s: %.0f %% of the threads' work; %s", largest, share,
                  sums->threads < sums->processors ? "data.threads may be raised" : "every processor is busy");
 }
 
 static void print_text(const struct bench *bench, const struct sums *sums) {
     const struct cnn_sampler *sampler = &bench->plan.sampler;
     const struct cnn_shard_header *header = cnn_dataset_header(bench->dataset);
-    double images = sums->images > 0 ? sums->images : 1;
-    char bound[256];
+    struct stages stages = stages_of(sums, sampler->size);
+    double us = 1e6 / (sums->images > 0 ? sums->images : 1), ranks = sampler->size;
+    double wall_s = sums->wall_s / ranks, cores = sums->cpu_s / wall_s;
+    char bound[256], batch[32], peak[32];
     explain(bound, sizeof bound, sums, sampler->size);
-    printf("dataset       %s: %" PRIu64 " %s records\n", cnn_dataset_path(bench->dataset), sampler->n_records,
-           cnn_encoding_name(header->encoding));
+    cnn_format_bytes(batch, sizeof batch, sums->batch_bytes / ranks);
+    cnn_format_bytes(peak, sizeof peak, sums->peak_bytes / ranks);
+    printf("dataset       %s: %" PRIu64 " %s records, opened in %.0f ms\n", cnn_dataset_path(bench->dataset),
+           sampler->n_records, cnn_encoding_name(header->encoding), 1e3 * sums->open_s / ranks);
     printf("ranks         %d, %d loader thread%s each, %.0f processors in all\n", sampler->size,
            bench->threads, bench->threads == 1 ? "" : "s", sums->processors);
     printf("batches       %.0f of %d, %d ahead\n", sums->batches, sampler->micro, bench->config->data.ahead);
-    printf("images/s      %.0f\n", sums->images_per_s);
-    printf("per image     read %.2f us, decode and augment %.2f us\n", 1e6 * sums->read_s / images,
-           1e6 * sums->decode_s / images);
-    printf("read          %.1f MB/s\n", sums->bytes / (sums->wall_s / sampler->size) * 1e-6);
-    printf("cores used    %.2f\n", sums->cpu_s / (sums->wall_s / sampler->size));
-    printf("first batch   %.1f ms after the start\n", 1e3 * sums->first_s / sampler->size);
-    printf("queue         %.1f batches ready on average\n", sums->queue / sampler->size);
+    printf("images/s      %.0f, %.0f for each core used\n", sums->images_per_s,
+           sums->images / fmax(sums->cpu_s, 1e-9));
+    printf("per image     read %.2f us, decode %.2f us, resample and augment %.2f us, other %.2f us\n",
+           us * stages.read, us * stages.decode, us * stages.augment, us * stages.other);
+    printf("read          %.1f MB/s\n", sums->bytes / wall_s * 1e-6);
+    printf("cores used    %.2f\n", cores);
+    printf("memory        %s at most for each rank, %s of it batches\n", peak, batch);
+    printf("first batch   %.1f ms after the start\n", 1e3 * sums->first_s / ranks);
+    printf("queue         %.1f batches ready on average\n", sums->queue / ranks);
     if (sums->bad > 0)
         printf("bad records   %.0f\n", sums->bad);
     printf("bound by      %s\n", bound);
@@ -208,18 +287,26 @@ static void print_text(const struct bench *bench, const struct sums *sums) {
 
 static enum cnn_status print_json(const struct bench *bench, const struct sums *sums) {
     const struct cnn_sampler *sampler = &bench->plan.sampler;
-    double images = sums->images > 0 ? sums->images : 1, wall_s = sums->wall_s / sampler->size;
+    struct stages stages = stages_of(sums, sampler->size);
+    double us = 1e6 / (sums->images > 0 ? sums->images : 1), ranks = sampler->size;
+    double wall_s = sums->wall_s / ranks;
     char bound[256];
     explain(bound, sizeof bound, sums, sampler->size);
-    json_t *json =
-        json_pack("{s:f, s:I, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:s}",
-                  "images_per_s", sums->images_per_s, "images", (json_int_t)sums->images, "ranks",
-                  sampler->size, "threads", bench->threads, "processors", (int)sums->processors, "micro",
-                  sampler->micro, "seconds", wall_s, "read_us", 1e6 * sums->read_s / images, "decode_us",
-                  1e6 * sums->decode_s / images, "read_bytes_per_s", sums->bytes / wall_s, "cores_used",
-                  sums->cpu_s / wall_s, "queued_s", sums->queued_s, "wait_s", sums->wait_s / sampler->size,
-                  "first_batch_s", sums->first_s / sampler->size, "queue", sums->queue / sampler->size,
-                  "bad_records", (json_int_t)sums->bad, "bound_by", bound);
+    json_t *json = json_pack("{s:f, s:f, s:I, s:i, s:i, s:i, s:i, s:f}", "images_per_s", sums->images_per_s,
+                             "images_per_core_s", sums->images / fmax(sums->cpu_s, 1e-9), "images",
+                             (json_int_t)sums->images, "ranks", sampler->size, "threads", bench->threads,
+                             "processors", (int)sums->processors, "micro", sampler->micro, "seconds", wall_s);
+    json_t *more = json_pack(
+        "{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:s}", "read_us",
+        us * stages.read, "decode_us", us * stages.decode, "augment_us", us * stages.augment, "other_us",
+        us * stages.other, "read_bytes_per_s", sums->bytes / wall_s, "cores_used", sums->cpu_s / wall_s,
+        "queued_s", sums->queued_s, "wait_s", sums->wait_s / ranks, "first_batch_s", sums->first_s / ranks,
+        "open_s", sums->open_s / ranks, "queue", sums->queue / ranks, "bad_records", (json_int_t)sums->bad,
+        "batch_bytes", (json_int_t)(sums->batch_bytes / ranks), "peak_bytes",
+        (json_int_t)(sums->peak_bytes / ranks), "bound_by", bound);
+    if (json && more)
+        json_object_update(json, more);
+    json_decref(more);
     return cnn_json_print(json);
 }
 
@@ -253,9 +340,10 @@ enum cnn_status cnn_cmd_bench_loader(int argc, char **argv, struct cnn_comm *com
          .doc = "overrides the config"},
     };
     const struct cnn_args args = {
-        .usage = "cnn_dist bench loader CONFIG [options]",
-        .summary = "Runs the loader of training alone: reads, decodes and augments batches of data.train and "
-                   "throws them away.",
+        .usage = "cnn_dist bench loader CONFIG|DATASET [options]",
+        .summary =
+            "Runs the loader of training alone: reads, decodes and augments batches of data.train and "
+            "throws them away.\nWith the folder of a dataset instead of a config: random crops, flipped.",
         .flags = flags,
         .n_flags = sizeof flags / sizeof flags[0],
         .least_positional = 1,
@@ -270,7 +358,7 @@ enum cnn_status cnn_cmd_bench_loader(int argc, char **argv, struct cnn_comm *com
     }
     if (request.json)
         cnn_console_quiet();
-    request.config = given.positional.items[0];
+    request.source = given.positional.items[0];
     struct bench bench = {.comm = comm};
     enum cnn_status status = run_bench(&bench, &request);
     close_bench(&bench);
