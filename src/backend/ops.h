@@ -132,6 +132,7 @@ struct cnn_backend_ops {
     enum cnn_status (*loss)(struct cnn_backend *backend, const struct cnn_loss_args *args);
     enum cnn_status (*add)(struct cnn_backend *backend, float *into, const float *values,
                            size_t n); // into += values
+    enum cnn_status (*copy)(struct cnn_backend *backend, float *to, const float *from, size_t n);
     enum cnn_status (*sgd)(struct cnn_backend *backend, const struct cnn_sgd *sgd);
 };
 

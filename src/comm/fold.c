@@ -63,22 +63,47 @@ void cnn_fold(void *out, const void *all, int size, size_t n, enum cnn_comm_type
         types[type].by_op[op](out, (const char *)all + (size_t)rank * row_bytes, n);
 }
 
-// Sums stand in a small array of their own, so that the compiler may use vectors although `out` is one of the
+// Sums stand in small arrays of their own, so that the compiler may use vectors although `out` is one of the
 // rows.
-#define SUM_BLOCK 1024
+#define SUM_BLOCK 512
+#define SUM_LEVELS 20
+
+static void add_rows(float *restrict out, const float *a, const float *b, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        out[i] = a[i] + b[i];
+}
+
+// Counts pairs in binary: levels[k], where bit k of the number of pairs is set, holds the sum of 2^k of them.
+static const float *sum_in_pairs(float levels[SUM_LEVELS][SUM_BLOCK], const float *const *rows, int size,
+                                 size_t first, size_t n) {
+    const int pairs = size / 2;
+    float sum[SUM_BLOCK];
+    for (int pair = 0; pair < pairs; pair++) {
+        int level = 0;
+        add_rows(sum, rows[2 * pair] + first, rows[2 * pair + 1] + first, n);
+        for (; pair >> level & 1; level++)
+            for (size_t i = 0; i < n; i++)
+                sum[i] += levels[level][i];
+        memcpy(levels[level], sum, n * sizeof *sum);
+    }
+    const float *last = size % 2 ? rows[size - 1] + first : NULL;
+    for (int level = 0; pairs >> level; level++) {
+        if (!(pairs >> level & 1))
+            continue;
+        if (last)
+            for (size_t i = 0; i < n; i++)
+                levels[level][i] += last[i];
+        last = levels[level];
+    }
+    return last;
+}
 
 void cnn_fold_sum_rows(float *out, float *also, const float *const *rows, int size, size_t n) {
-    float sum[SUM_BLOCK];
+    float levels[SUM_LEVELS][SUM_BLOCK];
+    assert(size >= 2 && size <= CNN_FOLD_MOST);
     for (size_t first = 0; first < n; first += SUM_BLOCK) {
-        size_t count = n - first < SUM_BLOCK ? n - first : SUM_BLOCK;
-        const float *a = rows[0] + first, *b = rows[1] + first;
-        for (size_t i = 0; i < count; i++)
-            sum[i] = a[i] + b[i];
-        for (int row = 2; row < size; row++) {
-            const float *c = rows[row] + first;
-            for (size_t i = 0; i < count; i++)
-                sum[i] += c[i];
-        }
+        const size_t count = n - first < SUM_BLOCK ? n - first : SUM_BLOCK;
+        const float *sum = sum_in_pairs(levels, rows, size, first, count);
         memcpy(out + first, sum, count * sizeof *sum);
         if (also)
             memcpy(also + first, sum, count * sizeof *sum);

@@ -10,8 +10,11 @@ bool cnn_fold_supports(enum cnn_comm_type type, enum cnn_reduce op);
 // Integer sums wrap; a NaN in any row makes the MAX or MIN a NaN.
 void cnn_fold(void *out, const void *all, int size, size_t n, enum cnn_comm_type type, enum cnn_reduce op);
 
-// out[i] = rows[0][i] + rows[1][i] + ... left to right; size >= 2. `out` may be one of the rows. The same
-// sums also go to `also` (NULL: nowhere), which is none of the rows.
+// out[i] = the sum of rows[0][i], rows[1][i], ...; 2 <= size <= CNN_FOLD_MOST. Neighbours are added first,
+// then pairs of pairs: ((0 + 1) + (2 + 3)) + ..., so that sums of aligned powers of two can be made elsewhere
+// before, with the same bits. `out` may be one of the rows. The same sums also go to `also` (NULL: nowhere),
+// which is none of the rows.
+#define CNN_FOLD_MOST (1 << 20)
 void cnn_fold_sum_rows(float *out, float *also, const float *const *rows, int size, size_t n);
 
 #endif

@@ -17,7 +17,7 @@ static enum cnn_status plan_step(struct cnn_replica *r, struct cnn_step *step, i
     struct cnn_value *input = &r->graph.values[r->graph.input];
     for (int j = 0; j < desc->n_in; j++)
         desc->in[j] = r->graph.values[step->in[j]].tensor;
-    desc->accumulates = r->options.accumulates;
+    desc->accumulates = r->options.micros > 1;
     desc->seed = r->options.seed;
     desc->like = plan_of_node(r->options.of, desc->node);
     step->ops = r->backend->ops->kernels[desc->kernel];

@@ -18,6 +18,7 @@ struct cnn_replica {
     struct cnn_segment *segments;
     size_t n_segments, count;
     float *parameters, *gradients;
+    float *pairs;    // sums of gradients that wait for others: cnn_replica_pair_levels arenas
     char *arena;     // activations
     bool borrows;    // parameters and arena are another replica's
     char *own_arena; // arena of a borrower that needs more than it could borrow
@@ -36,5 +37,12 @@ enum cnn_status
 cnn_replica_lay_out(struct cnn_replica *replica) CNN_MUST_CHECK; // parameters: places, segments, count
 void cnn_replica_bind(struct cnn_replica *replica);              // pointers of every step
 size_t cnn_replica_constant_bytes(const struct cnn_replica *replica);
+
+// ---- pairs.c
+int cnn_replica_pair_levels(const struct cnn_replica *r);
+// After backward of a micro-batch that is not the step's last.
+enum cnn_status cnn_replica_keep_pair(struct cnn_replica *r, int micro) CNN_MUST_CHECK;
+// Gradients [from, to) of the last micro-batch become those of the step.
+enum cnn_status cnn_replica_add_pairs(struct cnn_replica *r, size_t from, size_t to) CNN_MUST_CHECK;
 
 #endif

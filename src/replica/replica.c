@@ -22,6 +22,9 @@ static enum cnn_status allocate_arenas(struct cnn_replica *r) {
     }
     if (r->graph.training)
         CNN_TRY(allocate(r, &r->gradients, r->count * sizeof(float), "the gradients"));
+    const size_t levels = (size_t)cnn_replica_pair_levels(r);
+    if (r->graph.training && levels)
+        CNN_TRY(allocate(r, &r->pairs, levels * r->count * sizeof(float), "the gradients' sums"));
     // while a borrower runs the lender is idle, so its memory serves both
     if (!r->borrows || r->options.of->graph.arena_bytes < r->graph.arena_bytes) {
         CNN_TRY(allocate(r, &r->own_arena, r->graph.arena_bytes, "the activations"));
@@ -50,6 +53,8 @@ enum cnn_status cnn_replica_create(struct cnn_replica **out, const struct cnn_re
     struct cnn_replica *r = NULL;
     CNN_TRY(cnn_calloc(&r, 1, sizeof *r));
     r->options = *options;
+    if (r->options.micros < 1)
+        r->options.micros = 1;
     r->model = options->model;
     r->backend = options->backend;
     r->borrows = options->of != NULL;
@@ -79,6 +84,7 @@ void cnn_replica_destroy(struct cnn_replica *r) {
     if (!r->borrows)
         cnn_backend_free(r->backend, r->parameters);
     cnn_backend_free(r->backend, r->gradients);
+    cnn_backend_free(r->backend, r->pairs);
     cnn_backend_free(r->backend, r->own_arena);
     cnn_backend_free(r->backend, r->sums);
     cnn_backend_free_host(r->backend, r->labels);
@@ -171,24 +177,36 @@ static enum cnn_status add_for(struct cnn_replica *r, int step) {
     return CNN_OK;
 }
 
-enum cnn_status cnn_replica_backward(struct cnn_replica *r, bool accumulate, cnn_gradients_ready on_ready,
+static enum cnn_status backward_step(struct cnn_replica *r, int i, const struct cnn_kernel_run *run,
+                                     double *since) {
+    struct cnn_step *step = &r->graph.steps[i];
+    CNN_TRY(recompute_for(r, i));
+    CNN_TRY(profile_since(r, &r->recompute_s, since));
+    CNN_TRY(step->ops->backward(step->plan, &step->backward, run));
+    CNN_TRY(add_for(r, i));
+    return profile_since(r, &step->backward_s, since);
+}
+
+enum cnn_status cnn_replica_backward(struct cnn_replica *r, int micro, cnn_gradients_ready on_ready,
                                      void *context) {
-    if (accumulate && !r->options.accumulates)
-        return cnn_fail(CNN_ERR_BACKEND, "%s: the replica was not planned for several micro-batches a step",
-                        r->model->arch);
-    const struct cnn_kernel_run run = run_of(r->key, accumulate);
+    if (micro >= r->options.micros)
+        return cnn_fail(CNN_ERR_BACKEND,
+                        "%s: the replica was planned for %d micro-batches a step, not for more",
+                        r->model->arch, r->options.micros);
+    const struct cnn_kernel_run run = run_of(r->key, micro % 2 == 1);
+    const bool last = micro == r->options.micros - 1;
     double since = r->profiling ? cnn_clock_s() : 0;
+    size_t ready = 0;
     for (int i = r->graph.n_steps - 1; i >= 0; i--) {
-        struct cnn_step *step = &r->graph.steps[i];
-        CNN_TRY(recompute_for(r, i));
-        CNN_TRY(profile_since(r, &r->recompute_s, &since));
-        CNN_TRY(step->ops->backward(step->plan, &step->backward, &run));
-        CNN_TRY(add_for(r, i));
-        CNN_TRY(profile_since(r, &step->backward_s, &since));
-        if (on_ready)
-            on_ready(context, step->ready);
+        CNN_TRY(backward_step(r, i, &run, &since));
+        const size_t before = ready;
+        ready = r->graph.steps[i].ready;
+        if (last)
+            CNN_TRY(cnn_replica_add_pairs(r, before, ready));
+        if (last && on_ready)
+            on_ready(context, ready);
     }
-    return CNN_OK;
+    return last ? CNN_OK : cnn_replica_keep_pair(r, micro);
 }
 
 enum cnn_status cnn_replica_metrics(struct cnn_replica *r, struct cnn_metrics *out) {
@@ -212,7 +230,7 @@ enum cnn_status cnn_replica_logits(struct cnn_replica *r, float *out, int n) {
 struct cnn_replica_memory cnn_replica_memory(const struct cnn_replica *r) {
     struct cnn_replica_memory memory = {
         .parameters = r->borrows ? 0 : r->count * sizeof(float),
-        .gradients = r->gradients ? r->count * sizeof(float) : 0,
+        .gradients = r->gradients ? (size_t)(1 + cnn_replica_pair_levels(r)) * r->count * sizeof(float) : 0,
         .activations = r->own_arena ? r->graph.arena_bytes - r->graph.scratch_bytes : 0,
         .scratch = r->own_arena ? r->graph.scratch_bytes : 0,
         .activations_unshared = r->graph.unshared_bytes - r->graph.scratch_bytes,

@@ -11,7 +11,7 @@ struct cnn_replica_options {
     struct cnn_backend *backend;   // borrowed
     int micro_batch;
     bool training;          // false: running statistics, no gradients
-    bool accumulates;       // backward will be called with accumulate (several micro-batches a step)
+    int micros;             // micro-batches of a step whose gradients are added up; 0 counts as 1
     struct cnn_replica *of; // evaluation only, may be NULL: a training replica whose parameters (and idle
                             // memory) this one borrows
     double label_smoothing; // Szegedy et al. 2016
@@ -56,10 +56,12 @@ enum cnn_status cnn_replica_loss(struct cnn_replica *replica, const int32_t *lab
                                  float scale) CNN_MUST_CHECK;
 // `n_ready`: the first n_ready gradients of the arena are final.
 typedef void (*cnn_gradients_ready)(void *context, size_t n_ready);
-// accumulate: add to the gradients instead of replacing them (all but a step's first micro-batch). on_ready
-// may be NULL.
-enum cnn_status cnn_replica_backward(struct cnn_replica *replica, bool accumulate,
-                                     cnn_gradients_ready on_ready, void *context) CNN_MUST_CHECK;
+// Of micro-batch `micro` (0 .. micros - 1) of a step; after the last one the gradients are the sums of all.
+// Sums are made in pairs, pairs of pairs and so on, like those over ranks (comm/fold.h): cut over any number
+// of ranks, a step sums in the same order, as long as each rank's micro-batches are a power of two. on_ready,
+// if not NULL, is called in the last one only.
+enum cnn_status cnn_replica_backward(struct cnn_replica *replica, int micro, cnn_gradients_ready on_ready,
+                                     void *context) CNN_MUST_CHECK;
 
 // Sums over samples since the last call (or create); reading resets them. Synchronises.
 struct cnn_metrics {

@@ -23,7 +23,7 @@ static enum cnn_status create_local(struct cnn_worker *worker, const struct cnn_
         .backend = options->backend,
         .micro_batch = options->micro,
         .training = true,
-        .accumulates = options->micros > 1,
+        .micros = options->micros,
         .label_smoothing = options->config->train.label_smoothing,
         .seed = options->config->run.seed,
     };
@@ -78,10 +78,9 @@ static void gradients_ready(void *context, size_t n_ready) { cnn_reducer_ready(c
 static enum cnn_status compute(struct cnn_worker *worker, const struct cnn_batch *batch, uint64_t step,
                                int micro) {
     struct cnn_micro_key key = {.step = step, .position = batch->position};
-    bool last = micro == worker->micros - 1;
     CNN_TRY(cnn_replica_forward(worker->replica, batch->pixels, batch->n, key));
     CNN_TRY(cnn_replica_loss(worker->replica, batch->labels, batch->n, worker->loss_scale));
-    return cnn_replica_backward(worker->replica, micro > 0, last ? gradients_ready : NULL, worker->reducer);
+    return cnn_replica_backward(worker->replica, micro, gradients_ready, worker->reducer);
 }
 
 static enum cnn_status run_micro(struct cnn_worker *worker, uint64_t step, int micro,

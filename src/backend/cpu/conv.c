@@ -1,8 +1,8 @@
 // Convolution: Winograd's filtering where the shape is made for it, otherwise oneDNN's direct sums.
 #include "backend/cpu/conv.h"
 
-// A plan's method follows from its description alone, and for evaluation from the training plan's: never from the batch
-// or from timings. So parameters lie alike in both, and runs repeat.
+// A plan's method follows from its description alone, and for evaluation from the training plan's: never from
+// the batch or from timings. So parameters lie alike in both, and runs repeat.
 static const struct cnn_kernel_ops *method_of(const struct cnn_kernel_desc *desc) {
     while (desc->like)
         desc = &desc->like->desc;

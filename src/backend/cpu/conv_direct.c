@@ -38,7 +38,7 @@ static enum cnn_status plan_layouts(struct cnn_product_plan *p) {
 }
 
 static enum cnn_status direct_plan_create(struct cnn_plan **out, struct cnn_backend *backend,
-                                        const struct cnn_kernel_desc *desc) {
+                                          const struct cnn_kernel_desc *desc) {
     struct cnn_product_plan *p = NULL;
     CNN_TRY(cnn_cpu_plan_alloc(&p, sizeof *p, backend, desc));
     p->cpu = (struct cnn_cpu *)(void *)backend;

@@ -41,7 +41,8 @@ static void plan_backward(struct winograd_plan *p, const struct cnn_winograd_ker
     struct cnn_plan *base = &p->base;
     const int turned[2] = {2 - p->conv->padding[0], 2 - p->conv->padding[1]};
     cnn_winograd_plan_sums(&p->data, kernels, &base->out, &base->in, turned, p->cpu->threads);
-    cnn_winograd_plan_correlation(&p->weights, kernels, &base->in, &base->out, p->conv->padding, p->cpu->threads);
+    cnn_winograd_plan_correlation(&p->weights, kernels, &base->in, &base->out, p->conv->padding,
+                                  p->cpu->threads);
     base->scratch_bytes = largest(base->scratch_bytes, cnn_winograd_sums_scratch(&p->data));
     const size_t sums = cnn_align_up(cnn_winograd_correlation_scratch(&p->weights), CNN_ALIGN);
     p->bias_offset = sums;
@@ -53,7 +54,8 @@ static void plan_backward(struct winograd_plan *p, const struct cnn_winograd_ker
 static void plan_params(struct winograd_plan *p) {
     struct cnn_plan *base = &p->base;
     const size_t channels = (size_t)p->conv->out_channels;
-    base->param_counts[base->n_params++] = cnn_tensor_channels(&base->in) * cnn_tensor_channels(&base->out) * 9;
+    base->param_counts[base->n_params++] =
+        cnn_tensor_channels(&base->in) * cnn_tensor_channels(&base->out) * 9;
     if (p->conv->bias)
         base->param_counts[base->n_params++] = channels;
     if (base->desc.norm)
@@ -87,7 +89,8 @@ static enum cnn_status winograd_plan_create(struct cnn_plan **out, struct cnn_ba
 }
 
 // scale and shift of each output channel; channels that pad the last block stay 0.
-static void fill_finish(const struct winograd_plan *p, const struct cnn_kernel_io *io, float *scale, float *shift) {
+static void fill_finish(const struct winograd_plan *p, const struct cnn_kernel_io *io, float *scale,
+                        float *shift) {
     const struct cnn_node *norm = p->base.desc.norm;
     const float *bias = p->conv->bias ? io->params[1] : NULL, *const *folded = io->params + (bias ? 2 : 1);
     memset(scale, 0, row_floats(p) * sizeof *scale);
@@ -133,13 +136,14 @@ static void bias_grad(const struct winograd_plan *p, const struct cnn_kernel_io 
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < planes; i++) {
         double *mean = moments + (size_t)i * 2 * CNN_LANES;
-        p->cpu->simd->moments(io->d_out[0] + cnn_cpu_at(t, i / blocks, i % blocks), cnn_cpu_pixels(t), t->block, mean,
-                              mean + CNN_LANES);
+        p->cpu->simd->moments(io->d_out[0] + cnn_cpu_at(t, i / blocks, i % blocks), cnn_cpu_pixels(t),
+                              t->block, mean, mean + CNN_LANES);
     }
     for (int o = 0; o < t->c; o++) {
         double sum = accumulate ? (double)io->d_params[1][o] : 0.0;
         for (int n = 0; n < t->n; n++)
-            sum += pixels * moments[(size_t)(n * blocks + o / t->block) * 2 * CNN_LANES + (size_t)(o % t->block)];
+            sum += pixels *
+                   moments[(size_t)(n * blocks + o / t->block) * 2 * CNN_LANES + (size_t)(o % t->block)];
         io->d_params[1][o] = (float)sum;
     }
 }
@@ -152,7 +156,8 @@ static enum cnn_status winograd_backward(struct cnn_plan *plan, const struct cnn
         cnn_cpu_relu_grad(p->cpu, io->d_out[0], io->d_out[0], io->out, cnn_tensor_count(&plan->out));
     if (io->d_in[0])
         cnn_winograd_sums(&p->data, io->d_in[0], io->d_out[0], io->params[0], true, &plain, io->scratch);
-    cnn_winograd_correlation(&p->weights, io->d_params[0], io->in[0], io->d_out[0], run->accumulate, io->scratch);
+    cnn_winograd_correlation(&p->weights, io->d_params[0], io->in[0], io->d_out[0], run->accumulate,
+                             io->scratch);
     if (p->conv->bias)
         bias_grad(p, io, run->accumulate);
     return CNN_OK;
@@ -164,7 +169,8 @@ static size_t weight_at(const struct winograd_plan *p, int k, int c, int tap) {
     return (((size_t)k / lanes * channels + (size_t)c) * 9 + (size_t)tap) * lanes + (size_t)k % lanes;
 }
 
-static enum cnn_status winograd_param_set(struct cnn_plan *plan, int param, float *arena, const float *values) {
+static enum cnn_status winograd_param_set(struct cnn_plan *plan, int param, float *arena,
+                                          const float *values) {
     const struct winograd_plan *p = (const struct winograd_plan *)(const void *)plan;
     if (param != 0)
         return cnn_cpu_param_copy_in(plan, param, arena, values);
@@ -176,7 +182,8 @@ static enum cnn_status winograd_param_set(struct cnn_plan *plan, int param, floa
     return CNN_OK;
 }
 
-static enum cnn_status winograd_param_get(struct cnn_plan *plan, int param, const float *arena, float *values) {
+static enum cnn_status winograd_param_get(struct cnn_plan *plan, int param, const float *arena,
+                                          float *values) {
     const struct winograd_plan *p = (const struct winograd_plan *)(const void *)plan;
     if (param != 0)
         return cnn_cpu_param_copy_out(plan, param, arena, values);

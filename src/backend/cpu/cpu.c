@@ -111,6 +111,14 @@ enum cnn_status cnn_cpu_add_into(struct cnn_backend *backend, float *into, const
     return CNN_OK;
 }
 
+static enum cnn_status cpu_copy(struct cnn_backend *backend, float *to, const float *from, size_t n) {
+    (void)backend;
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < n; i += SPAN)
+        memcpy(to + i, from + i, span_at(i, n) * sizeof *to);
+    return CNN_OK;
+}
+
 void cnn_cpu_relu_grad(const struct cnn_cpu *cpu, float *d_in, const float *d_out, const float *out,
                        size_t n) {
 #pragma omp parallel for schedule(static)
@@ -230,5 +238,6 @@ const struct cnn_backend_ops cnn_backend_cpu = {
     .normalize = cnn_cpu_normalize,
     .loss = cnn_cpu_loss,
     .add = cnn_cpu_add_into,
+    .copy = cpu_copy,
     .sgd = cnn_cpu_sgd,
 };

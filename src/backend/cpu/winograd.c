@@ -20,14 +20,16 @@ static int smaller(int a, int b) { return a < b ? a : b; }
 static int larger(int a, int b) { return a > b ? a : b; }
 static int divide_up(int a, int b) { return (a + b - 1) / b; }
 
-// Positions lie an odd number of cache lines apart: 36 streams at a power of two would share a few cache sets.
+// Positions lie an odd number of cache lines apart: 36 streams at a power of two would share a few cache
+// sets.
 static size_t odd_lines(size_t floats) {
     const size_t line = CNN_ALIGN / sizeof(float), lines = (floats + line - 1) / line;
     return (lines | 1) * line;
 }
 
 static void plan_tiles(struct cnn_winograd *p, const struct cnn_winograd_kernels *kernels,
-                       const struct cnn_tensor *in, const struct cnn_tensor *out, const int padding[2], int threads) {
+                       const struct cnn_tensor *in, const struct cnn_tensor *out, const int padding[2],
+                       int threads) {
     *p = (struct cnn_winograd){.kernels = kernels,
                                .in = *in,
                                .out = *out,
@@ -38,19 +40,23 @@ static void plan_tiles(struct cnn_winograd *p, const struct cnn_winograd_kernels
     p->tiles = p->rows * p->cols * out->n;
 }
 
-// About `most` tiles at a time, so that each of `shares` gets the same number of blocks of nearly the same size.
+// About `most` tiles at a time, so that each of `shares` gets the same number of blocks of nearly the same
+// size.
 static int even_block(int tiles, int shares, int most, int group) {
     const int each = divide_up(tiles, shares), rounds = divide_up(each, larger(most, group));
     return divide_up(divide_up(each, rounds), group) * group;
 }
 
 void cnn_winograd_plan_sums(struct cnn_winograd *p, const struct cnn_winograd_kernels *kernels,
-                            const struct cnn_tensor *in, const struct cnn_tensor *result, const int padding[2],
-                            int threads) {
+                            const struct cnn_tensor *in, const struct cnn_tensor *result,
+                            const int padding[2], int threads) {
     plan_tiles(p, kernels, in, result, padding, threads);
-    const int lanes = kernels->lanes, ins = blocks_of(in), outs = blocks_of(result), pairs = divide_up(outs, 2);
-    const size_t vector = POSITIONS * (size_t)lanes * sizeof(float), weights = vector * (size_t)(ins * outs * lanes);
-    // each block reads the transformed weights once more: the larger they are, the more tiles have to share them
+    const int lanes = kernels->lanes, ins = blocks_of(in), outs = blocks_of(result),
+              pairs = divide_up(outs, 2);
+    const size_t vector = POSITIONS * (size_t)lanes * sizeof(float),
+                 weights = vector * (size_t)(ins * outs * lanes);
+    // each block reads the transformed weights once more: the larger they are, the more tiles have to share
+    // them
     const int least = weights > FAR ? 96 : weights > NEAR ? 48 : 24;
     p->block = even_block(p->tiles, threads, larger(least, (int)(NEAR / (vector * (size_t)(ins + 2)))),
                           kernels->group);
@@ -62,11 +68,12 @@ void cnn_winograd_plan_sums(struct cnn_winograd *p, const struct cnn_winograd_ke
 }
 
 void cnn_winograd_plan_correlation(struct cnn_winograd *p, const struct cnn_winograd_kernels *kernels,
-                                   const struct cnn_tensor *in, const struct cnn_tensor *result, const int padding[2],
-                                   int threads) {
+                                   const struct cnn_tensor *in, const struct cnn_tensor *result,
+                                   const int padding[2], int threads) {
     plan_tiles(p, kernels, in, result, padding, threads);
     const int lanes = kernels->lanes, ins = blocks_of(in), outs = blocks_of(result);
-    const size_t vector = POSITIONS * (size_t)lanes * sizeof(float), sums = vector * (size_t)(ins * outs * lanes);
+    const size_t vector = POSITIONS * (size_t)lanes * sizeof(float),
+                 sums = vector * (size_t)(ins * outs * lanes);
     p->common = sums > 2 * NEAR;
     const int most = (int)((p->common ? FAR : NEAR) / (vector * (size_t)(ins + outs)));
     p->block = p->common ? even_block(p->tiles, 1, larger(most, 96), 1)
@@ -95,7 +102,8 @@ static int locate(const struct cnn_winograd *p, int tile, struct cnn_winograd_pl
 }
 
 static size_t plane_at(const struct cnn_tensor *t, int sample, int block) {
-    return ((size_t)sample * (size_t)blocks_of(t) + (size_t)block) * (size_t)t->h * (size_t)t->w * (size_t)t->block;
+    return ((size_t)sample * (size_t)blocks_of(t) + (size_t)block) * (size_t)t->h * (size_t)t->w *
+           (size_t)t->block;
 }
 
 // The transforms of channel block `b` of `n` tiles from `first` on, one behind the other.
@@ -110,7 +118,8 @@ static void transform_in(const struct cnn_winograd *p, float *v, const float *in
     }
 }
 
-static void transform_grad(const struct cnn_winograd *p, float *z, const float *d_out, int b, int first, int n) {
+static void transform_grad(const struct cnn_winograd *p, float *z, const float *d_out, int b, int first,
+                           int n) {
     struct cnn_winograd_place place = {.h = p->out.h, .w = p->out.w};
     for (int t = 0; t < n; t++) {
         const int sample = locate(p, first + t, &place);
@@ -126,9 +135,9 @@ static void transform_out(const struct cnn_winograd *p, float *out, const float 
     for (int t = 0; t < n; t++) {
         const int sample = locate(p, first + t, &place);
         const size_t at = plane_at(&p->out, sample, b);
-        const struct cnn_winograd_finish here = {finish->scale ? finish->scale + channel : NULL,
-                                                 finish->scale ? finish->shift + channel : NULL,
-                                                 finish->residual ? finish->residual + at : NULL, finish->relu};
+        const struct cnn_winograd_finish here = {
+            finish->scale ? finish->scale + channel : NULL, finish->scale ? finish->shift + channel : NULL,
+            finish->residual ? finish->residual + at : NULL, finish->relu};
         p->kernels->output(out + at, &place, m + (size_t)t * (size_t)p->kernels->lanes, p->m_stride, &here);
     }
 }
@@ -147,13 +156,15 @@ static void transform_weights(const struct cnn_winograd *p, float *u, const floa
             const int width = width_of(k / 2, outs);
             const size_t row = (size_t)(width * lanes);
             float *to = u + panel_at(p, k / 2) + (size_t)(c * lanes) * row + (size_t)(k % 2 * lanes);
-            const size_t block = turned ? (size_t)c * (size_t)outs + (size_t)k : (size_t)k * (size_t)ins + (size_t)c;
+            const size_t block =
+                turned ? (size_t)c * (size_t)outs + (size_t)k : (size_t)k * (size_t)ins + (size_t)c;
             const float *from = w + block * 9 * (size_t)(lanes * lanes);
             (turned ? p->kernels->weights_turned : p->kernels->weights)(to, p->u_stride, row, from);
         }
 }
 
-// Tiles past the last, up to a whole group, are computed like the others and not looked at: they must be numbers.
+// Tiles past the last, up to a whole group, are computed like the others and not looked at: they must be
+// numbers.
 static void clear_rest(const struct cnn_winograd *p, float *v, int n, int padded) {
     const size_t lanes = (size_t)p->kernels->lanes;
     for (int i = 0; i < POSITIONS; i++)
@@ -167,8 +178,10 @@ struct sums_args {
     const struct cnn_winograd_finish *finish;
 };
 
-static void sums_of_block(const struct cnn_winograd *p, const struct sums_args *args, int first, float *v, float *m) {
-    const int n = smaller(p->block, p->tiles - first), padded = divide_up(n, p->kernels->group) * p->kernels->group;
+static void sums_of_block(const struct cnn_winograd *p, const struct sums_args *args, int first, float *v,
+                          float *m) {
+    const int n = smaller(p->block, p->tiles - first),
+              padded = divide_up(n, p->kernels->group) * p->kernels->group;
     const int ins = blocks_of(&p->in), outs = blocks_of(&p->out), panels = divide_up(outs, 2);
     const size_t block = (size_t)p->block * (size_t)p->kernels->lanes;
     for (int b = 0; b < ins; b++) {
@@ -209,8 +222,8 @@ struct correlation_args {
 };
 
 // Tiles' transforms, the blocks of channels divided over `share` of `shares`.
-static void transform_both(const struct cnn_winograd *p, const struct correlation_args *a, int first, int n, int share,
-                           int shares) {
+static void transform_both(const struct cnn_winograd *p, const struct correlation_args *a, int first, int n,
+                           int share, int shares) {
     const int ins = blocks_of(&p->in), blocks = ins + blocks_of(&p->out);
     const size_t block = (size_t)p->block * (size_t)p->kernels->lanes;
     for (int b = share; b < blocks; b += shares)
@@ -220,14 +233,15 @@ static void transform_both(const struct cnn_winograd *p, const struct correlatio
             transform_grad(p, a->z + (size_t)(b - ins) * block, a->d_out, b - ins, first, n);
 }
 
-static void correlate_positions(const struct cnn_winograd *p, const struct correlation_args *a, int n, int from,
-                                int to) {
+static void correlate_positions(const struct cnn_winograd *p, const struct correlation_args *a, int n,
+                                int from, int to) {
     const int lanes = p->kernels->lanes, ins = blocks_of(&p->in), outs = blocks_of(&p->out);
     const size_t block = (size_t)p->block * (size_t)lanes;
     for (int i = from; i < to; i++)
         for (int k = 0; k < outs; k++)
             for (int c = 0; c < ins; c++)
-                p->kernels->correlate(a->u + (size_t)i * p->u_stride + (size_t)(k * ins + c) * (size_t)(lanes * lanes),
+                p->kernels->correlate(a->u + (size_t)i * p->u_stride +
+                                          (size_t)(k * ins + c) * (size_t)(lanes * lanes),
                                       a->v + (size_t)i * p->v_stride + (size_t)c * block,
                                       a->z + (size_t)i * p->m_stride + (size_t)k * block, n);
 }
@@ -265,7 +279,8 @@ static void correlate_together(const struct cnn_winograd *p, const struct correl
 
 void cnn_winograd_correlation(const struct cnn_winograd *p, float *d_w, const float *in, const float *d_out,
                               bool accumulate, void *scratch) {
-    const size_t each = POSITIONS * (p->u_stride + p->v_stride + p->m_stride), lanes = (size_t)p->kernels->lanes;
+    const size_t each = POSITIONS * (p->u_stride + p->v_stride + p->m_stride),
+                 lanes = (size_t)p->kernels->lanes;
     const int rows = blocks_of(&p->in) * blocks_of(&p->out) * p->kernels->lanes;
     float *base = scratch;
 #pragma omp parallel num_threads(p->threads)

@@ -1,7 +1,7 @@
-// Convolutions of 3x3 taps, stride 1, by Winograd's minimal filtering F(4x4, 3x3): a tile of 4x4 outputs costs 36
-// multiplications a channel pair instead of 144 (Lavin and Gray 2015, arXiv:1509.09308). Interpolation points are
-// 0, +-sqrt(1/2), +-sqrt(2) and infinity: with them the rounding error is about twice that of the direct sum, where the
-// usual 0, +-1, +-2 are at seven times.
+// Convolutions of 3x3 taps, stride 1, by Winograd's minimal filtering F(4x4, 3x3): a tile of 4x4 outputs
+// costs 36 multiplications a channel pair instead of 144 (Lavin and Gray 2015, arXiv:1509.09308).
+// Interpolation points are 0, +-sqrt(1/2), +-sqrt(2) and infinity: with them the rounding error is about
+// twice that of the direct sum, where the usual 0, +-1, +-2 are at seven times.
 #ifndef CNN_BACKEND_CPU_WINOGRAD_H
 #define CNN_BACKEND_CPU_WINOGRAD_H
 #include "backend/ops.h"
@@ -10,8 +10,8 @@
 #define CNN_WINOGRAD_PATCH 6
 #define CNN_WINOGRAD_POSITIONS 36
 
-// What becomes of a sum before it is stored: out = [relu](sum * scale + shift [+ residual]). All channel blocks padded;
-// scale NULL: sums are stored as they are, and the rest is not looked at.
+// What becomes of a sum before it is stored: out = [relu](sum * scale + shift [+ residual]). All channel
+// blocks padded; scale NULL: sums are stored as they are, and the rest is not looked at.
 struct cnn_winograd_finish {
     const float *scale, *shift, *residual;
     bool relu;
@@ -22,8 +22,8 @@ struct cnn_winograd_place {
     int h, w, y, x;
 };
 
-// The inner loops, once per instruction set. A vector is `lanes` channels. Positions of one vector lie `stride` floats
-// apart.
+// The inner loops, once per instruction set. A vector is `lanes` channels. Positions of one vector lie
+// `stride` floats apart.
 struct cnn_winograd_kernels {
     const char *name;
     int lanes;
@@ -35,16 +35,18 @@ struct cnn_winograd_kernels {
                    const struct cnn_winograd_finish *finish);
     // The transposed transform of a 4x4 patch of output gradients.
     void (*output_grad)(float *z, size_t stride, const float *plane, const struct cnn_winograd_place *place);
-    // 9 taps to 36 positions, for a block of lanes x lanes: w[c][tap][k] gives row c of u at c * row floats. In
-    // `weights_turned` taps are reversed and row k holds the lanes of c.
+    // 9 taps to 36 positions, for a block of lanes x lanes: w[c][tap][k] gives row c of u at c * row floats.
+    // In `weights_turned` taps are reversed and row k holds the lanes of c.
     void (*weights)(float *u, size_t stride, size_t row, const float *w);
     void (*weights_turned)(float *u, size_t stride, size_t row, const float *w);
-    // 36 positions back to 9 taps, summed over `copies` that lie `copy` floats apart; added to d_w if `accumulate`.
-    void (*weights_grad)(float *d_w, const float *d_u, size_t stride, int copies, size_t copy, bool accumulate);
-    // m[k][tile] = sum over c of v[c][tile] * u[c][k] for `width` (1 or 2) blocks of k and `tiles` (a multiple of
-    // group) tiles; blocks of v lie v_block floats apart, of m m_block.
-    void (*multiply)(float *m, size_t m_block, const float *v, size_t v_block, const float *u, int blocks, int tiles,
-                     int width);
+    // 36 positions back to 9 taps, summed over `copies` that lie `copy` floats apart; added to d_w if
+    // `accumulate`.
+    void (*weights_grad)(float *d_w, const float *d_u, size_t stride, int copies, size_t copy,
+                         bool accumulate);
+    // m[k][tile] = sum over c of v[c][tile] * u[c][k] for `width` (1 or 2) blocks of k and `tiles` (a
+    // multiple of group) tiles; blocks of v lie v_block floats apart, of m m_block.
+    void (*multiply)(float *m, size_t m_block, const float *v, size_t v_block, const float *u, int blocks,
+                     int tiles, int width);
     // d_u[c][k] += sum over tiles of v[tile][c] * z[tile][k], one block by one block.
     void (*correlate)(float *d_u, const float *v, const float *z, int tiles);
 };
@@ -60,26 +62,26 @@ struct cnn_winograd {
     struct cnn_tensor in, out;
     int padding[2];
     int threads;
-    int rows, cols;  // tiles of a picture
-    int tiles;       // of the batch
-    int block;       // tiles worked on at a time
-    int panels;      // pairs of output channel blocks whose sums are kept before they are transformed back
-    bool common;     // correlation: threads share chunks and divide positions, instead of each having its own
+    int rows, cols; // tiles of a picture
+    int tiles;      // of the batch
+    int block;      // tiles worked on at a time
+    int panels;     // pairs of output channel blocks whose sums are kept before they are transformed back
+    bool common;    // correlation: threads share chunks and divide positions, instead of each having its own
     size_t u_stride, v_stride, m_stride;
 };
 
 // Cuts the pass; not a failure where it would not pay.
 void cnn_winograd_plan_sums(struct cnn_winograd *out, const struct cnn_winograd_kernels *kernels,
-                            const struct cnn_tensor *in, const struct cnn_tensor *result, const int padding[2],
-                            int threads);
+                            const struct cnn_tensor *in, const struct cnn_tensor *result,
+                            const int padding[2], int threads);
 void cnn_winograd_plan_correlation(struct cnn_winograd *out, const struct cnn_winograd_kernels *kernels,
-                                   const struct cnn_tensor *in, const struct cnn_tensor *result, const int padding[2],
-                                   int threads);
+                                   const struct cnn_tensor *in, const struct cnn_tensor *result,
+                                   const int padding[2], int threads);
 size_t cnn_winograd_sums_scratch(const struct cnn_winograd *p);        // bytes
 size_t cnn_winograd_correlation_scratch(const struct cnn_winograd *p); // bytes
 
-// out = in * w, finished. w is [k block][c][9][k lane] with c padded to whole blocks; `turned`: of the convolution
-// whose gradient this is, so the roles of c and k are swapped. Results do not depend on threads.
+// out = in * w, finished. w is [k block][c][9][k lane] with c padded to whole blocks; `turned`: of the
+// convolution whose gradient this is, so the roles of c and k are swapped. Results do not depend on threads.
 void cnn_winograd_sums(const struct cnn_winograd *p, float *out, const float *in, const float *w, bool turned,
                        const struct cnn_winograd_finish *finish, void *scratch);
 // d_w = [d_w +] the correlation of the input with the gradient of the output, laid out like w.

@@ -72,8 +72,8 @@ INLINE void weights_grad_line(vec o[3], const vec u[PATCH]) {
     o[2] = 1.0f / 3 * (r - p) + u[5];
 }
 
-// Copies the part of a side x side patch that lies in the plane; the rest is 0. Returns where to read, and the floats
-// between its rows: the plane itself where all of it lies inside.
+// Copies the part of a side x side patch that lies in the plane; the rest is 0. Returns where to read, and
+// the floats between its rows: the plane itself where all of it lies inside.
 INLINE const float *patch_of(float *copy, const float *plane, const struct cnn_winograd_place *at, int side,
                              size_t *row) {
     const int y0 = at->y < 0 ? -at->y : 0, y1 = at->h - at->y < side ? at->h - at->y : side;
@@ -140,15 +140,15 @@ INLINE void output_finish(float *plane, const struct cnn_winograd_place *at, vec
 static void output(float *plane, const struct cnn_winograd_place *at, const float *m, size_t stride,
                    const struct cnn_winograd_finish *finish) {
     vec tile[TILE][TILE];
-    const int rows = at->h - at->y < TILE ? at->h - at->y : TILE, cols = at->w - at->x < TILE ? at->w - at->x : TILE;
+    const int rows = at->h - at->y < TILE ? at->h - at->y : TILE,
+              cols = at->w - at->x < TILE ? at->w - at->x : TILE;
     float *corner = plane + ((size_t)at->y * (size_t)at->w + (size_t)at->x) * LANES;
     output_tile(tile, m, stride);
     if (finish->scale)
         output_finish(plane, at, tile, finish, rows, cols);
     else if (rows == TILE && cols == TILE)
-        UNROLL for (int y = 0; y < TILE; y++)
-            UNROLL for (int x = 0; x < TILE; x++)
-                store(corner + ((size_t)y * (size_t)at->w + (size_t)x) * LANES, tile[y][x]);
+        UNROLL for (int y = 0; y < TILE; y++) UNROLL for (int x = 0; x < TILE; x++)
+            store(corner + ((size_t)y * (size_t)at->w + (size_t)x) * LANES, tile[y][x]);
     else
         for (int y = 0; y < rows; y++)
             for (int x = 0; x < cols; x++)
@@ -204,7 +204,8 @@ static void weights_turned(float *u, size_t stride, size_t row, const float *w) 
         weights_one(u + (size_t)k * row, stride, turned[k][8], -LANES);
 }
 
-static void weights_grad(float *d_w, const float *d_u, size_t stride, int copies, size_t copy, bool accumulate) {
+static void weights_grad(float *d_w, const float *d_u, size_t stride, int copies, size_t copy,
+                         bool accumulate) {
     vec columns[3][PATCH];
     UNROLL for (int x = 0; x < PATCH; x++) {
         vec d[PATCH], o[3];
@@ -227,8 +228,8 @@ static void weights_grad(float *d_w, const float *d_u, size_t stride, int copies
     }
 }
 
-INLINE void multiply_group(float *m, size_t m_block, const float *v, size_t v_block, const float *u, int blocks,
-                           int width) {
+INLINE void multiply_group(float *m, size_t m_block, const float *v, size_t v_block, const float *u,
+                           int blocks, int width) {
     vec sums[GROUP][2];
     UNROLL for (int i = 0; i < GROUP; i++) sums[i][0] = sums[i][1] = (vec){0};
     for (int b = 0; b < blocks; b++, v += v_block)
@@ -248,8 +249,8 @@ INLINE void multiply_group(float *m, size_t m_block, const float *v, size_t v_bl
     }
 }
 
-static void multiply(float *m, size_t m_block, const float *v, size_t v_block, const float *u, int blocks, int tiles,
-                     int width) {
+static void multiply(float *m, size_t m_block, const float *v, size_t v_block, const float *u, int blocks,
+                     int tiles, int width) {
     for (int t = 0; t < tiles; t += GROUP)
         if (width == 2)
             multiply_group(m + (size_t)t * LANES, m_block, v + (size_t)t * LANES, v_block, u, blocks, 2);

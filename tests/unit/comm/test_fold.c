@@ -59,22 +59,34 @@ static void a_nan_stays(void **state) {
     }
 }
 
+enum { MOST = 3000, ROWS = 9 };
+
+// Of rows [from, to): the largest power of two of them on the left, the rest on the right.
+static float sum_of(float rows[ROWS][MOST], size_t i, int from, int to) {
+    int left = 1;
+    if (to - from == 1)
+        return rows[from][i];
+    while (2 * left < to - from)
+        left *= 2;
+    const float a = sum_of(rows, i, from, from + left), b = sum_of(rows, i, from + left, to);
+    return a + b;
+}
+
 // The sums land where one of the rows was, for lengths around the size of the block they are made in.
 static void sum_of_rows_in_place(void **state) {
-    enum { MOST = 3000 };
-    static float rows[4][MOST], also[MOST], right[MOST];
+    static float rows[ROWS][MOST], also[MOST], right[MOST];
     static const size_t lengths[] = {0, 1, 7, 1023, 1024, 1025, 2999};
     for (size_t l = 0; l < sizeof lengths / sizeof lengths[0]; l++)
-        for (int size = 2; size <= 4; size++)
+        for (int size = 2; size <= ROWS; size++)
             for (int own = 0; own < size; own++) {
                 size_t n = lengths[l];
-                const float *pointers[4] = {rows[0], rows[1], rows[2], rows[3]};
+                const float *pointers[ROWS];
+                for (int row = 0; row < ROWS; row++)
+                    pointers[row] = rows[row];
                 for (size_t i = 0; i < n; i++) {
                     for (int row = 0; row < size; row++)
                         rows[row][i] = ldexpf(1.3f, (int)(i * 7 + (size_t)row * 5) % 25);
-                    right[i] = rows[0][i] + rows[1][i];
-                    for (int row = 2; row < size; row++)
-                        right[i] += rows[row][i];
+                    right[i] = sum_of(rows, i, 0, size);
                 }
                 rows[own][n] = -1;
                 cnn_fold_sum_rows(rows[own], own % 2 ? also : NULL, pointers, size, n);

@@ -18,7 +18,7 @@ struct cnn_replica_options options_for(const struct cnn_model *model, struct cnn
                                           .backend = backend,
                                           .micro_batch = micro,
                                           .training = true,
-                                          .accumulates = true,
+                                          .micros = 2,
                                           .label_smoothing = RUN_SMOOTHING,
                                           .seed = 5};
     memcpy(options.mean, run_mean, sizeof run_mean);
@@ -89,11 +89,11 @@ void run_destroy(struct run *run) {
     free(run);
 }
 
-void run_step(const struct run *run, bool accumulate) {
+void run_step(const struct run *run, int micro) {
     const struct cnn_micro_key key = {.step = 1, .position = 0};
     EXPECT_OK(cnn_replica_forward(run->replica, run->pixels, run->micro, key));
     EXPECT_OK(cnn_replica_loss(run->replica, run->labels, run->micro, 1.0f / (float)run->micro));
-    EXPECT_OK(cnn_replica_backward(run->replica, accumulate, NULL, NULL));
+    EXPECT_OK(cnn_replica_backward(run->replica, micro, NULL, NULL));
 }
 
 double run_reference_step(struct run *run) {

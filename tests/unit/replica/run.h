@@ -28,8 +28,8 @@ struct run *run_create(const struct cnn_model *model, struct cnn_backend *backen
 void run_destroy(struct run *run);
 // Gives another replica the run's parameters.
 void run_give_params(const struct run *run, struct cnn_replica *replica);
-// forward, loss and backward of the replica.
-void run_step(const struct run *run, bool accumulate);
+// forward, loss and backward of the replica, as micro-batch 0 or 1 of a step.
+void run_step(const struct run *run, int micro);
 // The same of the reference; its loss.
 double run_reference_step(struct run *run);
 

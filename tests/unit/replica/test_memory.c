@@ -191,7 +191,8 @@ static void check_plan(const char *net, const struct cnn_model *model, struct cn
                        bool training) {
     struct cnn_replica_options options = options_for(model, backend, 2);
     struct cnn_replica *replica = NULL;
-    options.training = options.accumulates = training;
+    options.training = training;
+    options.micros = training ? 2 : 1;
     EXPECT_OK(cnn_replica_create(&replica, &options));
     struct shadow s = {.replica = replica, .graph = &replica->graph, .net = net};
     s.n_lines = s.graph->arena_bytes / LINE + 1;
@@ -272,7 +273,7 @@ static void inference_recomputes_nothing(void **state) {
     struct cnn_replica_options options = options_for(model, *state, 8);
     struct cnn_replica *training = NULL, *inference = NULL;
     EXPECT_OK(cnn_replica_create(&training, &options));
-    options.training = options.accumulates = false;
+    options.training = false;
     EXPECT_OK(cnn_replica_create(&inference, &options));
     assert_int_equal(inference->graph.n_recomputations, 0);
     assert_true(inference->graph.arena_bytes < training->graph.arena_bytes / 2);

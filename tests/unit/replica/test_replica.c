@@ -39,14 +39,14 @@ static void check_gradients(const char *name, const struct run *run, double time
 static void check_step(const char *name, struct run *run) {
     struct cnn_metrics metrics;
     const double loss = run_reference_step(run);
-    run_step(run, false);
+    run_step(run, 0);
     check_logits(name, run->replica, ref_network_logits(run->reference), run->micro, run->model->n_classes);
     EXPECT_OK(cnn_replica_metrics(run->replica, &metrics));
     assert_int_equal(metrics.n, run->micro);
     if (fabs(metrics.loss - loss) > TOLERANCE * loss)
         fail_msg("%s: the loss is %.9g, the reference says %.9g", name, metrics.loss, loss);
     check_gradients(name, run, 1);
-    run_step(run, true); // on top of the first
+    run_step(run, 1); // on top of the first
     check_gradients(name, run, 2);
 }
 
@@ -75,7 +75,7 @@ static void evaluation_uses_running_statistics(void **state) {
         const char *name = i < n_nets ? nets[i].name : "resnet20";
         struct cnn_replica_options options = options_for(model, *state, 3);
         struct cnn_metrics metrics;
-        options.training = options.accumulates = false;
+        options.training = false;
         struct run *run = run_create(model, *state, 3, &options);
         const double loss = run_reference_step(run); // without label smoothing
         assert_null(cnn_replica_gradients(run->replica));
@@ -138,7 +138,7 @@ static void gradients_are_slopes_of_the_loss(void **state) {
     for (uint64_t key = 0; key < 4; key++) {
         const double distance = 1e-3;
         run_give_params(run, run->replica);
-        run_step(run, false);
+        run_step(run, 0);
         const double slope = lean(run, directions, key);
         const double measured =
             (loss_at(run, directions, distance) - loss_at(run, directions, -distance)) / (2 * distance);
@@ -168,18 +168,18 @@ static void micro_batches_sum(void **state) {
     struct run *run = run_create(model, *state, 2, NULL);
     const size_t n = cnn_replica_count(run->replica);
     const size_t bytes = (size_t)(2 * 9 * 9 * 3);
-    run_step(run, false);
+    run_step(run, 0);
     float *first = arena_copy(run);
     for (size_t i = 0; i < bytes; i++)
         run->pixels[i] = (uint8_t)(255 - run->pixels[i]);
-    run_step(run, false);
+    run_step(run, 0);
     float *second = arena_copy(run);
     for (size_t i = 0; i < bytes; i++)
         run->pixels[i] = (uint8_t)(255 - run->pixels[i]);
-    run_step(run, false);
+    run_step(run, 0);
     for (size_t i = 0; i < bytes; i++)
         run->pixels[i] = (uint8_t)(255 - run->pixels[i]);
-    run_step(run, true);
+    run_step(run, 1);
     float *sum = arena_copy(run);
     for (size_t i = 0; i < n; i++)
         if (fabsf(sum[i] - (first[i] + second[i])) > 1e-6f * (fabsf(first[i]) + fabsf(second[i])))
@@ -216,8 +216,8 @@ static void recomputing_changes_no_bit(void **state) {
         backend->ops = &keeping;
         struct run *kept = run_create(model, backend, 3, NULL);
         backend->ops = real;
-        run_step(run, false);
-        run_step(kept, false);
+        run_step(run, 0);
+        run_step(kept, 0);
         float *a = arena_copy(run), *b = arena_copy(kept);
         assert_memory_equal(a, b, cnn_replica_count(run->replica) * sizeof *a);
         if (i == n_nets)
@@ -266,19 +266,58 @@ static void gradients_said_to_be_ready_are_final(void **state) {
     struct cnn_model *model = zoo("resnet20", 9, 3, 10);
     struct run *run = run_create(model, *state, 2, NULL);
     const size_t n = cnn_replica_count(run->replica);
-    for (int accumulate = 0; accumulate < 2; accumulate++) {
+    for (int micro = 0; micro < 2; micro++) {
         struct prefix prefix = {.run = run, .seen = calloc(n, sizeof(float))};
         assert_non_null(prefix.seen);
         EXPECT_OK(cnn_replica_forward(run->replica, run->pixels, 2, (struct cnn_micro_key){1, 0}));
         EXPECT_OK(cnn_replica_loss(run->replica, run->labels, 2, 0.5f));
-        EXPECT_OK(cnn_replica_backward(run->replica, accumulate, on_ready, &prefix));
-        assert_int_equal(prefix.last, n);
+        EXPECT_OK(cnn_replica_backward(run->replica, micro, on_ready, &prefix));
+        assert_int_equal(prefix.last, micro == 1 ? n : 0); // of the step, not of the micro-batch
         float *last = arena_copy(run);
-        assert_memory_equal(prefix.seen, last, n * sizeof *last);
+        assert_memory_equal(prefix.seen, last, prefix.last * sizeof *last);
         free(last);
         free(prefix.seen);
     }
     run_destroy(run);
+    cnn_model_destroy(model);
+}
+
+// Forward and backward of pictures of their own, as micro-batch `micro` of a step.
+static void run_own_micro(const struct run *run, int shown, int micro) {
+    uint8_t pixels[2 * 9 * 9 * 3];
+    for (size_t i = 0; i < sizeof pixels; i++)
+        pixels[i] = (uint8_t)(run->pixels[i] + 37 * shown);
+    EXPECT_OK(cnn_replica_forward(run->replica, pixels, 2, (struct cnn_micro_key){1, 0}));
+    EXPECT_OK(cnn_replica_loss(run->replica, run->labels, 2, 0.5f));
+    EXPECT_OK(cnn_replica_backward(run->replica, micro, NULL, NULL));
+}
+
+// ((0 + 1) + (2 + 3)) + ((4 + 5) + 6), bit for bit, from gradients that were made one at a time.
+static void micro_batches_are_summed_in_pairs(void **state) {
+    enum { MICROS = 7 };
+    struct cnn_model *model = zoo("resnet20", 9, 3, 10);
+    struct run *one = run_create(model, *state, 2, NULL), *all = NULL;
+    struct cnn_replica_options options = options_for(model, *state, 2);
+    options.micros = MICROS;
+    all = run_create(model, *state, 2, &options);
+    const size_t n = cnn_replica_count(one->replica);
+    float *g[MICROS], *sums = NULL;
+    for (int micro = 0; micro < MICROS; micro++) {
+        run_own_micro(one, micro, 0);
+        g[micro] = arena_copy(one);
+        run_own_micro(all, micro, micro);
+    }
+    sums = arena_copy(all);
+    for (size_t i = 0; i < n; i++) {
+        const float left = (g[0][i] + g[1][i]) + (g[2][i] + g[3][i]), right = (g[4][i] + g[5][i]) + g[6][i];
+        const float sum = left + right;
+        assert_memory_equal(&sums[i], &sum, sizeof sum);
+    }
+    free(sums);
+    for (int micro = 0; micro < MICROS; micro++)
+        free(g[micro]);
+    run_destroy(one);
+    run_destroy(all);
     cnn_model_destroy(model);
 }
 
@@ -311,7 +350,7 @@ static void segments_cover_the_arena(void **state) {
 static struct cnn_replica *borrower_of(const struct run *run, int micro) {
     struct cnn_replica_options options = options_for(run->model, run->backend, micro);
     struct cnn_replica *replica = NULL;
-    options.training = options.accumulates = false;
+    options.training = false;
     options.of = run->replica;
     EXPECT_OK(cnn_replica_create(&replica, &options));
     return replica;
@@ -334,7 +373,7 @@ static void move_params(struct run *run) {
                                 .gradient_scale = 1,
                                 .micros = 1,
                                 .first_step = true};
-    run_step(run, false);
+    run_step(run, 0);
     EXPECT_OK(cnn_backend_sgd(run->backend, &sgd));
     cnn_backend_free(run->backend, velocity);
     for (int p = 0; p < run->model->n_params; p++) {
@@ -362,7 +401,7 @@ static void evaluation_shares_parameters(void **state) {
         move_params(run);
         EXPECT_OK(cnn_replica_refresh(borrower));
         EXPECT_OK(cnn_replica_refresh(larger));
-        options.training = options.accumulates = false;
+        options.training = false;
         EXPECT_OK(cnn_replica_create(&alone, &options));
         run_give_params(run, alone);
         evaluate(borrower, run, 3, shared);
@@ -371,7 +410,7 @@ static void evaluation_shares_parameters(void **state) {
         evaluate(larger, run, 3, of_many);
         for (int k = 0; k < 3 * model->n_classes; k++)
             assert_true(fabsf(of_many[k] - own[k]) <= 1e-4f * (1 + fabsf(own[k])));
-        run_step(run, false); // the lender is as good as before
+        run_step(run, 0); // the lender is as good as before
         cnn_replica_destroy(larger);
         cnn_replica_destroy(borrower);
         cnn_replica_destroy(alone);
@@ -460,7 +499,7 @@ static void dropout_is_the_same_in_backward(void **state) {
     assert_non_null(directions);
     for (int p = 0; p < model->n_params; p++)
         directions[p] = calloc(cnn_param_count(&model->params[p]), sizeof **directions);
-    run_step(run, false);
+    run_step(run, 0);
     const double slope = lean(run, directions, 1), distance = 1e-3;
     const double measured =
         (loss_at(run, directions, distance) - loss_at(run, directions, -distance)) / (2 * distance);
@@ -511,6 +550,7 @@ int main(void) {
         cmocka_unit_test(evaluation_uses_running_statistics),
         cmocka_unit_test(gradients_are_slopes_of_the_loss),
         cmocka_unit_test(micro_batches_sum),
+        cmocka_unit_test(micro_batches_are_summed_in_pairs),
         cmocka_unit_test(recomputing_changes_no_bit),
         cmocka_unit_test(gradients_said_to_be_ready_are_final),
         cmocka_unit_test(segments_cover_the_arena),
