@@ -79,7 +79,7 @@ static enum cnn_status run_cifar10(struct cnn_import_result *out, const struct r
         status = cut_names(&names, text, "\r\n");
     }
     if (status == CNN_OK)
-        status = cnn_import_cifar10(out, files, n, names.n > 0 ? names.items : NULL, names.n, options);
+        status = cnn_import_cifar(out, CNN_CIFAR10, files, n, names.n > 0 ? names.items : NULL, names.n, options);
     free(names.text);
     free(text);
     return status;

@@ -1,34 +1,67 @@
 // Importing pictures into shards, and drawing a dataset of our own.
-// Every import may be shared by `size` processes that see the same files: process r of them writes the shards
-// r, r + size,
-// ... and none talks to another. Which shards there are and what is in them does not depend on `size`. With
-// size > 1 the caller waits for all of them and then has one process call cnn_import_finish. An import that
-// was stopped goes on where it was when it is called again: shards that are there are kept. A folder that
-// holds anything else is refused.
+// An import looks its source through, plans the shards, and makes them one by one: reading, checking and
+// re-encoding by a pool of threads, writing in order. Which shards there are and what is in them depends on
+// source and options alone, not on threads, processes or interruptions:
+// - It may be shared by `size` processes that see the same files: process r of them makes the shards r, r +
+//   size, ... and none talks to another. With size > 1 the caller waits for all of them and then has one
+//   process call cnn_import_finish.
+// - One that was stopped, even killed, goes on where it was when it is called again; what it has made so far
+//   waits in OUT/.import. The same call on what is finished changes nothing. A folder that holds anything
+//   else, or the half of another import, is refused.
 #ifndef CNN_DATA_IMPORT_H
 #define CNN_DATA_IMPORT_H
 #include <cnn_dist/status.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+// How pictures that are kept as they are get checked.
+enum cnn_import_check {
+    CNN_CHECK_HEADER, // the header is one we decode, and the file reaches its end: finds what is cut short
+    CNN_CHECK_DECODE, // decoded to the last pixel: finds every damage, costs as much as reading for training
+    CNN_CHECK_NONE,   // only that it is a JPEG or PNG by its first bytes
+};
+
+struct cnn_import_progress {
+    uint64_t done, total; // records of this process's share
+    uint64_t bytes, quarantined;
+};
+
+// Zero is the default of everything but `out`.
 struct cnn_import_options {
     const char *out;        // folder to make; must be absent, empty, or hold (part of) this very import
-    const char *name;       // shard file prefix; NULL: the last part of `out`
-    uint64_t shard_records; // 0: chosen so that a shard is about 256 MiB, with more shards where records are
-                            // many and small
+    const char *name;       // shard file prefix; NULL: the last part of the dataset's folder
+    uint64_t shard_records; // 0: chosen by bytes
+    uint64_t shard_bytes;   // 0: about 256 MiB, with more shards where records are many and small
     int rank, size;         // size 0 counts as 1
-    bool strict;            // a picture that does not decode is an error instead of a line in the report
+    int threads;            // 0 counts as 1
+    bool strict;            // a picture that cannot be used is an error instead of a line in the report
+    const char *classes;    // file: the classes of the source in the order of their labels, one a line, each
+                            // after a tab with the name to keep it under; NULL: sorted by name
+    const char *split;      // "train=0.8,val=0.2": makes OUT/train and OUT/val, each class cut alike
+    uint64_t subset;        // so many records, of each class in proportion; 0: all
+    uint64_t seed;          // of split and subset
+    enum cnn_import_check check;
+    int max_side,
+        quality;      // pictures are shrunk to this longer side and made JPEG of this quality; 0, 0: kept
+    int raw_h, raw_w; // pictures are stored as pixels of this size, the middle of them; 0, 0: not
+    bool gray;        // as one channel; with raw_h
+    void (*progress)(void *context, const struct cnn_import_progress *progress); // in the calling thread
+    void *context;
 };
 struct cnn_import_result {
     uint64_t records, quarantined; // in this process's shards; in all after cnn_import_finish or with size 1
-    int n_classes, n_shards;       // of the whole dataset
+    int n_classes, n_shards;       // of the whole
+    bool was_there;                // nothing had to be done
 };
 
-// Makes what size > 1 processes wrote one dataset: the number of records and the common picture size in every
-// header, OUT/quarantine.tsv (path, reason) from its parts. Harmless where there is nothing to do. Not
-// collective: one process, after all others are done.
+// Makes what size > 1 processes wrote datasets: HDF5 around every shard, OUT/quarantine.tsv (path, reason).
+// Harmless where there is nothing to do. Not collective: one process, after all others are done.
 enum cnn_status cnn_import_finish(struct cnn_import_result *out,
                                   const struct cnn_import_options *options) CNN_MUST_CHECK;
+// True where OUT holds the half of an import.
+bool cnn_import_is_begun(const struct cnn_import_options *options);
+// Removes that half; nothing else of OUT. For processes that share an import of which one was refused.
+void cnn_import_abandon(const struct cnn_import_options *options);
 
 // idx files, gz or not (MNIST, Fashion-MNIST): `images` and `labels` are files. Raw records. Both are read
 // through and checked before anything is written. class_names: n_class_names strings, or NULL, 0: as many
@@ -36,15 +69,33 @@ enum cnn_status cnn_import_finish(struct cnn_import_result *out,
 enum cnn_status cnn_import_idx(struct cnn_import_result *out, const char *images, const char *labels,
                                const char *const *class_names, int n_class_names,
                                const struct cnn_import_options *options) CNN_MUST_CHECK;
-// CIFAR-10 binary files (data_batch_*.bin): `files` in order. Raw records. class_names NULL: CIFAR-10's own.
-enum cnn_status cnn_import_cifar10(struct cnn_import_result *out, const char *const *files, int n_files,
-                                   const char *const *class_names, int n_class_names,
-                                   const struct cnn_import_options *options) CNN_MUST_CHECK;
-// Class folders of JPEG or PNG files, at any depth below them; classes are the sorted folder names; records
-// are sorted by class and path, and their id is the position in that list. Bytes are kept as they are. JPEG
-// and PNG must not mix: a mixture is an error, a stray one is quarantined like a file that does not decode.
+
+enum cnn_cifar { CNN_CIFAR10, CNN_CIFAR100_FINE, CNN_CIFAR100_COARSE };
+// CIFAR's binary files: `files` in order. Raw records. class_names NULL: the dataset's own.
+enum cnn_status cnn_import_cifar(struct cnn_import_result *out, enum cnn_cifar kind, const char *const *files,
+                                 int n_files, const char *const *class_names, int n_class_names,
+                                 const struct cnn_import_options *options) CNN_MUST_CHECK;
+
+// Folders of JPEG or PNG files: FOLDER/CLASS/.../FILE, or FOLDER/train/CLASS/... and FOLDER/val/CLASS/...,
+// which become datasets of their own. Records are sorted by class and path, and their id is the position in
+// that list.
 enum cnn_status cnn_import_folder(struct cnn_import_result *out, const char *folder,
                                   const struct cnn_import_options *options) CNN_MUST_CHECK;
+
+// The same inside a tar, compressed tar or zip, in the order of the archive. Members that are tars themselves
+// (ILSVRC2012's n01440764.tar ...) are classes.
+struct cnn_archive_options {
+    const char *labels;  // file that says the class of each picture of a flat archive; NULL: by folder
+    const char *numbers; // file whose line k is the class that `labels` calls k; NULL: none
+    const char *under;   // only members below this folder of the archive; NULL: all
+};
+enum cnn_status cnn_import_archive(struct cnn_import_result *out, const char *file,
+                                   const struct cnn_archive_options *archive,
+                                   const struct cnn_import_options *options) CNN_MUST_CHECK;
+
+// A CSV or TSV of path and class. root: what paths are relative to; NULL: the folder of the file.
+enum cnn_status cnn_import_list(struct cnn_import_result *out, const char *file, const char *root,
+                                const struct cnn_import_options *options) CNN_MUST_CHECK;
 
 struct cnn_synth_options {
     uint64_t count, seed;

@@ -31,9 +31,6 @@ static enum cnn_status check_picture(const struct cnn_shard_header *header, cons
         return CNN_OK;
     CNN_TRY(cnn_image_decode(&pixels, &info, data, bytes, 3));
     free(pixels);
-    if (info.encoding != header->encoding)
-        return cnn_fail(CNN_ERR_INPUT, "is %s in a dataset of %s", cnn_encoding_name(info.encoding),
-                        cnn_encoding_name(header->encoding));
     if (header->h > 0 && (info.h != header->h || info.w != header->w))
         return cnn_fail(CNN_ERR_INPUT, "is %d x %d in a dataset of %d x %d pictures", info.h, info.w,
                         header->h, header->w);

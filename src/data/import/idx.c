@@ -2,8 +2,9 @@
 // dimensions, each dimension in 4 bytes), then the bytes. http://yann.lecun.com/exdb/mnist
 #include "base/checksum.h"
 #include "base/memory.h"
-#include "data/import/import.h"
+#include "data/import/source.h"
 #include "data/shard_format.h"
+#include "image/image.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -24,7 +25,6 @@ struct idx {
 struct idx_source {
     struct idx images;
     uint8_t *labels;
-    uint8_t *pixels; // of one record
     size_t picture_bytes;
 };
 
@@ -159,29 +159,37 @@ static enum cnn_status read_labels(struct idx_source *source, const char *path, 
 
 static enum cnn_status survey_images(struct idx_source *source, uint32_t *out_crc) {
     struct idx *images = &source->images;
+    uint8_t *pixels;
     uint32_t crc = 0;
-    for (uint32_t i = 0; i < images->n; i++) {
-        CNN_TRY(read_exactly(images, source->pixels, source->picture_bytes, "read the pictures"));
-        crc = cnn_crc32c(crc, source->pixels, source->picture_bytes);
+    CNN_TRY(cnn_malloc(&pixels, source->picture_bytes, 1));
+    enum cnn_status status = CNN_OK;
+    for (uint32_t i = 0; i < images->n && status == CNN_OK; i++) {
+        status = read_exactly(images, pixels, source->picture_bytes, "read the pictures");
+        crc = status == CNN_OK ? cnn_crc32c(crc, pixels, source->picture_bytes) : 0;
     }
+    free(pixels);
+    CNN_TRY(status);
     CNN_TRY(check_end(images));
     *out_crc = crc;
     return CNN_OK;
 }
 
-static enum cnn_status get(void *context, uint64_t i, struct cnn_import_record *out) {
+// The file was read through before: what is wrong now is not the record.
+static enum cnn_status read_picture(void *context, uint64_t i, struct cnn_bytes *to) {
     struct idx_source *source = context;
     z_off_t at = (z_off_t)(source->images.header_bytes + i * source->picture_bytes);
+    CNN_TRY(cnn_bytes_reserve(to, source->picture_bytes));
+    enum cnn_status status = CNN_OK;
     if (gzseek(source->images.file, at, SEEK_SET) != at)
-        return fail_gz(&source->images, "skip pictures");
-    CNN_TRY(read_exactly(&source->images, source->pixels, source->picture_bytes, "read the pictures"));
-    out->data = source->pixels;
-    out->bytes = source->picture_bytes;
-    out->label = source->labels[i];
-    out->id = i;
-    out->h = (int)source->images.h;
-    out->w = (int)source->images.w;
-    return CNN_OK;
+        status = fail_gz(&source->images, "skip pictures");
+    if (status == CNN_OK)
+        status = read_exactly(&source->images, to->data + to->n, source->picture_bytes, "read the pictures");
+    to->n += source->picture_bytes;
+    return status == CNN_ERR_INPUT ? CNN_ERR_IO : status;
+}
+
+static int label_of(const void *context, uint64_t i) {
+    return ((const struct idx_source *)context)->labels[i];
 }
 
 static enum cnn_status import_opened(struct cnn_import_result *out, struct idx_source *source,
@@ -192,25 +200,26 @@ static enum cnn_status import_opened(struct cnn_import_result *out, struct idx_s
     int n_classes = class_names ? n_class_names : 0;
     struct idx *images = &source->images;
     source->picture_bytes = (size_t)images->h * images->w;
-    CNN_TRY(cnn_malloc(&source->pixels, source->picture_bytes, 1));
     CNN_TRY(read_labels(source, labels, &n_classes, class_names != NULL, &labels_crc));
     CNN_TRY(survey_images(source, &images_crc));
     snprintf(text, sizeof text, "idx records=%" PRIu32 " images=%08" PRIx32 " labels=%08" PRIx32, images->n,
              images_crc, labels_crc);
-    struct cnn_import_plan plan = {
-        .header = {.encoding = CNN_ENCODING_RAW,
-                   .h = (int)images->h,
-                   .w = (int)images->w,
-                   .c = 1,
-                   .n_classes = n_classes,
-                   .records_total = images->n,
-                   .source = text},
-        .class_names = class_names,
+    const struct cnn_import_source imported = {
+        .identity = text,
+        .n = images->n,
         .bytes = (uint64_t)images->n * source->picture_bytes,
-        .get = get,
+        .classes = class_names,
+        .n_classes = n_classes,
+        .pixels = true,
+        .h = (int)images->h,
+        .w = (int)images->w,
+        .c = 1,
+        .label = label_of,
+        .read = read_picture,
+        .sequential = true,
         .context = source,
     };
-    return cnn_import_run(out, &plan, options);
+    return cnn_import_run(out, &imported, options);
 }
 
 enum cnn_status cnn_import_idx(struct cnn_import_result *out, const char *images, const char *labels,
@@ -222,6 +231,5 @@ enum cnn_status cnn_import_idx(struct cnn_import_result *out, const char *images
         status = import_opened(out, &source, labels, class_names, n_class_names, options);
     close_idx(&source.images);
     free(source.labels);
-    free(source.pixels);
     return status;
 }

@@ -1,32 +1,23 @@
-// What the importers share: cutting records into shards, writing this process's share, the quarantine report.
+// The two halves of an import, and the folder they work in. Private to import/.
 #ifndef CNN_DATA_IMPORT_IMPORT_H
 #define CNN_DATA_IMPORT_IMPORT_H
-#include "data/import.h"
-#include "data/shard.h"
+#include "data/import/plan.h"
 
-// One record as an importer hands it over. Pointers are valid until the next call.
-struct cnn_import_record {
-    const void *data;
-    size_t bytes;
-    int label;
-    uint64_t id;
-    int h, w;             // of this picture
-    const char *rejected; // not NULL: why this record is left out ...
-    const char *path;     // ... and which file it is
+enum cnn_import_state {
+    CNN_IMPORT_NEW,   // nothing is there
+    CNN_IMPORT_BEGUN, // the half of this very import
+    CNN_IMPORT_THERE, // all of it
 };
-
-// An importer that has looked its source through: what the dataset will be, and how to get record i of
-// header.records_total. get is called with rising i. A record that cannot be used is `rejected`; an error
-// ends the import.
-struct cnn_import_plan {
-    struct cnn_shard_header
-        header; // encoding, h, w, c, n_classes, records_total, source; the rest is filled in
-    const char *const *class_names;
-    uint64_t bytes; // of all records, roughly: decides the number of shards
-    enum cnn_status (*get)(void *context, uint64_t i, struct cnn_import_record *out);
-    void *context;
-};
-enum cnn_status cnn_import_run(struct cnn_import_result *out, const struct cnn_import_plan *plan,
-                               const struct cnn_import_options *options) CNN_MUST_CHECK;
+// Looks what OUT holds, and begins where it holds nothing: CNN_ERR_INPUT where it is something else.
+// *made_out: the folder was not there before.
+enum cnn_status cnn_import_prepare(enum cnn_import_state *out, bool *made_out,
+                                   const struct cnn_import_plan *plan) CNN_MUST_CHECK;
+// What stands in the finished datasets of the plan.
+enum cnn_status cnn_import_count(struct cnn_import_result *out,
+                                 const struct cnn_import_plan *plan) CNN_MUST_CHECK;
+// Puts what is in OUT/.import into place.
+enum cnn_status cnn_import_put_in_place(const struct cnn_import_plan *plan) CNN_MUST_CHECK;
+// Removes OUT/.import and what it holds.
+void cnn_import_clear_work(const char *folder);
 
 #endif

@@ -1,7 +1,8 @@
 // `dataset synth`: a dataset that needs no download.
 #include "base/memory.h"
-#include "data/import/import.h"
 #include "data/import/shapes.h"
+#include "data/import/source.h"
+#include "image/image.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,25 +11,25 @@
 #define MIN_SIDE 16
 #define MAX_SIDE 1024
 
-struct synth {
-    const struct cnn_synth_options *options;
+static enum cnn_status read_drawn(void *context, uint64_t i, struct cnn_bytes *to) {
+    const struct cnn_synth_options *synth = *(const struct cnn_synth_options **)context;
     uint8_t *pixels, *encoded;
-};
+    size_t bytes;
+    CNN_TRY(cnn_malloc(&pixels, (size_t)synth->side * (size_t)synth->side, 3));
+    cnn_shape_draw(pixels, synth->side, synth->seed, synth->first + i);
+    enum cnn_status status =
+        cnn_image_encode_jpeg(&encoded, &bytes, pixels, synth->side, synth->side, 3, synth->quality);
+    free(pixels);
+    if (status != CNN_OK)
+        return status;
+    status = cnn_bytes_add(to, encoded, bytes);
+    free(encoded);
+    return status;
+}
 
-static enum cnn_status get(void *context, uint64_t i, struct cnn_import_record *out) {
-    struct synth *synth = context;
-    const struct cnn_synth_options *options = synth->options;
-    uint64_t id = options->first + i;
-    free(synth->encoded);
-    synth->encoded = NULL;
-    cnn_shape_draw(synth->pixels, options->side, options->seed, id);
-    CNN_TRY(cnn_image_encode_jpeg(&synth->encoded, &out->bytes, synth->pixels, options->side, options->side,
-                                  3, options->quality));
-    out->data = synth->encoded;
-    out->label = (int)(id % CNN_N_SHAPES);
-    out->id = id;
-    out->h = out->w = options->side;
-    return CNN_OK;
+static int label_of(const void *context, uint64_t i) {
+    const struct cnn_synth_options *synth = *(const struct cnn_synth_options *const *)context;
+    return (int)((synth->first + i) % CNN_N_SHAPES);
 }
 
 static enum cnn_status check(const struct cnn_synth_options *options) {
@@ -45,25 +46,21 @@ static enum cnn_status check(const struct cnn_synth_options *options) {
 
 enum cnn_status cnn_import_synth(struct cnn_import_result *out, const struct cnn_synth_options *synth,
                                  const struct cnn_import_options *options) {
-    struct synth source = {.options = synth};
     char text[200];
     CNN_TRY(check(synth));
-    CNN_TRY(cnn_malloc(&source.pixels, (size_t)synth->side * (size_t)synth->side, 3));
     snprintf(text, sizeof text,
              "synth shapes=1 count=%" PRIu64 " seed=%" PRIu64 " first=%" PRIu64 " side=%d quality=%d",
              synth->count, synth->seed, synth->first, synth->side, synth->quality);
-    struct cnn_import_plan plan = {
-        .header = {.encoding = CNN_ENCODING_JPEG,
-                   .n_classes = CNN_N_SHAPES,
-                   .records_total = synth->count,
-                   .source = text},
-        .class_names = cnn_shape_names,
+    const struct cnn_import_source source = {
+        .identity = text,
+        .n = synth->count,
         .bytes = synth->count * (uint64_t)synth->side * (uint64_t)synth->side, // a generous guess
-        .get = get,
-        .context = &source,
+        .first_id = synth->first,
+        .classes = cnn_shape_names,
+        .n_classes = CNN_N_SHAPES,
+        .label = label_of,
+        .read = read_drawn,
+        .context = &synth,
     };
-    enum cnn_status status = cnn_import_run(out, &plan, options);
-    free(source.encoded);
-    free(source.pixels);
-    return status;
+    return cnn_import_run(out, &source, options);
 }

@@ -1,0 +1,264 @@
+// From paths to classes, and the order of classes.
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "data/import/records.h"
+#include "data/import/select.h"
+#include "data/import/table.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+// ---- by folder ----
+
+struct piece {
+    const char *text;
+    size_t length;
+};
+
+// The next component of a path that counts; false: there is none. *last: no other follows it.
+static bool next_piece(const char **at, struct piece *out) {
+    for (;;) {
+        *at += strspn(*at, "/");
+        size_t length = strcspn(*at, "/");
+        if (length == 0)
+            return false;
+        *out = (struct piece){*at, length};
+        *at += length;
+        if (!(length == 1 && out->text[0] == '.') && !(length == 2 && strncmp(out->text, "..", 2) == 0))
+            return true;
+    }
+}
+
+#define MAX_PIECES 4
+
+// At most MAX_PIECES of them; the last is the file where there are fewer.
+static int cut_path(struct piece out[MAX_PIECES], const char *path) {
+    int n = 0;
+    while (n < MAX_PIECES && next_piece(&path, &out[n]))
+        n++;
+    return n;
+}
+
+static bool is_split_name(struct piece piece) {
+    static const char *const names[] = {"train", "training", "val", "valid", "validation", "test", "testing"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strlen(names[i]) == piece.length && strncasecmp(names[i], piece.text, piece.length) == 0)
+            return true;
+    return false;
+}
+
+// How the files lie.
+struct layout {
+    int skip;    // folders around everything
+    bool splits; // then come the datasets' folders
+};
+
+// Whether all paths with at least `least` pieces after `skip` have one and the same piece there, or all a
+// split's name.
+static void look(const struct cnn_records *records, int skip, bool *one, bool *splits) {
+    struct piece first = {0}, pieces[MAX_PIECES];
+    bool deep = false;
+    *one = *splits = true;
+    for (uint64_t i = 0; i < records->n; i++) {
+        int n = cut_path(pieces, cnn_records_path(records, i));
+        if (n < skip + 2 || records->files[i].at == CNN_RECORD_IS_FOLDER) // beside the class folders
+            continue;
+        struct piece here = pieces[skip];
+        if (!first.text)
+            first = here;
+        *one = *one && n >= skip + 3 && here.length == first.length &&
+               strncmp(here.text, first.text, first.length) == 0;
+        *splits = *splits && is_split_name(here);
+        deep = deep || n >= skip + 3;
+    }
+    *one = *one && first.text;
+    *splits = *splits && deep;
+}
+
+static struct layout find_layout(const struct cnn_records *records, bool strip) {
+    struct layout layout = {0};
+    bool one;
+    look(records, 0, &one, &layout.splits);
+    if (strip && one && !layout.splits) {
+        layout.skip = 1;
+        look(records, 1, &one, &layout.splits);
+    }
+    return layout;
+}
+
+// Label and part of a file, or *out_beside: it is in no class folder.
+static enum cnn_status place(struct cnn_records *records, const struct layout *layout,
+                             struct cnn_import_file *file, const char *path, bool *out_beside) {
+    struct piece pieces[MAX_PIECES];
+    int n = cut_path(pieces, path), at = layout->skip + layout->splits, label, part = 0;
+    bool folder = file->at == CNN_RECORD_IS_FOLDER;
+    *out_beside = n < at + (folder ? 1 : 2) || (folder && n > at + 1);
+    if (*out_beside)
+        return CNN_OK;
+    CNN_TRY(cnn_names_add(&label, &records->classes, pieces[at].text, pieces[at].length));
+    if (layout->splits && !folder)
+        CNN_TRY(cnn_names_add(&part, &records->parts, pieces[at - 1].text, pieces[at - 1].length));
+    if (part >= CNN_IMPORT_MAX_PARTS)
+        return cnn_fail(CNN_ERR_INPUT, "more than %d folders with the names of splits", CNN_IMPORT_MAX_PARTS);
+    file->label = label;
+    file->part = (uint8_t)part;
+    return CNN_OK;
+}
+
+enum cnn_status cnn_records_by_folder(struct cnn_records *records, bool strip) {
+    struct layout layout = find_layout(records, strip);
+    uint64_t kept = 0;
+    for (uint64_t i = 0; i < records->n; i++) {
+        struct cnn_import_file file = records->files[i];
+        bool beside, folder = file.at == CNN_RECORD_IS_FOLDER;
+        CNN_TRY(place(records, &layout, &file, cnn_records_path(records, i), &beside));
+        records->beside += beside && !folder;
+        if (beside || folder)
+            records->bytes -= file.bytes;
+        else
+            records->files[kept++] = file;
+    }
+    records->n = kept;
+    return CNN_OK;
+}
+
+// ---- order ----
+
+// A class as the source calls it, its number so far, and the name it is kept under.
+struct named {
+    const char *name, *shown;
+    int number;
+};
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name);
+}
+
+static int by_number(const void *a, const void *b) {
+    unsigned long long x = strtoull(((const struct named *)a)->name, NULL, 10),
+                       y = strtoull(((const struct named *)b)->name, NULL, 10);
+    return x < y ? -1 : x > y ? 1 : by_name(a, b);
+}
+
+static bool are_numbers(const struct cnn_names *names) {
+    for (int i = 0; i < names->n; i++)
+        if (strlen(names->items[i]) > 9 || names->items[i][strspn(names->items[i], "0123456789")] != '\0')
+            return false;
+    return true;
+}
+
+static enum cnn_status fail_unlisted(const struct cnn_records *records, int label, const char *order,
+                                     const char *what) {
+    uint64_t i = 0;
+    while (i + 1 < records->n && records->files[i].label != label)
+        i++;
+    return cnn_fail(CNN_ERR_INPUT, "%s: the class '%s' (of %s) is not among the classes in %s", what,
+                    records->classes.items[label], cnn_records_path(records, i), order);
+}
+
+// Classes that `order` has and the source has not are classes without pictures.
+static enum cnn_status read_order(struct cnn_records *records, struct cnn_names *ordered,
+                                  struct cnn_names *shown, const char *order) {
+    struct cnn_table table;
+    struct cnn_row row;
+    bool end = false;
+    int ignored;
+    CNN_TRY(cnn_table_open(&table, order, '\t'));
+    enum cnn_status status = CNN_OK;
+    while (status == CNN_OK && (status = cnn_table_next(&table, &row, &end)) == CNN_OK && !end) {
+        const char *name = row.fields[0], *keep = row.n > 1 && *row.fields[1] ? row.fields[1] : name;
+        int before = ordered->n, shown_before = shown->n;
+        if (row.n > 2 || !*name)
+            status =
+                cnn_fail(CNN_ERR_INPUT, "%s:%" PRIu64 ": expected a class, and after a tab the name to keep",
+                         order, row.line);
+        if (status == CNN_OK)
+            status = cnn_names_add(&ignored, ordered, name, strlen(name));
+        if (status == CNN_OK)
+            status = cnn_names_add(&ignored, shown, keep, strlen(keep));
+        if (status == CNN_OK && (ordered->n == before || shown->n == shown_before))
+            status = cnn_fail(CNN_ERR_INPUT, "%s:%" PRIu64 ": '%s' is there twice", order, row.line, name);
+        if (status == CNN_OK)
+            status = cnn_names_add(&ignored, &records->classes, name, strlen(name));
+    }
+    cnn_table_close(&table);
+    return status;
+}
+
+static enum cnn_status apply_file(struct cnn_records *records, struct named *classes,
+                                  const struct cnn_names *ordered, const struct cnn_names *shown,
+                                  const char *order, const char *what) {
+    for (int i = 0; i < records->classes.n; i++) {
+        const char *name = records->classes.items[i];
+        int at = cnn_names_find(ordered, name, strlen(name));
+        if (at < 0)
+            return fail_unlisted(records, i, order, what);
+        classes[at] = (struct named){name, shown->items[at], i};
+    }
+    return CNN_OK;
+}
+
+static enum cnn_status apply(struct cnn_records *records, const struct named *classes) {
+    int n = records->classes.n, *labels;
+    uint64_t *counts;
+    CNN_TRY(cnn_calloc(&records->shown, (size_t)n + 1, sizeof *records->shown));
+    for (int i = 0; i < n; i++)
+        CNN_TRY(cnn_strdup(&records->shown[i], classes[i].shown));
+    CNN_TRY(cnn_calloc(&labels, (size_t)n + 1, sizeof *labels));
+    enum cnn_status status = cnn_calloc(&counts, (size_t)n + 1, sizeof *counts);
+    if (status == CNN_OK) {
+        for (int i = 0; i < n; i++)
+            labels[classes[i].number] = i;
+        for (uint64_t i = 0; i < records->n; i++)
+            counts[records->files[i].label = labels[records->files[i].label]]++;
+        for (int i = 0; i < n; i++)
+            if (counts[i] == 0)
+                cnn_log_warn("%s: a class without pictures", classes[i].name);
+        free(counts);
+    }
+    free(labels);
+    return status;
+}
+
+static void sort_parts(struct cnn_records *records) {
+    struct named parts[CNN_IMPORT_MAX_PARTS];
+    uint8_t to[CNN_IMPORT_MAX_PARTS] = {0};
+    int n = records->parts.n;
+    for (int i = 0; i < n; i++)
+        parts[i] = (struct named){records->parts.items[i], NULL, i};
+    qsort(parts, (size_t)n, sizeof *parts, by_name);
+    for (int i = 0; i < n; i++)
+        to[parts[i].number] = (uint8_t)i;
+    for (int i = 0; i < n; i++)
+        records->parts.items[i] = (char *)parts[i].name; // find and add are over
+    for (uint64_t i = 0; i < records->n; i++)
+        records->files[i].part = to[records->files[i].part];
+}
+
+enum cnn_status cnn_records_order_classes(struct cnn_records *records, const char *order, bool numbers,
+                                          const char *what) {
+    struct cnn_names ordered = {0}, shown = {0};
+    struct named *classes = NULL;
+    enum cnn_status status = order ? read_order(records, &ordered, &shown, order) : CNN_OK;
+    size_t n = (size_t)records->classes.n;
+    if (status == CNN_OK)
+        status = cnn_calloc(&classes, n + 1, sizeof *classes);
+    if (status == CNN_OK && order)
+        status = apply_file(records, classes, &ordered, &shown, order, what);
+    if (status == CNN_OK && !order) {
+        for (size_t i = 0; i < n; i++)
+            classes[i] = (struct named){records->classes.items[i], records->classes.items[i], (int)i};
+        qsort(classes, n, sizeof *classes, numbers && are_numbers(&records->classes) ? by_number : by_name);
+    }
+    if (status == CNN_OK)
+        status = apply(records, classes);
+    sort_parts(records);
+    free(classes);
+    cnn_names_finish(&ordered);
+    cnn_names_finish(&shown);
+    return status;
+}

@@ -1,0 +1,49 @@
+// The files a source has, and the classes and datasets their paths put them into. 32 bytes and the path each.
+#ifndef CNN_DATA_IMPORT_RECORDS_H
+#define CNN_DATA_IMPORT_RECORDS_H
+#include "data/import/names.h"
+#include "data/import/source.h"
+
+struct cnn_import_file {
+    uint64_t path; // where its path stands in `paths`
+    uint64_t bytes;
+    uint64_t at; // for the source's own use, or CNN_RECORD_IS_FOLDER
+    int32_t label;
+    uint8_t part;
+};
+#define CNN_RECORD_IS_FOLDER UINT64_MAX // a folder without files: a class without pictures, perhaps
+
+// Zero-initialise; finish frees.
+struct cnn_records {
+    struct cnn_import_file *files;
+    uint64_t n, room;
+    struct cnn_bytes paths;
+    struct cnn_names classes, parts; // parts: none, or the datasets the source is cut into
+    char **shown;                    // the classes' names as they are kept, in the order of labels
+    uint64_t bytes;
+    uint64_t beside; // files that stand where no picture of a class stands, left out
+};
+void cnn_records_finish(struct cnn_records *records);
+// label -1: not known yet
+enum cnn_status cnn_records_add(struct cnn_records *records, const char *path, uint64_t bytes, uint64_t at,
+                                int label) CNN_MUST_CHECK;
+
+static inline const char *cnn_records_path(const struct cnn_records *records, uint64_t i) {
+    return (const char *)records->paths.data + records->files[i].path;
+}
+
+// Gives every file a class and a part by its path: CLASS/.../FILE, or SPLIT/CLASS/.../FILE where all first
+// folders have the names of splits (train, val, test ...). Files in no class folder are taken out and
+// counted. strip: one folder around everything is looked through. Components "", "." and ".." do not count.
+enum cnn_status cnn_records_by_folder(struct cnn_records *records, bool strip) CNN_MUST_CHECK;
+// Puts the classes into their order: by name, or as `order` (a file, may be NULL) has them. `what` names the
+// source. numbers: classes that are all whole numbers are sorted as such.
+enum cnn_status cnn_records_order_classes(struct cnn_records *records, const char *order, bool numbers,
+                                          const char *what) CNN_MUST_CHECK;
+void cnn_records_sort(struct cnn_records *records); // by part, label and path
+// CRC-32C over paths, sizes and, with `labels`, labels.
+uint32_t cnn_records_crc32c(const struct cnn_records *records, bool labels);
+// Fills what the records know of a source, whose context must begin with a pointer to them.
+void cnn_records_fill(struct cnn_import_source *out, const struct cnn_records *records);
+
+#endif
