@@ -63,6 +63,7 @@ static enum cnn_status load(struct cnn_loader_worker *worker, struct cnn_batch *
     tally(&worker->records, 1);
     tally(&worker->bytes_read, record.bytes);
     worker->unit_read_s += read - begun;
+    worker->unit_bytes += (double)record.bytes;
     tally(&worker->read_ns, nanoseconds(read - begun));
     double all = cnn_clock_s() - read, decode = worker->scratch.decode_s - decoded;
     tally(&worker->decode_ns, nanoseconds(decode));
@@ -131,8 +132,11 @@ static enum cnn_status substitute(struct cnn_loader_worker *worker, struct cnn_b
                     pick.record, MAX_SUBSTITUTES, last.message);
 }
 
-// Where records take longer than this to read on average, they come from a device.
-#define SLOW_READ_S 200e-6
+// Slower than this, records do not come from the system's memory. A copy of one takes 20 us to begin with at
+// the very most.
+#define SLOW_READ_S 20e-6
+#define SLOW_BYTES_PER_S 1.5e9
+#define SLOW_UNITS 16 // once slow, for so long
 
 static struct cnn_pick pick_of(struct cnn_loader_worker *worker, const struct cnn_loader_place *place,
                                int row) {
@@ -147,15 +151,30 @@ static void ask(void *context, uint64_t first, uint64_t n) {
     cnn_dataset_expect(worker->loader->options.dataset, first, n);
 }
 
-void cnn_loader_expect(struct cnn_loader_worker *worker, const struct cnn_loader_place *place, int first,
-                       int end) {
-    bool slow = worker->unit_read_s > SLOW_READ_S * worker->loader->unit_records;
-    worker->unit_read_s = 0;
-    if (worker->order && worker->loader->options.whole_windows)
-        cnn_order_ahead(worker->order, place->epoch, place->position + (uint64_t)first,
-                        place->position + (uint64_t)end, ask, worker);
-    for (int row = first; slow && row < end; row++)
-        ask(worker, pick_of(worker, place, row).record, 1);
+// Looks at how the last unit went. One that was read well because it had been asked for says nothing.
+static bool reads_are_slow(struct cnn_loader_worker *worker) {
+    double quick_s = SLOW_READ_S * worker->loader->unit_records + worker->unit_bytes / SLOW_BYTES_PER_S;
+    if (worker->unit_read_s > quick_s)
+        worker->n_slow = SLOW_UNITS;
+    else if (worker->n_slow > 0)
+        worker->n_slow--;
+    worker->unit_read_s = worker->unit_bytes = 0;
+    return worker->n_slow > 0;
+}
+
+void cnn_loader_expect(struct cnn_loader_worker *worker, const struct cnn_loader_unit *unit,
+                       const struct cnn_loader_unit *later) {
+    const struct cnn_loader_options *options = &worker->loader->options;
+    uint64_t position = unit->place.position;
+    if (worker->order && options->whole_windows && options->sampler.shuffle == CNN_SHUFFLE_WINDOW) {
+        cnn_order_ahead(worker->order, unit->place.epoch, position + (uint64_t)unit->first,
+                        position + (uint64_t)unit->end, ask, worker);
+        return;
+    }
+    if (!reads_are_slow(worker) || !later)
+        return;
+    for (int row = later->first; row < later->end; row++)
+        ask(worker, pick_of(worker, &later->place, row).record, 1);
 }
 
 void cnn_loader_fill_row(struct cnn_loader_worker *worker, struct cnn_loader_slot *slot,

@@ -41,7 +41,8 @@ struct cnn_loader_worker {
     size_t room;
     struct cnn_image_scratch scratch;
     struct cnn_order_reader *order; // NULL in an evaluation
-    double unit_read_s;             // spent reading the last unit
+    double unit_read_s, unit_bytes; // of the last unit: time spent reading, and how much
+    int n_slow;                     // units for which reads are taken to be slow
     // Written by this thread, read by cnn_loader_stats.
     _Atomic uint64_t records, bytes_read, read_ns, decode_ns, augment_ns;
 };
@@ -88,13 +89,21 @@ struct cnn_loader_place {
 };
 struct cnn_loader_place cnn_loader_place(const struct cnn_loader *loader, uint64_t batch);
 
+// What a ticket stands for: rows first..end-1 of a batch.
+struct cnn_loader_unit {
+    uint64_t batch;
+    struct cnn_loader_place place;
+    int first, end;
+};
+
 // The record at row `row` of the batch at `place`, into its slot. Takes care of records that fail.
 void cnn_loader_fill_row(struct cnn_loader_worker *worker, struct cnn_loader_slot *slot,
                          const struct cnn_loader_place *place, int row);
 
-// Before rows first..end-1 are filled: tells the system what will be read, where that helps.
-void cnn_loader_expect(struct cnn_loader_worker *worker, const struct cnn_loader_place *place, int first,
-                       int end);
+// Before `unit` is filled: tells the system what this thread will read after it (`later`; NULL: nothing),
+// where that helps.
+void cnn_loader_expect(struct cnn_loader_worker *worker, const struct cnn_loader_unit *unit,
+                       const struct cnn_loader_unit *later);
 
 // Threads: each runs cnn_loader_work(worker) until quit.
 void *cnn_loader_work(void *worker);

@@ -61,26 +61,36 @@ static void finish_unit(struct cnn_loader *loader, struct cnn_loader_slot *slot)
     pthread_mutex_unlock(&loader->lock);
 }
 
+// False past the end of this run.
+static bool find_unit(const struct cnn_loader *loader, uint64_t ticket, struct cnn_loader_unit *out) {
+    uint64_t units = (uint64_t)loader->n_units;
+    out->batch = ticket / units;
+    if (out->batch >= loader->n_batches)
+        return false;
+    out->place = cnn_loader_place(loader, out->batch);
+    int64_t first = (int64_t)(ticket % units) * loader->unit_records, end = first + loader->unit_records;
+    out->first = (int)first;
+    out->end = end < out->place.n ? (int)end : out->place.n;
+    return true;
+}
+
 // One unit of work; false when there is no more in this run.
 static bool work_unit(struct cnn_loader_worker *worker) {
     struct cnn_loader *loader = worker->loader;
-    uint64_t units = (uint64_t)loader->n_units;
+    struct cnn_loader_unit unit, later;
     uint64_t ticket = atomic_fetch_add_explicit(&loader->ticket, 1, memory_order_relaxed);
-    uint64_t batch = ticket / units;
-    if (batch >= loader->n_batches)
+    if (!find_unit(loader, ticket, &unit))
         return false;
-    struct cnn_loader_slot *slot = &loader->slots[batch % loader->n_slots];
-    if (!await_room(loader, slot, batch))
+    struct cnn_loader_slot *slot = &loader->slots[unit.batch % loader->n_slots];
+    if (!await_room(loader, slot, unit.batch))
         return false;
 
-    struct cnn_loader_place place = cnn_loader_place(loader, batch);
-    int64_t first = (int64_t)(ticket % units) * loader->unit_records;
-    int64_t end = first + loader->unit_records < place.n ? first + loader->unit_records : place.n;
-    cnn_loader_expect(worker, &place, (int)first, (int)end);
-    for (int64_t row = first; row < end; row++) {
+    bool goes_on = find_unit(loader, ticket + (uint64_t)loader->options.threads, &later);
+    cnn_loader_expect(worker, &unit, goes_on ? &later : NULL);
+    for (int row = unit.first; row < unit.end; row++) {
         if (halted(loader))
             return false;
-        cnn_loader_fill_row(worker, slot, &place, (int)row);
+        cnn_loader_fill_row(worker, slot, &unit.place, row);
     }
     finish_unit(loader, slot);
     return true;
