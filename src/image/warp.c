@@ -267,10 +267,10 @@ static bool is_near(const double back[9], int w, int h) {
 
 enum cnn_status cnn_canvas_do_warp(struct cnn_canvas *canvas) {
     struct source source = {.h = canvas->h, .w = canvas->w, .c = canvas->c, .fill = canvas->fill};
-    const struct reader *reader = &readers[canvas->interpolation];
     struct cnn_warp back;
     if (!canvas->has_warp)
         return CNN_OK;
+    const struct reader *reader = &readers[canvas->interpolation]; // of the warp: not set without one
     canvas->has_warp = false;
     CNN_TRY(cnn_canvas_copy(canvas, &source.pixels));
     if (!invert(&back, &canvas->warp))
