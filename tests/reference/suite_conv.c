@@ -29,6 +29,12 @@ static const struct conv_case cases[] = {
     {{2, 3, 9, 7}, {.out_channels = 5, .kernel = {3, 3}, .padding = {1, 1}, .bias = true}, false, false},
     {{2, 10, 6, 6}, {.out_channels = 10, .kernel = {3, 3}}, true, false},
     {{3, 1, 5, 5}, {.out_channels = 8, .kernel = {3, 3}, .padding = {2, 2}, .bias = true}, true, false},
+    // 3x3 with whole tiles, with parts of tiles, without and with wide padding, with many channels
+    {{1, 24, 13, 11}, {.out_channels = 40, .kernel = {3, 3}, .padding = {1, 1}}, false, false},
+    {{2, 8, 6, 10}, {.out_channels = 16, .kernel = {3, 3}, .bias = true}, true, false},
+    {{3, 20, 6, 5}, {.out_channels = 9, .kernel = {3, 3}, .padding = {2, 1}, .bias = true}, true, false},
+    {{5, 96, 8, 8}, {.out_channels = 104, .kernel = {3, 3}, .padding = {1, 1}}, false, false},
+    {{5, 320, 8, 8}, {.out_channels = 24, .kernel = {3, 3}, .padding = {1, 1}, .bias = true}, true, false},
     // larger, unequal
     {{2, 8, 11, 10},
      {.out_channels = 16, .kernel = {5, 3}, .stride = {1, 2}, .padding = {2, 0}, .bias = true},

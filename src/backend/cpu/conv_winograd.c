@@ -10,7 +10,7 @@ struct winograd_plan {
     struct cnn_cpu *cpu;
     const struct cnn_conv *conv;
     struct cnn_winograd forward, data, weights;
-    size_t finish_offset; // in scratch: scale and shift in training, where a bias is added
+    size_t finish_offset; // in scratch: scale and shift, where they are not constants
     size_t bias_offset;   // in scratch: moments of each plane, for the gradient of the bias
 };
 
@@ -76,7 +76,7 @@ static enum cnn_status winograd_plan_create(struct cnn_plan **out, struct cnn_ba
     base->scratch_bytes = p->finish_offset + 2 * row_floats(p) * sizeof(float);
     if (desc->training)
         plan_backward(p, kernels);
-    else
+    if (desc->norm)
         base->constant_bytes = 2 * row_floats(p) * sizeof(float);
     plan_params(p);
     base->reads_in = true;
@@ -117,7 +117,7 @@ static enum cnn_status winograd_forward(struct cnn_plan *plan, const struct cnn_
     struct cnn_winograd_finish finish = {.residual = io->in[1], .relu = plan->desc.relu};
     if (plan->constant_bytes) {
         finish.scale = io->constants;
-    } else if (p->conv->bias || finish.relu) {
+    } else if (p->conv->bias || finish.relu || finish.residual) {
         float *scale = (float *)(void *)((char *)io->scratch + p->finish_offset);
         fill_finish(p, io, scale, scale + row_floats(p));
         finish.scale = scale;
