@@ -5,8 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-// What is known of the pictures between two augmentations: their size, or at least their shorter side (0:
-// nothing).
+// What is known of the pictures between two augmentations: their size, or at least how long their shorter
+// side always is (0: nothing).
 struct knowledge {
     bool size_known;
     int h, w, shorter;
@@ -16,7 +16,13 @@ static void know_size(struct knowledge *known, int h, int w) {
     *known = (struct knowledge){true, h, w, h < w ? h : w};
 }
 
-static const char *name_of(const struct cnn_augment *op) { return cnn_augment_table[op->kind].name; }
+// Of the last entry that is not inside another one.
+static const char *last_name(const struct cnn_augment_list *list) {
+    const struct cnn_augment *last = list->ops;
+    for (const struct cnn_augment *op = last; op < list->ops + list->n; op += 1 + cnn_augment_span(op))
+        last = op;
+    return cnn_augment_table[last->kind].name;
+}
 
 static int count_of(const struct cnn_augment_arg *arg) {
     switch (arg->type) {
@@ -120,7 +126,7 @@ static enum cnn_status follow_leaf(struct knowledge *known, const struct cnn_aug
 static struct knowledge common(const struct knowledge *a, const struct knowledge *b) {
     if (a->size_known && b->size_known && a->h == b->h && a->w == b->w)
         return *a;
-    return (struct knowledge){.shorter = a->shorter == b->shorter ? a->shorter : 0};
+    return (struct knowledge){.shorter = a->shorter < b->shorter ? a->shorter : b->shorter};
 }
 
 static enum cnn_status follow_all(struct knowledge *known, const struct cnn_augment *op,
@@ -167,7 +173,7 @@ static enum cnn_status output_size(struct knowledge *known, const struct cnn_aug
         return cnn_fail(CNN_ERR_INPUT,
                         "augment: the pictures differ in size, and %s leaves them so; end the list with "
                         "center_crop, random_crop or random_resized_crop",
-                        name_of(&list->ops[list->n - 1]));
+                        last_name(list));
     if (!known->size_known)
         return cnn_fail(CNN_ERR_INPUT, "augment: the pictures differ in size and the list is empty; give it "
                                        "random_resized_crop, or resize and center_crop");

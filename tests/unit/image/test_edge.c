@@ -14,6 +14,7 @@ static const char *const harmless[] = {
     "corrupt/jpeg_ff00_header.jpg",
     "corrupt/junk_jpeg_header.jpg",
     "corrupt/photoshop-200dpi-broken.jpg",
+    "corrupt/truncated_app14.jpg",
 };
 
 static bool is_decodable(const char *name) {
