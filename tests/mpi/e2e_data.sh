@@ -38,6 +38,14 @@ cmp -s one.png later.png && fail "another epoch looks the same"
 expect 2 "$cnn" dataset show many --out x.png --class hart 2>class.err
 grep -q "did you mean 'heart'" class.err || fail "$(cat class.err)"
 
+say "bench loader, of a config and of a dataset"
+"$cnn" bench loader tiny.yaml --batches 20 --json >bench.json
+for key in images_per_s images_per_core_s read_us decode_us augment_us other_us cores_used queue open_s bound_by; do
+    grep -q "\"$key\":" bench.json || fail "no $key in $(cat bench.json)"
+done
+ranks 2 bench loader many --batches 20 >bench.txt 2>/dev/null
+grep -q "^bound by " bench.txt || fail "$(cat bench.txt)"
+
 say "verify names the same records on any ranks and threads"
 expect 0 "$cnn" dataset verify many >/dev/null
 for s in 00002 00009; do printf 'damaged!' | dd of=many/many-$s-of-00013.h5 bs=1 seek=9000 conv=notrunc status=none; done
