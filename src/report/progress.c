@@ -118,8 +118,9 @@ struct cnn_progress {
     FILE *stream;
     struct cnn_progress_options options;
     struct cnn_progress_state state;
-    bool begun;   // state holds something to draw
-    bool visible; // the progress line stands on the terminal
+    char text[LINE_BYTES]; // drawn instead of the state where it is not empty
+    bool begun;            // state or text holds something to draw
+    bool visible;          // the progress line stands on the terminal
     double drawn_s;
 };
 
@@ -162,7 +163,11 @@ static int columns(const struct cnn_progress *progress) {
 static void draw(struct cnn_progress *progress) {
     char line[LINE_BYTES];
     int width = columns(progress) - 1;
-    cnn_progress_format(line, sizeof line, &progress->state, width > 0 ? width : 1);
+    width = width > 0 ? width : 1;
+    if (progress->text[0])
+        snprintf(line, sizeof line, "%.*s", width, progress->text);
+    else
+        cnn_progress_format(line, sizeof line, &progress->state, width);
     fprintf(progress->stream, "\r%s\x1b[K", line);
     fflush(progress->stream);
     progress->visible = true;
@@ -186,6 +191,7 @@ static bool is_due(const struct cnn_progress *progress, const struct cnn_progres
 void cnn_progress_update(struct cnn_progress *progress, const struct cnn_progress_state *state) {
     pthread_mutex_lock(&progress->lock);
     progress->state = *state;
+    progress->text[0] = '\0';
     progress->begun = true;
     if (is_due(progress, state) && progress->options.terminal) {
         draw(progress);
@@ -194,6 +200,16 @@ void cnn_progress_update(struct cnn_progress *progress, const struct cnn_progres
         cnn_progress_format(line, sizeof line, state, 0);
         fprintf(progress->stream, "%s\n", line);
         fflush(progress->stream);
+    }
+    pthread_mutex_unlock(&progress->lock);
+}
+
+void cnn_progress_text(struct cnn_progress *progress, const char *text) {
+    pthread_mutex_lock(&progress->lock);
+    if (progress->options.terminal) {
+        snprintf(progress->text, sizeof progress->text, "%s", text);
+        progress->begun = true;
+        draw(progress);
     }
     pthread_mutex_unlock(&progress->lock);
 }

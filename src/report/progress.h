@@ -41,6 +41,8 @@ enum cnn_status cnn_progress_create(struct cnn_progress **out, FILE *stream,
                                     const struct cnn_progress_options *options) CNN_MUST_CHECK;
 void cnn_progress_destroy(struct cnn_progress *progress); // ends the line first
 void cnn_progress_update(struct cnn_progress *progress, const struct cnn_progress_state *state);
+// On a terminal, what the progress line says from now on, for other work than training; in a file, nothing.
+void cnn_progress_text(struct cnn_progress *progress, const char *text);
 // Writes a line of its own above the progress line.
 void cnn_progress_print(struct cnn_progress *progress, const char *line);
 // Leaves the progress line, as it last stood, behind and begins a new one at the next update.
