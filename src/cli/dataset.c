@@ -3,7 +3,7 @@
 #include "cli/commands.h"
 
 static const struct cnn_command_entry commands[] = {
-    {"import", "folder|cifar10|idx SRC --out DIR", "make shards from pictures", cnn_cmd_dataset_import},
+    {"import", "folder|tar|list|... SRC --out DIR", "make shards from pictures", cnn_cmd_dataset_import},
     {"synth", "--out DIR", "draw a labelled dataset of ten shapes", cnn_cmd_dataset_synth},
     {"info", "DIR [--json]", "what a dataset holds", cnn_cmd_dataset_info},
     {"stats", "DIR", "mean and deviation of the channels, for a config", cnn_cmd_dataset_stats},

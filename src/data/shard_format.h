@@ -10,8 +10,8 @@
 #define CNN_SHARD_MAX_SIDE 65535
 #define CNN_SHARD_MAX_NAME 1024 // bytes of a class name
 
-// The writer puts the records here, before it knows their number, and HDF5's lists behind them. Fewer bytes of
-// records than CNN_SHARD_SMALL_BYTES are handed to HDF5 to put where it likes.
+// The writer puts the records here, before it knows their number, and HDF5's lists behind them. Fewer bytes
+// of records than CNN_SHARD_SMALL_BYTES are handed to HDF5 to put where it likes.
 #define CNN_SHARD_IMAGES_AT 4096
 #define CNN_SHARD_SMALL_BYTES 4096
 

@@ -57,11 +57,11 @@ struct layout {
     bool splits; // then come the datasets' folders
 };
 
-// Whether all paths with at least `least` pieces after `skip` have one and the same piece there, or all a
-// split's name.
+// *one: one folder stands around the rest, after `skip` others, and folders in it hold most of the files;
+// *splits: the folders there have the names of splits, and there are class folders in them.
 static void look(const struct cnn_records *records, int skip, bool *one, bool *splits) {
     struct piece first = {0}, pieces[MAX_PIECES];
-    bool deep = false;
+    uint64_t n_files = 0, n_deep = 0;
     *one = *splits = true;
     for (uint64_t i = 0; i < records->n; i++) {
         int n = cut_path(pieces, cnn_records_path(records, i));
@@ -70,13 +70,13 @@ static void look(const struct cnn_records *records, int skip, bool *one, bool *s
         struct piece here = pieces[skip];
         if (!first.text)
             first = here;
-        *one = *one && n >= skip + 3 && here.length == first.length &&
-               strncmp(here.text, first.text, first.length) == 0;
+        *one = *one && here.length == first.length && strncmp(here.text, first.text, first.length) == 0;
         *splits = *splits && is_split_name(here);
-        deep = deep || n >= skip + 3;
+        n_files++;
+        n_deep += n >= skip + 3;
     }
-    *one = *one && first.text;
-    *splits = *splits && deep;
+    *one = *one && 2 * n_deep > n_files;
+    *splits = *splits && n_deep > 0;
 }
 
 static struct layout find_layout(const struct cnn_records *records, bool strip) {

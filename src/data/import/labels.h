@@ -1,0 +1,14 @@
+// Classes of pictures from a list beside them. Private to import/.
+#ifndef CNN_DATA_IMPORT_LABELS_H
+#define CNN_DATA_IMPORT_LABELS_H
+#include "data/import/records.h"
+
+// Gives every file the class that `list` says. Its lines are a name and a class, the name being the file's
+// path, its last part, or that without what follows the last dot; or a class alone, for the pictures (by the
+// ending of their name) in the order of their names. numbers: a file whose line k is the class that the list
+// calls k (from 1, or from 0 where a 0 occurs); NULL: the list's classes are the classes. Other files are
+// taken out and counted; a picture without a class is an error.
+enum cnn_status cnn_records_by_list(struct cnn_records *records, const char *list, const char *numbers,
+                                    const char *what) CNN_MUST_CHECK;
+
+#endif
