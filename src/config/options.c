@@ -129,7 +129,9 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
      .fallback = "10",
      FROM(0, 1e12),
      .unit = "records",
-     .doc = "records that may fail to decode in an epoch (each is reported) before the run stops"},
+     .doc = "records that may be damaged or fail to decode in an epoch, over all ranks (each is named in the "
+            "log, "
+            "and another takes its place), before the run stops"},
     {.path = "data.channels",
      CHOICE(data.channels, channels),
      .fallback = "auto",

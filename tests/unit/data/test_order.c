@@ -301,6 +301,19 @@ static void windows_are_asked_for_in_time(void **state) {
     cnn_order_destroy(order);
 }
 
+// A hint changes nothing, wherever the records lie.
+static void expecting_is_harmless(void **state) {
+    for (uint64_t i = 0; i < N; i++)
+        for (uint64_t n = 0; n <= N - i; n += 7)
+            cnn_dataset_expect(dataset, i, n);
+    for (uint64_t i = 0; i < N; i++) {
+        uint8_t found[UNEVEN_PIXELS], expected[UNEVEN_PIXELS];
+        assert_ok(cnn_dataset_read(dataset, i, found));
+        uneven_pixels(expected, i);
+        assert_memory_equal(found, expected, sizeof found);
+    }
+}
+
 static void impossible_orders_are_refused(void **state) {
     struct cnn_sampler sampler = sampler_of(CNN_SHUFFLE_WINDOW, CNN_SAMPLING_CLASS_BALANCED, 1);
     assert_fails(cnn_sampler_check(&sampler), CNN_ERR_INPUT, "needs data.shuffle full");
@@ -331,6 +344,7 @@ int main(void) {
         cmocka_unit_test(showings_have_draws_of_their_own),
         cmocka_unit_test(orders_are_pinned),
         cmocka_unit_test(windows_are_asked_for_in_time),
+        cmocka_unit_test(expecting_is_harmless),
         cmocka_unit_test(impossible_orders_are_refused),
     };
     return cmocka_run_group_tests(tests, make, end);
