@@ -219,7 +219,8 @@ static enum cnn_status apply(const struct cnn_policy *policy, struct run *run, s
                              uint8_t *slot) {
     struct cnn_chosen chosen;
     struct cnn_source *record = run->source, between;
-    struct part part = {.end = 0};
+    struct part part; // large: not cleared
+    part.end = 0;
     cnn_choose(&chosen, &policy->list, draws);
     for (int i = 0;; i++) {
         int h, w;

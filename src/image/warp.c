@@ -112,14 +112,6 @@ static const uint8_t *pixel_at(const struct source *source, int64_t x, int64_t y
 
 #define WEIGHT_BITS 11
 
-// In all, 22 fraction bits of weight.
-static inline uint8_t blended(const uint8_t *a, const uint8_t *b, const uint8_t *c, const uint8_t *d, int k,
-                              uint32_t fx, uint32_t fy) {
-    const uint32_t one = 1u << WEIGHT_BITS;
-    uint32_t top = a[k] * (one - fx) + b[k] * fx, bottom = c[k] * (one - fx) + d[k] * fx;
-    return (uint8_t)((top * (one - fy) + bottom * fy + (1u << (2 * WEIGHT_BITS - 1))) >> (2 * WEIGHT_BITS));
-}
-
 // Source points in units of 2^-32 pixels.
 typedef int64_t fixed;
 #define FIXED_BITS 32
@@ -129,20 +121,46 @@ static inline uint32_t weight_of(fixed at) {
     return (uint32_t)(at >> (FIXED_BITS - WEIGHT_BITS)) & ((1u << WEIGHT_BITS) - 1);
 }
 
+// Of a point between the pixels a and b, and c and d below them. In all, 22 fraction bits of weight.
+static inline void blend(uint8_t *out, const uint8_t *a, const uint8_t *b, const uint8_t *c, const uint8_t *d,
+                         int channels, fixed u, fixed v) {
+    const uint32_t one = 1u << WEIGHT_BITS, half = 1u << (2 * WEIGHT_BITS - 1);
+    uint32_t fx = weight_of(u), fy = weight_of(v), right = fx * (one - fy), both = fx * fy;
+    uint32_t low = (one - fx) * fy, none = (one - fx) * (one - fy);
+#define BLEND(k)                                                                                             \
+    out[k] = (uint8_t)((a[k] * none + b[k] * right + c[k] * low + d[k] * both + half) >> (2 * WEIGHT_BITS))
+    BLEND(0);
+    if (channels == 3) {
+        BLEND(1);
+        BLEND(2);
+    }
+#undef BLEND
+}
+
 static void read_nearest(uint8_t *out, const struct source *source, fixed u, fixed v) {
     const uint8_t *from = pixel_at(source, u >> FIXED_BITS, v >> FIXED_BITS);
-    for (int k = 0; k < source->c; k++)
-        out[k] = from[k];
+    out[0] = from[0];
+    if (source->c == 3) {
+        out[1] = from[1];
+        out[2] = from[2];
+    }
 }
 
 static void read_bilinear(uint8_t *out, const struct source *source, fixed u, fixed v) {
     u -= FIXED_HALF;
     v -= FIXED_HALF;
     int64_t x = u >> FIXED_BITS, y = v >> FIXED_BITS;
-    const uint8_t *a = pixel_at(source, x, y), *b = pixel_at(source, x + 1, y);
-    const uint8_t *c = pixel_at(source, x, y + 1), *d = pixel_at(source, x + 1, y + 1);
-    for (int k = 0; k < source->c; k++)
-        out[k] = blended(a, b, c, d, k, weight_of(u), weight_of(v));
+    const uint8_t *a = source->fill, *b = a, *c = a, *d = a;
+    if (x >= 0 && y >= 0 && x < source->w - 1 && y < source->h - 1) {
+        a = source->pixels + (size_t)(y * source->w + x) * (size_t)source->c;
+        b = a + source->c;
+        c = a + (size_t)source->w * (size_t)source->c;
+        d = c + source->c;
+    } else {
+        a = pixel_at(source, x, y), b = pixel_at(source, x + 1, y);
+        c = pixel_at(source, x, y + 1), d = pixel_at(source, x + 1, y + 1);
+    }
+    blend(out, a, b, c, d, source->c, u, v);
 }
 
 // One row of results: its first source point and the step to the next.
@@ -170,9 +188,7 @@ static void inside_bilinear(uint8_t *out, const struct source *source, struct li
     for (int i = 0; i < n; i++, line.u += line.du, line.v += line.dv, out += c) {
         const uint8_t *from =
             source->pixels + (size_t)(line.v >> FIXED_BITS) * stride + (size_t)(line.u >> FIXED_BITS) * c;
-        uint32_t fx = weight_of(line.u), fy = weight_of(line.v);
-        for (int k = 0; k < (int)c; k++)
-            out[k] = blended(from, from + c, from + stride, from + stride + c, k, fx, fy);
+        blend(out, from, from + c, from + stride, from + stride + c, source->c, line.u, line.v);
     }
 }
 
@@ -247,9 +263,9 @@ static void warp_any(uint8_t *out, const struct source *source, const struct rea
     for (int y = 0; y < source->h; y++) {
         double v = y + 0.5;
         for (int x = 0; x < source->w; x++, out += source->c) {
-            double u = x + 0.5, depth = back[6] * u + back[7] * v + back[8];
-            double from_x = (back[0] * u + back[1] * v + back[2]) / depth;
-            double from_y = (back[3] * u + back[4] * v + back[5]) / depth;
+            double u = x + 0.5, depth = back[6] * u + back[7] * v + back[8], scale = 1 / depth;
+            double from_x = (back[0] * u + back[1] * v + back[2]) * scale;
+            double from_y = (back[3] * u + back[4] * v + back[5]) * scale;
             if (depth > 0 && fabs(from_x) < FAR && fabs(from_y) < FAR)
                 reader->read(out, source, fixed_of(from_x), fixed_of(from_y));
             else
