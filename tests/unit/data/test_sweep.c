@@ -15,14 +15,15 @@ struct seen {
     _Atomic int times[N];
     uint64_t last[MOST_THREADS]; // of each thread, plus one
     uint64_t fails_at;           // no number: N
-    bool rising;
+    _Atomic bool rising;
 };
 
 static enum cnn_status note(void *context, int thread, uint64_t i) {
     struct seen *seen = context;
     if (i >= N || thread < 0 || thread >= MOST_THREADS)
         return cnn_fail(CNN_ERR_FAILED, "thread %d visits %d", thread, (int)i);
-    seen->rising = seen->rising && i >= seen->last[thread];
+    if (i < seen->last[thread])
+        seen->rising = false;
     seen->last[thread] = i + 1;
     seen->times[i]++;
     if (i == seen->fails_at)
