@@ -109,7 +109,11 @@ struct cnn_loss_args {
     const float *logits;   // n x classes
     float *d_logits;       // NULL in inference
     const int32_t *labels; // device or host memory as alloc_host gives, n
-    int n, rows, classes;  // rows: of the micro-batch; d_logits rows past n become 0
+    // Of pictures that are a mixture of two, NULL otherwise; memory like the labels': sample i has label
+    // labels[i] with weight weights[i] and partners[i] with the rest. A hit is of the weightier one.
+    const int32_t *partners;
+    const float *weights;
+    int n, rows, classes; // rows: of the micro-batch; d_logits rows past n become 0
     float smoothing, scale;
     double *sums; // loss, top1, top5, n: added to
 };

@@ -23,8 +23,10 @@ struct cnn_replica {
     bool borrows;    // parameters and arena are another replica's
     char *own_arena; // arena of a borrower that needs more than it could borrow
     float mean[3], std[3];
-    double *sums;             // device: loss, top1, top5, n
-    int32_t *labels;          // host memory the device reads
+    double *sums;    // device: loss, top1, top5, n
+    int32_t *labels; // host memory the device reads
+    int32_t *partners;
+    float *weights;
     struct cnn_micro_key key; // of the last forward, for backward
     bool profiling;
     uint64_t profiled; // forward passes

@@ -34,8 +34,10 @@ static enum cnn_status allocate_arenas(struct cnn_replica *r) {
         if (r->graph.steps[i].plan->constant_bytes)
             CNN_TRY(allocate(r, &r->graph.steps[i].constants, r->graph.steps[i].plan->constant_bytes,
                              "folded weights"));
-    CNN_TRY(cnn_backend_alloc_host(r->backend, (void **)&r->labels,
-                                   (size_t)r->options.micro_batch * sizeof *r->labels));
+    const size_t samples = (size_t)r->options.micro_batch;
+    CNN_TRY(cnn_backend_alloc_host(r->backend, (void **)&r->labels, samples * sizeof *r->labels));
+    CNN_TRY(cnn_backend_alloc_host(r->backend, (void **)&r->partners, samples * sizeof *r->partners));
+    CNN_TRY(cnn_backend_alloc_host(r->backend, (void **)&r->weights, samples * sizeof *r->weights));
     return allocate(r, &r->sums, 4 * sizeof *r->sums, "the metrics");
 }
 
@@ -88,6 +90,8 @@ void cnn_replica_destroy(struct cnn_replica *r) {
     cnn_backend_free(r->backend, r->own_arena);
     cnn_backend_free(r->backend, r->sums);
     cnn_backend_free_host(r->backend, r->labels);
+    cnn_backend_free_host(r->backend, r->partners);
+    cnn_backend_free_host(r->backend, r->weights);
     free(r->places);
     free(r->segments);
     free(r);
@@ -141,13 +145,20 @@ enum cnn_status cnn_replica_forward(struct cnn_replica *r, const uint8_t *pixels
     return CNN_OK;
 }
 
-enum cnn_status cnn_replica_loss(struct cnn_replica *r, const int32_t *labels, int n, float scale) {
+enum cnn_status cnn_replica_loss(struct cnn_replica *r, const struct cnn_targets *targets, int n,
+                                 float scale) {
     const struct cnn_value *logits = &r->graph.values[r->graph.output];
-    memcpy(r->labels, labels, (size_t)n * sizeof *labels);
+    memcpy(r->labels, targets->labels, (size_t)n * sizeof *r->labels);
+    if (targets->partners) {
+        memcpy(r->partners, targets->partners, (size_t)n * sizeof *r->partners);
+        memcpy(r->weights, targets->weights, (size_t)n * sizeof *r->weights);
+    }
     const struct cnn_loss_args args = {
         .logits = buffer_at(r, logits->buffer),
         .d_logits = r->graph.training ? buffer_at(r, logits->gradients[0]) : NULL,
         .labels = r->labels,
+        .partners = targets->partners ? r->partners : NULL,
+        .weights = targets->partners ? r->weights : NULL,
         .n = n,
         .rows = r->options.micro_batch,
         .classes = r->model->n_classes,

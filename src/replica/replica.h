@@ -50,9 +50,15 @@ struct cnn_micro_key {
 // pixels: host, n x H x W x C uint8, n <= micro_batch (fewer only in evaluation).
 enum cnn_status cnn_replica_forward(struct cnn_replica *replica, const uint8_t *pixels, int n,
                                     struct cnn_micro_key key) CNN_MUST_CHECK;
-// Softmax cross-entropy of the last forward against labels (host, n). Adds to the metrics; in training,
-// leaves the logits' gradient times `scale` (1 / global batch) for backward.
-enum cnn_status cnn_replica_loss(struct cnn_replica *replica, const int32_t *labels, int n,
+// What n samples ought to be (host). Where pictures are mixtures of two, sample i is labels[i] with weight
+// weights[i] and partners[i] with the rest; otherwise partners and weights are NULL.
+struct cnn_targets {
+    const int32_t *labels, *partners;
+    const float *weights;
+};
+// Softmax cross-entropy of the last forward against the targets. Adds to the metrics; in training, leaves the
+// logits' gradient times `scale` (1 / global batch) for backward.
+enum cnn_status cnn_replica_loss(struct cnn_replica *replica, const struct cnn_targets *targets, int n,
                                  float scale) CNN_MUST_CHECK;
 // `n_ready`: the first n_ready gradients of the arena are final.
 typedef void (*cnn_gradients_ready)(void *context, size_t n_ready);

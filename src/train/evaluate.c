@@ -96,7 +96,8 @@ static enum cnn_status run_batch(struct cnn_evaluator *evaluator) {
     struct cnn_micro_key key = {.position = batch->position};
     enum cnn_status status = cnn_replica_forward(evaluator->replica, batch->pixels, batch->n, key);
     if (status == CNN_OK)
-        status = cnn_replica_loss(evaluator->replica, batch->labels, batch->n, 1);
+        status =
+            cnn_replica_loss(evaluator->replica, &(struct cnn_targets){.labels = batch->labels}, batch->n, 1);
     cnn_loader_release(evaluator->loader, batch);
     return status;
 }

@@ -28,6 +28,7 @@ int backend_suite_run(struct cnn_backend *backend) {
         cmocka_unit_test(suite_normalize),
         cmocka_unit_test(suite_loss),
         cmocka_unit_test(suite_loss_of_odd_values),
+        cmocka_unit_test(suite_loss_of_mixtures),
         cmocka_unit_test(suite_add_into),
         cmocka_unit_test(suite_sgd),
         cmocka_unit_test(suite_sgd_golden),

@@ -29,6 +29,7 @@ void suite_dropout(void **state);
 void suite_normalize(void **state);
 void suite_loss(void **state);
 void suite_loss_of_odd_values(void **state);
+void suite_loss_of_mixtures(void **state);
 void suite_add_into(void **state);
 void suite_sgd(void **state);
 void suite_sgd_golden(void **state);

@@ -47,24 +47,49 @@ struct loss_result {
     float *d_logits; // NULL in inference
 };
 
+// Labels that samples have with part of the weight; NULL: one label each.
+struct mixture {
+    const int32_t *partners;
+    const float *weights;
+};
+
+static void *host_copy(struct cnn_backend *backend, const void *values, size_t bytes) {
+    void *host = NULL;
+    assert_int_equal(cnn_backend_alloc_host(backend, &host, bytes), CNN_OK);
+    memcpy(host, values, bytes);
+    return host;
+}
+
 static struct loss_result run_loss(struct cnn_backend *backend, const double *logits, const int32_t *labels,
-                                   int n, int rows, int classes, double smoothing, double scale,
-                                   bool training) {
+                                   const struct mixture *mixture, int n, int rows, int classes,
+                                   double smoothing, double scale, bool training) {
     const size_t count = (size_t)rows * (size_t)classes;
     const struct cnn_tensor row = {rows, 1, 1, classes, classes};
     const double before[4] = {1.5, 1, 2, 3};
     float *packed = rig_pack(&row, logits), *device = rig_upload(backend, packed, count),
           *d = rig_upload(backend, packed, count);
-    int32_t *host = NULL;
     double *sums = NULL;
     struct loss_result result = {.d_logits = NULL};
-    assert_int_equal(cnn_backend_alloc_host(backend, (void **)&host, (size_t)rows * sizeof *host), CNN_OK);
+    int32_t *host = host_copy(backend, labels, (size_t)n * sizeof *host), *partners = NULL;
+    float *weights = NULL;
+    if (mixture) {
+        partners = host_copy(backend, mixture->partners, (size_t)n * sizeof *partners);
+        weights = host_copy(backend, mixture->weights, (size_t)n * sizeof *weights);
+    }
     assert_int_equal(cnn_backend_alloc(backend, (void **)&sums, sizeof before), CNN_OK);
-    memcpy(host, labels, (size_t)n * sizeof *host);
     rig_spoil(backend, d, count * sizeof *d);
     assert_int_equal(cnn_backend_upload(backend, sums, before, sizeof before), CNN_OK);
-    const struct cnn_loss_args args = {device,  training ? d : NULL, host,         n,   rows,
-                                       classes, (float)smoothing,    (float)scale, sums};
+    const struct cnn_loss_args args = {.logits = device,
+                                       .d_logits = training ? d : NULL,
+                                       .labels = host,
+                                       .partners = partners,
+                                       .weights = weights,
+                                       .n = n,
+                                       .rows = rows,
+                                       .classes = classes,
+                                       .smoothing = (float)smoothing,
+                                       .scale = (float)scale,
+                                       .sums = sums};
     assert_int_equal(backend->ops->loss(backend, &args), CNN_OK);
     assert_int_equal(cnn_backend_download(backend, result.sums, sums, sizeof before), CNN_OK);
     assert_int_equal(cnn_backend_synchronize(backend), CNN_OK);
@@ -77,6 +102,8 @@ static struct loss_result run_loss(struct cnn_backend *backend, const double *lo
     cnn_backend_free(backend, d);
     cnn_backend_free(backend, sums);
     cnn_backend_free_host(backend, host);
+    cnn_backend_free_host(backend, partners);
+    cnn_backend_free_host(backend, weights);
     return result;
 }
 
@@ -97,14 +124,15 @@ static void check_loss(struct cnn_backend *backend, int n, int rows, int classes
         top5 += ref_in_top(logits + i * classes, classes, labels[i], 5);
     }
     const double loss = ref_loss(want, logits, n, classes, labels, (double)(float)smoothing, 0.125);
-    struct loss_result got = run_loss(backend, logits, labels, n, rows, classes, smoothing, 0.125, true);
+    struct loss_result got =
+        run_loss(backend, logits, labels, NULL, n, rows, classes, smoothing, 0.125, true);
     rig_near(label, "gradient of the logits", got.d_logits, want, count, 1e-6); // rows past n: 0
     if (!(fabs(got.sums[0] - loss) <= 1e-6 * (1 + fabs(loss))) || got.sums[1] != top1 ||
         got.sums[2] != top5 || got.sums[3] != n)
         fail_msg("%s: sums are %.9g, %g, %g, %g instead of %.9g, %g, %g, %d", label, got.sums[0], got.sums[1],
                  got.sums[2], got.sums[3], loss, top1, top5, n);
     free(got.d_logits);
-    got = run_loss(backend, logits, labels, n, rows, classes, smoothing, 0.125, false);
+    got = run_loss(backend, logits, labels, NULL, n, rows, classes, smoothing, 0.125, false);
     if (!(fabs(got.sums[0] - loss) <= 1e-6 * (1 + fabs(loss))))
         fail_msg("%s: in inference the loss is %.9g instead of %.9g", label, got.sums[0], loss);
     free(logits);
@@ -123,11 +151,38 @@ void suite_loss(void **state) {
 static void expect_tops(struct cnn_backend *backend, const double *logits, int classes, int label, int top1,
                         int top5) {
     const int32_t labels[1] = {label};
-    struct loss_result got = run_loss(backend, logits, labels, 1, 1, classes, 0, 1, true);
+    struct loss_result got = run_loss(backend, logits, labels, NULL, 1, 1, classes, 0, 1, true);
     if ((int)got.sums[1] != top1 || (int)got.sums[2] != top5)
         fail_msg("label %d of %d classes counts %g, %g as top 1, top 5 instead of %d, %d", label, classes,
                  got.sums[1], got.sums[2], top1, top5);
     free(got.d_logits);
+}
+
+// The loss of a mixture is the mixture of losses.
+void suite_loss_of_mixtures(void **state) {
+    enum { N = 4, CLASSES = 7 };
+    static const int32_t labels[N] = {0, 3, 6, 2}, partners[N] = {5, 3, 1, 0};
+    static const float weights[N] = {0.75f, 0.3f, 0.0f, 1.0f};
+    const struct mixture mixture = {partners, weights};
+    double *logits = rig_drawn(N * CLASSES, RIG_NORMAL, 9), *one = rig_new(CLASSES),
+           *other = rig_new(CLASSES), *want = rig_new(N * CLASSES), loss = 0, top1 = 0;
+    for (int i = 0; i < N; i++) {
+        const double *row = logits + i * CLASSES, w = (double)weights[i];
+        loss += w * ref_loss(one, row, 1, CLASSES, labels + i, (double)0.1f, 0.5) +
+                (1 - w) * ref_loss(other, row, 1, CLASSES, partners + i, (double)0.1f, 0.5);
+        top1 += ref_in_top(row, CLASSES, w >= 0.5 ? labels[i] : partners[i], 1);
+        for (int j = 0; j < CLASSES; j++)
+            want[i * CLASSES + j] = w * one[j] + (1 - w) * other[j];
+    }
+    struct loss_result got = run_loss(*state, logits, labels, &mixture, N, N, CLASSES, 0.1, 0.5, true);
+    rig_near("loss of mixtures", "gradient of the logits", got.d_logits, want, N * CLASSES, 1e-6);
+    assert_true(fabs(got.sums[0] - loss) <= 1e-6 * (1 + fabs(loss)));
+    assert_true(got.sums[1] == top1 && got.sums[3] == N);
+    free(got.d_logits);
+    free(logits);
+    free(one);
+    free(other);
+    free(want);
 }
 
 // Equal logits: the lower class wins. NaN: no hit, and the loss says so.
@@ -143,7 +198,7 @@ void suite_loss_of_odd_values(void **state) {
     expect_tops(*state, few, 3, 2, 0, 1);
     expect_tops(*state, nan_at_label, 3, 1, 0, 0);
     const int32_t labels[1] = {1};
-    struct loss_result got = run_loss(*state, nan_elsewhere, labels, 1, 1, 6, 0.1, 1, true);
+    struct loss_result got = run_loss(*state, nan_elsewhere, labels, NULL, 1, 1, 6, 0.1, 1, true);
     assert_true(isnan(got.sums[0]));
     free(got.d_logits);
 }
@@ -200,7 +255,8 @@ void suite_refusals(void **state) {
     double *sums = NULL;
     assert_int_equal(cnn_backend_alloc_host(backend, (void **)&labels, sizeof *labels), CNN_OK);
     assert_int_equal(cnn_backend_alloc(backend, (void **)&sums, 4 * sizeof *sums), CNN_OK);
-    const struct cnn_loss_args args = {device, NULL, labels, 1, 1, 3, 0, 1, sums};
+    const struct cnn_loss_args args = {
+        .logits = device, .labels = labels, .n = 1, .rows = 1, .classes = 3, .scale = 1, .sums = sums};
     for (int label = -1; label < 4; label += 4) {
         labels[0] = label;
         assert_int_equal(backend->ops->loss(backend, &args), CNN_ERR_INPUT);

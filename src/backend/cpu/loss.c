@@ -40,11 +40,37 @@ static int rank_of(const float *logits, int classes, int label) {
     return rank;
 }
 
-// loss = -sum_j q_j log p_j with q = (1 - s) onehot + s / classes (Szegedy et al. 2016); d = (p - q) * scale.
+// What a sample ought to be: `label`, and where two are mixed, `partner` with weight 1 - weight.
+struct target {
+    int label, partner;
+    float weight;
+};
+
+static enum cnn_status check_label(int label, int classes) {
+    if (label >= 0 && label < classes)
+        return CNN_OK;
+    return cnn_fail(CNN_ERR_INPUT, "a record has label %d, the model has classes 0 to %d", label,
+                    classes - 1);
+}
+
+// The weightier label comes first.
+static enum cnn_status target_of(struct target *out, const struct cnn_loss_args *args, int i) {
+    *out = (struct target){args->labels[i], args->labels[i], 1};
+    if (args->partners && args->weights[i] >= 0.5f)
+        *out = (struct target){args->labels[i], args->partners[i], args->weights[i]};
+    else if (args->partners)
+        *out = (struct target){args->partners[i], args->labels[i], 1 - args->weights[i]};
+    CNN_TRY(check_label(out->label, args->classes));
+    return check_label(out->partner, args->classes);
+}
+
+// loss = -sum_j q_j log p_j with q = (1 - s) (w onehot(label) + (1 - w) onehot(partner)) + s / classes
+// (Szegedy et al. 2016, Zhang et al. 2018); d = (p - q) * scale.
 static double cross_entropy(const struct cnn_loss_args *args, const float *logits, float *d_logits,
-                            int label) {
+                            const struct target *target) {
     const int classes = args->classes;
-    const float off = args->smoothing / (float)classes, on = 1.0f - args->smoothing + off;
+    const float off = args->smoothing / (float)classes, on = 1.0f - args->smoothing,
+                rest = 1 - target->weight;
     float most = logits[0];
     double sum = 0, smooth = 0;
     for (int j = 1; j < classes; j++)
@@ -54,11 +80,13 @@ static double cross_entropy(const struct cnn_loss_args *args, const float *logit
         smooth += (double)(logits[j] - most);
     }
     const double log_sum = log(sum);
-    for (int j = 0; d_logits && j < classes; j++)
-        d_logits[j] =
-            ((float)exp((double)(logits[j] - most) - log_sum) - (j == label ? on : off)) * args->scale;
-    return (1.0 - (double)args->smoothing) * (log_sum - (double)(logits[label] - most)) +
-           (double)off * (classes * log_sum - smooth);
+    for (int j = 0; d_logits && j < classes; j++) {
+        const float hot = (j == target->label ? target->weight : 0) + (j == target->partner ? rest : 0);
+        d_logits[j] = ((float)exp((double)(logits[j] - most) - log_sum) - (on * hot + off)) * args->scale;
+    }
+    const double wanted = (double)target->weight * (double)(logits[target->label] - most) +
+                          (double)rest * (double)(logits[target->partner] - most);
+    return (1.0 - (double)args->smoothing) * (log_sum - wanted) + (double)off * (classes * log_sum - smooth);
 }
 
 enum cnn_status cnn_cpu_loss(struct cnn_backend *backend, const struct cnn_loss_args *args) {
@@ -66,12 +94,10 @@ enum cnn_status cnn_cpu_loss(struct cnn_backend *backend, const struct cnn_loss_
     for (int i = 0; i < args->n; i++) {
         const float *logits = args->logits + (size_t)i * (size_t)args->classes;
         float *d = args->d_logits ? args->d_logits + (size_t)i * (size_t)args->classes : NULL;
-        const int label = args->labels[i];
-        if (label < 0 || label >= args->classes)
-            return cnn_fail(CNN_ERR_INPUT, "a record has label %d, the model has classes 0 to %d", label,
-                            args->classes - 1);
-        const int rank = rank_of(logits, args->classes, label);
-        args->sums[0] += cross_entropy(args, logits, d, label);
+        struct target target;
+        CNN_TRY(target_of(&target, args, i));
+        const int rank = rank_of(logits, args->classes, target.label);
+        args->sums[0] += cross_entropy(args, logits, d, &target);
         args->sums[1] += rank < 1;
         args->sums[2] += rank < 5;
         args->sums[3] += 1;

@@ -92,7 +92,8 @@ void run_destroy(struct run *run) {
 void run_step(const struct run *run, int micro) {
     const struct cnn_micro_key key = {.step = 1, .position = 0};
     EXPECT_OK(cnn_replica_forward(run->replica, run->pixels, run->micro, key));
-    EXPECT_OK(cnn_replica_loss(run->replica, run->labels, run->micro, 1.0f / (float)run->micro));
+    EXPECT_OK(cnn_replica_loss(run->replica, &(struct cnn_targets){.labels = run->labels}, run->micro,
+                               1.0f / (float)run->micro));
     EXPECT_OK(cnn_replica_backward(run->replica, micro, NULL, NULL));
 }
 

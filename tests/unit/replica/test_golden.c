@@ -226,7 +226,9 @@ static void train_one_batch(struct fixture *f) {
     const struct cnn_micro_key key = {0, 0};
     assert_int_equal(cnn_replica_forward(f->training, f->pixels, f->batch, key), CNN_OK);
     check_logits(f, f->training, "training");
-    assert_int_equal(cnn_replica_loss(f->training, labels, f->batch, 1.0f / (float)f->batch), CNN_OK);
+    assert_int_equal(cnn_replica_loss(f->training, &(struct cnn_targets){.labels = labels}, f->batch,
+                                      1.0f / (float)f->batch),
+                     CNN_OK);
     assert_int_equal(cnn_replica_backward(f->training, 0, NULL, NULL), CNN_OK);
     struct cnn_metrics metrics;
     assert_int_equal(cnn_replica_metrics(f->training, &metrics), CNN_OK);

@@ -80,7 +80,7 @@ static void evaluation_uses_running_statistics(void **state) {
         const double loss = run_reference_step(run); // without label smoothing
         assert_null(cnn_replica_gradients(run->replica));
         EXPECT_OK(cnn_replica_forward(run->replica, run->pixels, 3, (struct cnn_micro_key){0, 0}));
-        EXPECT_OK(cnn_replica_loss(run->replica, run->labels, 3, 1));
+        EXPECT_OK(cnn_replica_loss(run->replica, &(struct cnn_targets){.labels = run->labels}, 3, 1));
         check_logits(name, run->replica, ref_network_logits(run->reference), 3, model->n_classes);
         EXPECT_OK(cnn_replica_metrics(run->replica, &metrics));
         assert_true(fabs(metrics.loss - loss) < TOLERANCE * loss);
@@ -103,7 +103,7 @@ static double loss_at(struct run *run, double *const *directions, double distanc
     }
     EXPECT_OK(cnn_replica_metrics(run->replica, &metrics)); // forgets earlier losses
     EXPECT_OK(cnn_replica_forward(run->replica, run->pixels, run->micro, (struct cnn_micro_key){1, 0}));
-    EXPECT_OK(cnn_replica_loss(run->replica, run->labels, run->micro, 1));
+    EXPECT_OK(cnn_replica_loss(run->replica, &(struct cnn_targets){.labels = run->labels}, run->micro, 1));
     EXPECT_OK(cnn_replica_metrics(run->replica, &metrics));
     return metrics.loss / run->micro;
 }
@@ -270,7 +270,7 @@ static void gradients_said_to_be_ready_are_final(void **state) {
         struct prefix prefix = {.run = run, .seen = calloc(n, sizeof(float))};
         assert_non_null(prefix.seen);
         EXPECT_OK(cnn_replica_forward(run->replica, run->pixels, 2, (struct cnn_micro_key){1, 0}));
-        EXPECT_OK(cnn_replica_loss(run->replica, run->labels, 2, 0.5f));
+        EXPECT_OK(cnn_replica_loss(run->replica, &(struct cnn_targets){.labels = run->labels}, 2, 0.5f));
         EXPECT_OK(cnn_replica_backward(run->replica, micro, on_ready, &prefix));
         assert_int_equal(prefix.last, micro == 1 ? n : 0); // of the step, not of the micro-batch
         float *last = arena_copy(run);
@@ -288,7 +288,7 @@ static void run_own_micro(const struct run *run, int shown, int micro) {
     for (size_t i = 0; i < sizeof pixels; i++)
         pixels[i] = (uint8_t)(run->pixels[i] + 37 * shown);
     EXPECT_OK(cnn_replica_forward(run->replica, pixels, 2, (struct cnn_micro_key){1, 0}));
-    EXPECT_OK(cnn_replica_loss(run->replica, run->labels, 2, 0.5f));
+    EXPECT_OK(cnn_replica_loss(run->replica, &(struct cnn_targets){.labels = run->labels}, 2, 0.5f));
     EXPECT_OK(cnn_replica_backward(run->replica, micro, NULL, NULL));
 }
 
@@ -430,7 +430,7 @@ static void a_part_of_a_batch_counts_as_such(void **state) {
     for (int n = 1; n < 5; n++) {
         evaluate(replica, run, n, part);
         assert_memory_equal(part, whole, (size_t)n * 10 * sizeof *part);
-        EXPECT_OK(cnn_replica_loss(replica, run->labels, n, 1));
+        EXPECT_OK(cnn_replica_loss(replica, &(struct cnn_targets){.labels = run->labels}, n, 1));
         EXPECT_OK(cnn_replica_metrics(replica, &metrics));
         assert_int_equal(metrics.n, n);
         assert_true(metrics.top1 <= metrics.top5 && metrics.top5 <= (uint64_t)n);
