@@ -100,7 +100,7 @@ const struct cnn_augment_info cnn_augment_table[CNN_N_AUGMENTS] = {
          RANGE("shear", BOTH(0, 0), -80, 80, ZERO, "angle by which upright lines lean"),
          RANGE("shear_y", BOTH(0, 0), -80, 80, ZERO, "angle by which level lines lean"), NEAREST, FILL, P_APPLIED(1)}},
     [CNN_AUGMENT_PERSPECTIVE] = {
-        "perspective", "moves the four corners inwards, as if the picture were seen from aside", "RandomPerspective", true,
+        "perspective", "moves the four corners inwards, as if the picture were seen from the side", "RandomPerspective", true,
         4, {REAL("distortion_scale", ONE(0.5), 0, 1, "how far at most, as a fraction of half the side"), BILINEAR, FILL,
             P_APPLIED(0.5)}},
 

@@ -271,10 +271,13 @@ static enum cnn_status check_args(struct cnn_reader *reader, const struct cnn_au
     return CNN_OK;
 }
 
-// The argument that a value without a name is for: the first, where all others only say how. NULL: none.
+// The argument that a value without a name is for: the first, where it is a chance or all others only say
+// how. NULL: none.
 static const struct cnn_augment_arg *unnamed_arg(const struct cnn_augment_info *info) {
-    static const char *const manners[] = {"p",    "interpolation", "fill", "padding_mode", "value",
-                                          "gain", "degrees_y",     "salt", "mean"};
+    static const char *const manners[] = {"p",    "interpolation", "fill",  "padding_mode", "value",
+                                          "gain", "degrees_y",     "holes", "salt",         "mean"};
+    if (strcmp(info->args[0].name, "p") == 0)
+        return &info->args[0];
     for (int i = 1; i < info->n_args; i++) {
         bool is_manner = false;
         for (size_t m = 0; m < sizeof manners / sizeof *manners; m++)

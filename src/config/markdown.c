@@ -106,12 +106,16 @@ static void write_augmentation(FILE *file, const struct cnn_augment_info *info) 
 }
 
 static void write_augmentations(FILE *file) {
-    fputs("\n## Augmentations\n\n"
-          "Entries of `augment.train` and `augment.eval`, applied in the order written: a bare name\n"
-          "(`- flip_horizontal`), a name with its arguments (`- random_crop: {size: 32, padding: 4}`), or, "
-          "where there is\n"
-          "only one argument, a name with its value (`- resize: 256`).\n",
-          file);
+    fputs(
+        "\n## Augmentations\n\n"
+        "Entries of `augment.train` and `augment.eval`, applied in the order written: a bare name\n"
+        "(`- flip_horizontal`), a name with its arguments (`- random_crop: {size: 32, padding: 4}`), or, "
+        "where all "
+        "arguments\n"
+        "but the first only say how, a name with the first one's value (`- resize: 256`, `- rotation: 15`). "
+        "Recipes, and what\n"
+        "each does to pixels exactly: [augmentation.md](augmentation.md).\n",
+        file);
     for (int i = 0; i < CNN_N_AUGMENTS; i++)
         write_augmentation(file, &cnn_augment_table[i]);
 }

@@ -1,6 +1,9 @@
 // Lists of augmentations: the three ways to write an entry, defaults, ranges, and what is refused.
 #include "given.h"
 
+#include "base/file.h"
+#include "config/words.h"
+
 #include <math.h>
 
 static const struct cnn_augment *only(struct cnn_config *config, const char *entry) {
@@ -300,6 +303,63 @@ static void lists_read_back(void **state) {
     free(text);
 }
 
+// The row of docs/augmentation.md: what it is called, its arguments with their defaults, torchvision's name.
+static void write_row(FILE *file, const struct cnn_augment_info *info) {
+    fprintf(file, "| [`%s`](config.md#%s) | %s | ", info->name, info->name, info->doc);
+    for (int a = 0; a < info->n_args; a++) {
+        const struct cnn_augment_arg *arg = &info->args[a];
+        fprintf(file, "%s`%s", a ? ", " : "", arg->name);
+        if (!isnan(arg->fallback[0]) && arg->type != CNN_ARG_WEIGHTS) {
+            fputs(": ", file);
+            cnn_augment_write_value(file, arg, arg->fallback);
+        }
+        fputc('`', file);
+    }
+    if (info->peer)
+        fprintf(file, " | `%s` |\n", info->peer);
+    else
+        fputs(" | |\n", file);
+}
+
+static void the_page_names_every_augmentation(void **state) {
+    char *page, *rows = NULL;
+    size_t bytes;
+    int missing = 0;
+    assert_int_equal(cnn_file_read(&page, &bytes, CNN_SOURCE_DIR "/docs/augmentation.md", 1 << 20), CNN_OK);
+    for (int i = 0; i < CNN_N_AUGMENTS; i++) {
+        FILE *file = open_memstream(&rows, &bytes);
+        write_row(file, &cnn_augment_table[i]);
+        fclose(file);
+        if (!strstr(page, rows)) {
+            print_message("%s", rows);
+            missing++;
+        }
+        free(rows);
+    }
+    if (missing)
+        fail_msg("docs/augmentation.md lacks the %d rows above", missing);
+    free(page);
+}
+
+// The examples of the page are lists that read.
+static void the_examples_of_the_page_read(void **state) {
+    char *page, *next;
+    size_t bytes;
+    int examples = 0;
+    assert_int_equal(cnn_file_read(&page, &bytes, CNN_SOURCE_DIR "/docs/augmentation.md", 1 << 20), CNN_OK);
+    for (next = page; (next = strstr(next, "```yaml\n")); examples++) {
+        struct cnn_config config;
+        char *end = strstr(next, "\n```\n");
+        assert_non_null(end);
+        end[1] = '\0';
+        must_read(&config, next + strlen("```yaml\n"));
+        assert_true(config.augment.train.n + config.augment.eval.n > 0);
+        next = end + 2;
+    }
+    assert_true(examples >= 5);
+    free(page);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entries_in_every_spelling),
@@ -316,6 +376,8 @@ int main(void) {
         cmocka_unit_test(lists_inside_lists),
         cmocka_unit_test(wrong_lists_inside_lists),
         cmocka_unit_test(lists_read_back),
+        cmocka_unit_test(the_page_names_every_augmentation),
+        cmocka_unit_test(the_examples_of_the_page_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
