@@ -159,13 +159,14 @@ static enum cnn_status write_reports(struct cnn_file_writer *writer, const struc
 }
 
 static enum cnn_status put_report(const struct cnn_import_plan *plan) {
-    char path[4096];
+    char begun[4096], path[4096];
     struct cnn_file_writer writer = {0};
+    CNN_TRY(cnn_path_format(begun, sizeof begun, "%s/" CNN_IMPORT_WORK "/report", plan->out));
     CNN_TRY(cnn_path_format(path, sizeof path, "%s/" CNN_IMPORT_QUARANTINE, plan->out));
-    CNN_TRY(cnn_file_writer_open(&writer, path));
+    CNN_TRY(cnn_file_writer_open(&writer, begun));
     enum cnn_status status = write_reports(&writer, plan);
     cnn_file_writer_discard(&writer);
-    return status;
+    return status == CNN_OK ? move(begun, path) : status;
 }
 
 static enum cnn_status check_complete(const struct cnn_import_plan *plan) {

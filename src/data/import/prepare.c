@@ -198,19 +198,18 @@ static enum cnn_status begin(const struct cnn_import_plan *plan, const char *pat
 
 static enum cnn_status prepare(enum cnn_import_state *out, const struct cnn_import_plan *plan,
                                const char *text) {
-    char path[4096], done[4096];
+    char path[4096];
     CNN_TRY(work_file(path, plan->out, "plan"));
-    CNN_TRY(work_file(done, plan->out, "done"));
     *out = CNN_IMPORT_BEGUN;
     if (cnn_file_exists(path))
         return compare_begun(plan, path, text);
-    if (cnn_file_exists(done))
-        cnn_import_clear_work(plan->out);
+    *out = CNN_IMPORT_NEW;
     if (cnn_folder_exists(plan->out))
         CNN_TRY(look_at_finished(out, plan));
-    else
-        *out = CNN_IMPORT_NEW;
-    return *out == CNN_IMPORT_NEW ? begin(plan, path, text) : CNN_OK;
+    if (*out == CNN_IMPORT_NEW)
+        return begin(plan, path, text);
+    cnn_import_clear_work(plan->out); // it may have been cut off while it cleared up
+    return CNN_OK;
 }
 
 enum cnn_status cnn_import_prepare(enum cnn_import_state *out, bool *made_out,

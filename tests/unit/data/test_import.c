@@ -1,7 +1,5 @@
 #include "base/random.h"
-#include "data/dataset.h"
-#include "data/import.h"
-#include "scratch_folder.h"
+#include "import_fixture.h"
 
 #include <zlib.h>
 
@@ -270,29 +268,6 @@ static void test_cifar10_wrong(void **state) {
 
 // ---- folders ----
 
-static uint8_t *make_jpeg(size_t *out_bytes, int side, int value) {
-    uint8_t *pixels = malloc((size_t)side * (size_t)side * 3), *jpeg;
-    memset(pixels, value, (size_t)side * (size_t)side * 3);
-    assert_ok(cnn_image_encode_jpeg(&jpeg, out_bytes, pixels, side, side, 3, 80));
-    free(pixels);
-    return jpeg;
-}
-
-static void put_jpeg(const char *path, int side, int value) {
-    size_t bytes;
-    uint8_t *jpeg = make_jpeg(&bytes, side, value);
-    write_file(path, jpeg, bytes);
-    free(jpeg);
-}
-
-static void put_png(const char *path, int side) {
-    uint8_t pixels[16 * 16 * 3] = {0}, *png;
-    size_t bytes;
-    assert_ok(cnn_image_encode_png(&png, &bytes, pixels, side, side, 3));
-    write_file(path, png, bytes);
-    free(png);
-}
-
 static const struct {
     const char *path;
     int label;
@@ -524,5 +499,6 @@ int main(void) {
         TEST(test_resumed),     TEST(test_folder_wrong),
         TEST(test_mixed_kinds), TEST(test_out_is_taken),
     };
+    use_memory();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
