@@ -18,6 +18,7 @@ enum cnn_purpose {
     CNN_PURPOSE_WINDOW,     // records within some shards
     CNN_PURPOSE_CLASS,      // records within a class
     CNN_PURPOSE_SHOW,       // which pictures a person is shown
+    CNN_PURPOSE_MIX,        // of pictures with others of their batch
 };
 
 // The bare generator: 128-bit counter, 64-bit key, 128 bits out.

@@ -132,6 +132,7 @@ static enum cnn_status run_rank(const struct bench *bench, int64_t batches, stru
         .ahead = bench->config->data.ahead,
         .max_bad = bench->config->data.max_bad,
         .whole_windows = cnn_comm_local_size(bench->comm) == cnn_comm_size(bench->comm),
+        .mix = {bench->config->augment.mixup, bench->config->augment.cutmix, bench->config->augment.mix_p},
         .sampler = bench->plan.sampler,
     };
     struct cnn_loader *loader = NULL;

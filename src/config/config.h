@@ -61,6 +61,7 @@ struct cnn_config {
     } data;
     struct {
         struct cnn_augment_list train, eval;
+        double mixup, cutmix, mix_p; // alphas (0: not), share of micro-batches
     } augment;
     struct {
         char arch[64];

@@ -164,6 +164,28 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
      .fallback = "[]",
      .doc = "what is done to pictures in evaluation and prediction; nothing random is allowed here"},
 
+    {.path = "augment.mixup",
+     REAL(augment.mixup),
+     .fallback = "0",
+     FROM(0, 100),
+     .doc = "mixup (Zhang et al. 2018): alpha of the Beta distribution by which each training picture is "
+            "blended with "
+            "another of its micro-batch, and their labels alike; 0: not. With `augment.cutmix` each is taken "
+            "half of "
+            "the time"},
+    {.path = "augment.cutmix",
+     REAL(augment.cutmix),
+     .fallback = "0",
+     FROM(0, 100),
+     .doc = "CutMix (Yun et al. 2019): alpha of the Beta distribution of the part that is not covered by a "
+            "box of "
+            "another picture; 0: not"},
+    {.path = "augment.mix_p",
+     REAL(augment.mix_p),
+     .fallback = "1",
+     FROM(0, 1),
+     .doc = "share of the micro-batches that are mixed"},
+
     {.path = "model.arch",
      TEXT(model.arch),
      .fallback = "resnet50",

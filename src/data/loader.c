@@ -75,7 +75,7 @@ enum cnn_status cnn_loader_start(struct cnn_loader *loader, uint64_t epoch, uint
 
 static bool is_ready(const struct cnn_loader *loader, uint64_t batch) {
     struct cnn_loader_slot *slot = &loader->slots[batch % loader->n_slots];
-    return atomic_load_explicit(&slot->done, memory_order_acquire) == loader->n_units &&
+    return atomic_load_explicit(&slot->done, memory_order_acquire) == loader->n_parts &&
            atomic_load_explicit(&slot->turn, memory_order_relaxed) == batch;
 }
 

@@ -5,12 +5,17 @@
 #ifndef CNN_DATA_LOADER_H
 #define CNN_DATA_LOADER_H
 #include "data/dataset.h"
+#include "data/mix.h"
 #include "data/sampler.h"
 
 struct cnn_batch {
-    uint8_t *pixels;          // capacity x h x w x c; rows from n on are zero
-    int32_t *labels;          // capacity
-    uint64_t *ids;            // capacity: record's id in its source
+    uint8_t *pixels; // capacity x h x w x c; rows from n on are zero
+    int32_t *labels; // capacity
+    uint64_t *ids;   // capacity: record's id in its source
+    // Where pictures are mixed, NULL otherwise: row i is of labels[i] with weight weights[i], of partners[i]
+    // with the rest.
+    int32_t *partners;
+    float *weights;
     int n, capacity, h, w, c; // n < capacity only in an evaluation: the last batch, and where records failed
     int n_bad;                // records of this batch that failed
     uint64_t epoch, step;     // step of the epoch; in an evaluation, number of this rank's batch
@@ -30,6 +35,7 @@ struct cnn_loader_options {
     // The ranks of this host together read every record: CNN_SHUFFLE_WINDOW then has the next window read
     // while one is used.
     bool whole_windows;
+    struct cnn_mix mix; // training only; all 0: pictures stay as they are
     // Every record exactly once, in order: rank r takes batches r, r+R, r+2R, ...; the last may be short.
     bool evaluation;
     struct cnn_sampler sampler; // evaluation uses micro, rank, size, n_records only

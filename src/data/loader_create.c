@@ -48,6 +48,8 @@ static void cut_into_units(struct cnn_loader *loader) {
     records = records < 1 ? 1 : records > MOST_UNIT_RECORDS ? MOST_UNIT_RECORDS : records;
     loader->unit_records = (int)records;
     loader->n_units = (int)((batch + records - 1) / records);
+    loader->mixes = !loader->options.evaluation && cnn_mix_wanted(&loader->options.mix);
+    loader->n_parts = loader->n_units + loader->mixes;
 }
 
 static void *take_memory(const struct cnn_loader_options *options, size_t bytes) {
@@ -87,6 +89,10 @@ static enum cnn_status create_slot(struct cnn_loader *loader, struct cnn_loader_
     CNN_TRY(slot_bytes(loader, &labels, &bytes));
     CNN_TRY(cnn_calloc(&slot->dropped, (size_t)batch->capacity, sizeof *slot->dropped));
     CNN_TRY(cnn_calloc(&batch->ids, (size_t)batch->capacity, sizeof *batch->ids));
+    if (loader->mixes) {
+        CNN_TRY(cnn_calloc(&batch->partners, (size_t)batch->capacity, sizeof *batch->partners));
+        CNN_TRY(cnn_calloc(&batch->weights, (size_t)batch->capacity, sizeof *batch->weights));
+    }
     slot->memory = take_memory(&loader->options, bytes);
     if (!slot->memory)
         return cnn_fail(CNN_ERR_MEMORY,
@@ -115,9 +121,16 @@ static enum cnn_status start_thread(struct cnn_loader *loader, int i) {
     worker->loader = loader;
     if (loader->order)
         CNN_TRY(cnn_order_reader_create(&worker->order, loader->order));
-    int error = pthread_create(&worker->thread, NULL, cnn_loader_work, worker);
-    if (error)
+    const enum cnn_status status = loader->mixes ? cnn_malloc(&worker->spare, loader->row_bytes, 1) : CNN_OK;
+    if (status != CNN_OK) {
         cnn_order_reader_destroy(worker->order);
+        return status;
+    }
+    int error = pthread_create(&worker->thread, NULL, cnn_loader_work, worker);
+    if (error) {
+        cnn_order_reader_destroy(worker->order);
+        free(worker->spare);
+    }
     if (error)
         return cnn_fail(CNN_ERR_MEMORY, "cannot start loader thread %d of %d: %s; use fewer data.threads",
                         i + 1, loader->options.threads, strerror(error));
@@ -180,6 +193,7 @@ static void stop_threads(struct cnn_loader *loader) {
     for (int i = 0; i < loader->n_workers; i++) {
         pthread_join(loader->workers[i].thread, NULL);
         free(loader->workers[i].bytes);
+        free(loader->workers[i].spare);
         cnn_image_scratch_finish(&loader->workers[i].scratch);
         cnn_order_reader_destroy(loader->workers[i].order);
     }
@@ -193,6 +207,8 @@ void cnn_loader_destroy(struct cnn_loader *loader) {
     for (uint64_t i = 0; i < loader->n_slots; i++) {
         give_memory(&loader->options, loader->slots[i].memory);
         free(loader->slots[i].batch.ids);
+        free(loader->slots[i].batch.partners);
+        free(loader->slots[i].batch.weights);
         free(loader->slots[i].dropped);
     }
     free(loader->slots);

@@ -4,8 +4,8 @@
 // a few records. Threads draw tickets (unit t of all units since start) from one counter, so all of them work
 // on the oldest batch that is not done. A slot's `turn` says which batch may be written to it: the caller
 // moves it on by releasing the batch. `done` counts the finished units; the thread that finishes the last one
-// wakes the caller. Per record no lock is taken; the lock guards sleeping, waking and what happens when
-// records fail.
+// mixes the batch's pictures, where that is wanted, and wakes the caller. Per record no lock is taken; the
+// lock guards sleeping, waking and what happens when records fail.
 #ifndef CNN_DATA_LOADER_STATE_H
 #define CNN_DATA_LOADER_STATE_H
 #include "base/error.h"
@@ -39,6 +39,7 @@ struct cnn_loader_worker {
     uint64_t run;   // the start it last heard of
     uint8_t *bytes; // one encoded record
     size_t room;
+    uint8_t *spare; // one picture; NULL unless batches are mixed
     struct cnn_image_scratch scratch;
     struct cnn_order_reader *order; // NULL in an evaluation
     double unit_read_s, unit_bytes; // of the last unit: time spent reading, and how much
@@ -56,6 +57,8 @@ struct cnn_loader {
     uint64_t steps;            // of an epoch (training)
     int micros;                // of this rank in a step (training)
     int unit_records, n_units; // records in a unit, units in a batch
+    bool mixes;                // once its units are done, a batch's pictures are mixed
+    int n_parts;               // n_units, and one for the mixing
     struct cnn_loader_slot *slots;
     uint64_t n_slots;
     struct cnn_loader_worker *workers;

@@ -52,10 +52,25 @@ static bool await_room(struct cnn_loader *loader, struct cnn_loader_slot *slot, 
     return !halted(loader);
 }
 
-static void finish_unit(struct cnn_loader *loader, struct cnn_loader_slot *slot) {
+static void mix(const struct cnn_loader_worker *worker, struct cnn_batch *b,
+                const struct cnn_loader_place *place) {
+    const struct cnn_loader_options *options = &worker->loader->options;
+    const struct cnn_mix_batch batch = {b->pixels, place->n,  b->h,        b->w,
+                                        b->c,      b->labels, b->partners, b->weights};
+    cnn_mix_pictures(&options->mix, &batch, options->sampler.seed, place->epoch, place->position,
+                     worker->spare);
+}
+
+static void finish_unit(struct cnn_loader_worker *worker, struct cnn_loader_slot *slot,
+                        const struct cnn_loader_place *place) {
+    struct cnn_loader *loader = worker->loader;
     int done = atomic_fetch_add_explicit(&slot->done, 1, memory_order_acq_rel) + 1;
     if (done < loader->n_units)
         return;
+    if (loader->mixes) {
+        mix(worker, &slot->batch, place);
+        atomic_fetch_add_explicit(&slot->done, 1, memory_order_acq_rel);
+    }
     pthread_mutex_lock(&loader->lock);
     pthread_cond_signal(&loader->to_caller);
     pthread_mutex_unlock(&loader->lock);
@@ -92,7 +107,7 @@ static bool work_unit(struct cnn_loader_worker *worker) {
             return false;
         cnn_loader_fill_row(worker, slot, &unit.place, row);
     }
-    finish_unit(loader, slot);
+    finish_unit(worker, slot, &unit.place);
     return true;
 }
 

@@ -32,6 +32,10 @@ enum cnn_status cnn_network_train_loader(struct cnn_loader **out, const struct c
                                          struct cnn_backend *backend, const struct cnn_dataset *dataset,
                                          int channels, int threads, const struct cnn_sampler *sampler,
                                          bool one_host) {
+    if ((config->augment.mixup > 0 || config->augment.cutmix > 0) && sampler->micro < 2)
+        return cnn_fail(CNN_ERR_INPUT,
+                        "augment.mixup and augment.cutmix mix the pictures of a micro-batch, which here "
+                        "has one; use a larger train.batch.micro, or leave them out");
     struct cnn_loader_options options = {
         .dataset = dataset,
         .augment = &config->augment.train,
@@ -40,6 +44,7 @@ enum cnn_status cnn_network_train_loader(struct cnn_loader **out, const struct c
         .ahead = config->data.ahead,
         .max_bad = config->data.max_bad,
         .whole_windows = one_host,
+        .mix = {config->augment.mixup, config->augment.cutmix, config->augment.mix_p},
         .sampler = *sampler,
         .alloc = host_alloc,
         .free = host_free,

@@ -79,7 +79,8 @@ static enum cnn_status compute(struct cnn_worker *worker, const struct cnn_batch
                                int micro) {
     struct cnn_micro_key key = {.step = step, .position = batch->position};
     CNN_TRY(cnn_replica_forward(worker->replica, batch->pixels, batch->n, key));
-    const struct cnn_targets targets = {.labels = batch->labels};
+    const struct cnn_targets targets = {
+        .labels = batch->labels, .partners = batch->partners, .weights = batch->weights};
     CNN_TRY(cnn_replica_loss(worker->replica, &targets, batch->n, worker->loss_scale));
     return cnn_replica_backward(worker->replica, micro, gradients_ready, worker->reducer);
 }

@@ -149,6 +149,39 @@ static void starting_at_any_step_gives_the_unbroken_run(void **state) {
     free(expected);
 }
 
+// Mixed from the pictures an unmixed loader gives, the same for any number of threads.
+static void batches_are_mixed(void **state) {
+    struct cnn_augment_list list = as_stored();
+    struct cnn_loader_options plain = training(&tiny, &list, 0, 1, 1), one = plain,
+                              three = training(&tiny, &list, 0, 1, 3);
+    one.mix = three.mix = (struct cnn_mix){.mixup = 1, .cutmix = 1, .p = 0.8};
+    struct cnn_loader *loaders[3] = {loader_of(&plain, 1, 0), loader_of(&one, 1, 0), loader_of(&three, 1, 0)};
+    (void)state;
+    for (int b = 0; b < 12; b++) {
+        struct cnn_batch *as_read = next_of(loaders[0]), *mixed = next_of(loaders[1]),
+                         *same = next_of(loaders[2]);
+        const size_t n = (size_t)as_read->n;
+        uint8_t spare[PIXELS];
+        int32_t partners[256];
+        float weights[256];
+        const struct cnn_mix_batch by_hand = {as_read->pixels, as_read->n, SIDE,   SIDE, 1,
+                                              as_read->labels, partners,   weights};
+        assert_null(as_read->partners);
+        cnn_mix_pictures(&one.mix, &by_hand, one.sampler.seed, as_read->epoch, as_read->position, spare);
+        assert_memory_equal(mixed->pixels, as_read->pixels, n * PIXELS);
+        assert_memory_equal(mixed->labels, as_read->labels, n * sizeof *partners);
+        assert_memory_equal(mixed->partners, partners, n * sizeof *partners);
+        assert_memory_equal(mixed->weights, weights, n * sizeof *weights);
+        assert_memory_equal(same->pixels, mixed->pixels, n * PIXELS);
+        assert_memory_equal(same->weights, mixed->weights, n * sizeof *weights);
+        cnn_loader_release(loaders[0], as_read);
+        cnn_loader_release(loaders[1], mixed);
+        cnn_loader_release(loaders[2], same);
+    }
+    for (int i = 0; i < 3; i++)
+        cnn_loader_destroy(loaders[i]);
+}
+
 static void evaluation_counts_every_record_once(void **state) {
     static const int micros[] = {1, 7, 64, 203, 300};
     struct cnn_augment_list list = as_stored();
@@ -478,6 +511,7 @@ int main(void) {
         cmocka_unit_test(an_epoch_holds_each_record_at_most_once),
         cmocka_unit_test(pixels_are_those_of_the_policy),
         cmocka_unit_test(starting_at_any_step_gives_the_unbroken_run),
+        cmocka_unit_test(batches_are_mixed),
         cmocka_unit_test(evaluation_counts_every_record_once),
         cmocka_unit_test(a_pass_can_be_run_again_and_rows_past_the_end_are_zero),
         cmocka_unit_test(start_drops_what_was_prepared_but_not_what_is_held),
