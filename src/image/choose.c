@@ -1,5 +1,6 @@
 #include "image/choose.h"
 
+#include <math.h>
 #include <pthread.h>
 
 // Blocks of four draws that an entry may use: a picture of 60 million values that all are drawn.
@@ -80,7 +81,23 @@ void cnn_choose(struct cnn_chosen *out, const struct cnn_augment_list *list, str
     choose_all(&choosing, list->ops, list->ops + list->n);
 }
 
-enum cnn_status cnn_choose_check(const struct cnn_augment_list *list) {
+// That one of its entries can be drawn.
+static enum cnn_status check_weights(const struct cnn_augment *op) {
+    const struct cnn_augment *end = op + 1 + cnn_augment_span(op);
+    double sum = 0, least = 0;
+    for (const struct cnn_augment *in = op + 1; in < end; in += 1 + cnn_augment_span(in)) {
+        sum += weight_of(op, in);
+        least = weight_of(op, in) < least ? weight_of(op, in) : least;
+    }
+    if (!(sum > 0) || !isfinite(sum) || least < 0)
+        return cnn_fail(CNN_ERR_INPUT,
+                        "augment: random_choice: the weights in `p` add up to %g; allowed are numbers "
+                        "from 0, at least one of them above",
+                        sum);
+    return CNN_OK;
+}
+
+static enum cnn_status check_spans(const struct cnn_augment_list *list) {
     int ends[CNN_AUGMENT_MAX_DEPTH + 1] = {list->n}, depth = 0;
     for (int i = 0; i < list->n; i++) {
         const struct cnn_augment_info *info = &cnn_augment_table[list->ops[i].kind];
@@ -98,5 +115,13 @@ enum cnn_status cnn_choose_check(const struct cnn_augment_list *list) {
                             CNN_AUGMENT_MAX_DEPTH);
         ends[++depth] = i + 1 + (int)span;
     }
+    return CNN_OK;
+}
+
+enum cnn_status cnn_choose_check(const struct cnn_augment_list *list) {
+    CNN_TRY(check_spans(list));
+    for (int i = 0; i < list->n; i++)
+        if (list->ops[i].kind == CNN_AUGMENT_RANDOM_CHOICE)
+            CNN_TRY(check_weights(&list->ops[i]));
     return CNN_OK;
 }

@@ -17,7 +17,7 @@ struct cnn_chosen {
 struct cnn_draws cnn_draws_at(struct cnn_draws record, int position);
 // `list` is checked (cnn_choose_check) and stays in place while *out is used.
 void cnn_choose(struct cnn_chosen *out, const struct cnn_augment_list *list, struct cnn_draws record);
-// Refuses lists whose spans do not nest, or too deep.
+// Refuses lists whose spans do not nest, or too deep, and choices of which none can be drawn.
 enum cnn_status cnn_choose_check(const struct cnn_augment_list *list) CNN_MUST_CHECK;
 
 #endif

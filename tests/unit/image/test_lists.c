@@ -325,6 +325,10 @@ static void test_broken_lists_are_refused(void **state) {
     assert_int_equal(cnn_policy_create(&policy, &list, true, H, W), CNN_ERR_INPUT);
     list.ops[0].args[0][0] = 0;
     assert_int_equal(cnn_policy_create(&policy, &list, true, H, W), CNN_ERR_INPUT);
+    list = list_of_yaml("random_choice: {p: [1, 2], transforms: [invert, hue: 0.1]}");
+    list.ops[1].weight = list.ops[2].weight = 0;
+    assert_int_equal(cnn_policy_create(&policy, &list, true, H, W), CNN_ERR_INPUT);
+    assert_non_null(strstr(cnn_error_message(), "weights"));
     list = list_of_yaml("compose: [compose: [invert], invert], invert");
     list.ops[1].args[0][0] = 3; // past the end of the list around it
     assert_int_equal(cnn_policy_create(&policy, &list, true, H, W), CNN_ERR_INPUT);
