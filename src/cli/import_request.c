@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LINE_S 10.0  // between lines in a file
 #define REDRAW_S 0.1 // on a terminal
@@ -140,13 +141,16 @@ static enum cnn_status print_result(const struct cnn_import_result *result, cons
 // Every rank has made its shards, or failed; rank 0 puts them together.
 static enum cnn_status put_together(struct cnn_comm *comm, enum cnn_status mine,
                                     struct cnn_import_result *result,
-                                    const struct cnn_import_options *options, bool fresh) {
+                                    const struct cnn_import_options *options, bool fresh, bool there) {
     enum cnn_status status = cnn_comm_agree(comm, mine);
     bool several = cnn_comm_size(comm) > 1, first = cnn_comm_rank(comm) == 0;
     if (status == CNN_OK)
         status = cnn_comm_agree(comm, several && first ? cnn_import_finish(result, options) : CNN_OK);
-    if (status == CNN_ERR_INPUT && several && first && fresh) // nothing was changed
+    if (status == CNN_ERR_INPUT && several && first && fresh) { // nothing was changed
         cnn_import_abandon(options);
+        if (!there)
+            rmdir(options->out);
+    }
     return status;
 }
 
@@ -160,11 +164,11 @@ static enum cnn_status import_on_ranks(struct cnn_import_request *request, cnn_i
         options.progress = show;
         options.context = &watch;
     }
-    bool fresh = status == CNN_OK && !cnn_import_is_begun(&options);
+    bool fresh = status == CNN_OK && !cnn_import_is_begun(&options), there = cnn_folder_exists(request->out);
     CNN_TRY(cnn_comm_agree(comm, status)); // also so that all have looked before one begins
     if (status == CNN_OK)
         status = kind(&result, request, &options);
-    CNN_TRY(put_together(comm, status, &result, &options, fresh));
+    CNN_TRY(put_together(comm, status, &result, &options, fresh, there));
     if (cnn_console_progress())
         cnn_progress_end_line(cnn_console_progress());
     return cnn_comm_rank(comm) == 0 ? print_result(&result, options.out, request->json) : CNN_OK;
