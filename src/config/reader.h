@@ -49,6 +49,13 @@ enum cnn_status cnn_reader_walk(struct cnn_reader *reader, yaml_node_t *node,
 enum cnn_status cnn_reader_augments(struct cnn_reader *reader, struct cnn_augment_list *out,
                                     const yaml_node_t *node, const char *path) CNN_MUST_CHECK;
 
+// One argument of them, whose values are numbers: all types but CNN_ARG_OPS; of CNN_ARG_WEIGHTS a single one.
+enum cnn_status cnn_reader_augment_arg(struct cnn_reader *reader, const struct cnn_augment_arg *arg,
+                                       const yaml_node_t *node, double out[3],
+                                       const char *path) CNN_MUST_CHECK;
+// Sets the message "found ...; allowed: ALLOWED" for a node of any kind.
+enum cnn_status cnn_node_refuse(const yaml_node_t *node, const char *allowed);
+
 // What one option alone cannot know: how it fits the others.
 enum cnn_status cnn_reader_check(struct cnn_reader *reader) CNN_MUST_CHECK;
 
