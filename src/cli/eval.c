@@ -18,7 +18,7 @@
 #include <string.h>
 
 struct request {
-    const char *run_or_checkpoint, *data;
+    const char *run_or_checkpoint, *data, *tta;
     bool json, latest;
     int64_t batch; // 0: as in training
     struct cnn_strings set;
@@ -63,6 +63,9 @@ static enum cnn_status open_local(struct eval *eval, const struct request *reque
 
 static enum cnn_status open_all(struct eval *eval, const struct request *request) {
     struct cnn_thread_plan threads;
+    enum cnn_tta tta = CNN_TTA_NONE;
+    if (request->tta)
+        CNN_TRY(cnn_tta_parse(&tta, request->tta));
     CNN_TRY(cnn_comm_agree(eval->comm, open_local(eval, request, &threads)));
     const struct cnn_run_facts *facts = &cnn_checkpoint_record(eval->checkpoint)->facts;
     int batch = request->batch ? (int)request->batch : eval->config->eval.batch;
@@ -75,6 +78,7 @@ static enum cnn_status open_all(struct eval *eval, const struct request *request
         .classes = (int)facts->classes,
         .batch = batch ? batch : (int)facts->micro,
         .threads = threads.loader,
+        .tta = tta,
     };
     memcpy(options.mean, facts->mean, sizeof options.mean);
     memcpy(options.std, facts->std, sizeof options.std);
@@ -144,6 +148,12 @@ enum cnn_status cnn_cmd_eval(int argc, char **argv, struct cnn_comm *comm) {
          .argument = "N",
          .most = 1 << 20,
          .doc = "pictures at once on each rank (0: as in training); does not change the result"},
+        {.name = "tta",
+         .type = CNN_FLAG_STRING,
+         .value = &request.tta,
+         .argument = "WORD",
+         .doc =
+             "test-time augmentation: flip, five_crop or ten_crop; probabilities of the views are averaged"},
         {.name = "set",
          .type = CNN_FLAG_LIST,
          .value = &request.set,
@@ -152,7 +162,7 @@ enum cnn_status cnn_cmd_eval(int argc, char **argv, struct cnn_comm *comm) {
         {.name = "json", .type = CNN_FLAG_BOOL, .value = &request.json, .doc = "print one JSON document"},
     };
     const struct cnn_args args = {
-        .usage = "cnn_dist eval RUN_OR_CHECKPOINT [--data DIR] [--json]",
+        .usage = "cnn_dist eval RUN_OR_CHECKPOINT [--data DIR] [--tta flip|five_crop|ten_crop] [--json]",
         .summary = "Tests a trained network. Of a run folder the best checkpoint is taken. Under mpirun the "
                    "ranks share the work.",
         .flags = flags,

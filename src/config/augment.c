@@ -65,6 +65,12 @@ const struct cnn_augment_info cnn_augment_table[CNN_N_AUGMENTS] = {
     [CNN_AUGMENT_CENTER_CROP] = {
         "center_crop", "cuts a rectangle from the middle of the picture, with a black border where it is smaller",
         "CenterCrop", false, 1, {SIZE("size of the rectangle, in pixels")}},
+    [CNN_AUGMENT_CROP] = {
+        "crop", "cuts a rectangle from a given place of the picture, with a black border where it is smaller",
+        "FiveCrop", false, 2,
+        {SIZE("size of the rectangle, in pixels"),
+         {.name = "at", .type = CNN_ARG_PAIR, .fallback = {0.5, 0.5, 0}, .least = 0, .most = 1,
+          .doc = "where it lies, across and down: 0 is the left or upper edge, 1 the right or lower"}}},
     [CNN_AUGMENT_FLIP_VERTICAL] = {
         "flip_vertical", "mirrors the picture top to bottom", "RandomVerticalFlip", false, 1,
         {P(0.5, "probability of mirroring")}},

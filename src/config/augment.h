@@ -47,6 +47,7 @@ enum cnn_augment_kind {
     CNN_AUGMENT_COMPOSE,             // transforms
     CNN_AUGMENT_RANDOM_APPLY,        // transforms, p
     CNN_AUGMENT_RANDOM_CHOICE,       // transforms, p
+    CNN_AUGMENT_CROP,                // size, at
     CNN_N_AUGMENTS
 };
 

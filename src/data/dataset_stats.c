@@ -119,5 +119,9 @@ enum cnn_status cnn_dataset_stats(const struct cnn_dataset *dataset, int channel
         mean[c] = average / 255;
         std[c] = fmax(sqrt(fmax(variance, 0)), 1) / 255;
     }
+    for (int c = channels; c < 3; c++) {
+        mean[c] = mean[0];
+        std[c] = std[0];
+    }
     return CNN_OK;
 }

@@ -186,12 +186,25 @@ static enum cnn_status center_crop(struct cnn_plan *plan, const struct cnn_augme
     return cut(plan, middle(window.w, w), middle(window.h, h), h, w, &black);
 }
 
+static enum cnn_status crop(struct cnn_plan *plan, const struct cnn_augment *op, struct cnn_draws *draws) {
+    int h, w;
+    const struct cnn_rect window = last(plan)->window;
+    const double *at = op->args[1];
+    read_size(op->args[0], &h, &w);
+    return cut(plan, (int)lround((window.w - w) * at[0]), (int)lround((window.h - h) * at[1]), h, w, &black);
+}
+
 typedef enum cnn_status (*planner)(struct cnn_plan *, const struct cnn_augment *, struct cnn_draws *);
 static const planner planners[CNN_N_AUGMENTS] = {
-    [CNN_AUGMENT_RANDOM_CROP] = random_crop,         [CNN_AUGMENT_RANDOM_RESIZED_CROP] = random_resized_crop,
-    [CNN_AUGMENT_FLIP_HORIZONTAL] = flip_horizontal, [CNN_AUGMENT_RESIZE] = resize,
-    [CNN_AUGMENT_CENTER_CROP] = center_crop,         [CNN_AUGMENT_FLIP_VERTICAL] = flip_vertical,
-    [CNN_AUGMENT_RESIZE_EXACT] = resize_exact,       [CNN_AUGMENT_PAD] = pad,
+    [CNN_AUGMENT_RANDOM_CROP] = random_crop,
+    [CNN_AUGMENT_RANDOM_RESIZED_CROP] = random_resized_crop,
+    [CNN_AUGMENT_FLIP_HORIZONTAL] = flip_horizontal,
+    [CNN_AUGMENT_RESIZE] = resize,
+    [CNN_AUGMENT_CENTER_CROP] = center_crop,
+    [CNN_AUGMENT_FLIP_VERTICAL] = flip_vertical,
+    [CNN_AUGMENT_RESIZE_EXACT] = resize_exact,
+    [CNN_AUGMENT_PAD] = pad,
+    [CNN_AUGMENT_CROP] = crop,
 };
 
 bool cnn_plan_takes(enum cnn_augment_kind kind) { return planners[kind] != NULL; }

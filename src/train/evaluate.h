@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "data/dataset.h"
 #include "replica/replica.h"
+#include "train/views.h"
 #include <stdbool.h>
 
 struct cnn_evaluator_options {
@@ -17,6 +18,7 @@ struct cnn_evaluator_options {
     int channels, classes, batch;
     int threads; // of the loader
     double mean[3], std[3];
+    enum cnn_tta tta;
 };
 struct cnn_evaluation {
     double loss, top1, top5; // mean over samples; percentages

@@ -55,11 +55,12 @@ enum cnn_status cnn_network_train_loader(struct cnn_loader **out, const struct c
 }
 
 enum cnn_status cnn_network_eval_loader(struct cnn_loader **out, const struct cnn_config *config,
-                                        struct cnn_backend *backend, const struct cnn_dataset *dataset,
-                                        int channels, int threads, int batch, struct cnn_comm *comm) {
+                                        const struct cnn_augment_list *augment, struct cnn_backend *backend,
+                                        const struct cnn_dataset *dataset, int channels, int threads,
+                                        int batch, struct cnn_comm *comm) {
     struct cnn_loader_options options = {
         .dataset = dataset,
-        .augment = &config->augment.eval,
+        .augment = augment,
         .channels = channels,
         .threads = threads,
         .ahead = config->data.ahead,

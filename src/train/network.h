@@ -23,8 +23,8 @@ enum cnn_status cnn_network_train_loader(struct cnn_loader **out, const struct c
                                          int channels, int threads, const struct cnn_sampler *sampler,
                                          bool one_host) CNN_MUST_CHECK;
 enum cnn_status cnn_network_eval_loader(struct cnn_loader **out, const struct cnn_config *config,
-                                        struct cnn_backend *backend, const struct cnn_dataset *dataset,
-                                        int channels, int threads, int batch,
-                                        struct cnn_comm *comm) CNN_MUST_CHECK;
+                                        const struct cnn_augment_list *augment, struct cnn_backend *backend,
+                                        const struct cnn_dataset *dataset, int channels, int threads,
+                                        int batch, struct cnn_comm *comm) CNN_MUST_CHECK;
 
 #endif

@@ -169,6 +169,9 @@ static const char everything[] =
     "    - random_crop: {size: 30, padding: 2}\n"
     "    - flip_horizontal\n"
     "  eval: [resize: 40, center_crop: {size: 32}]\n"
+    "  mixup: 0.25\n"
+    "  cutmix: 1.5\n"
+    "  mix_p: 0.75\n"
     "model: {arch: vgg11, classes: 17, zero_init_residual: true, dropout: 0.25}\n"
     "train:\n"
     "  epochs: 2.5\n"
@@ -217,6 +220,7 @@ static void every_option_reaches_its_field(void **state) {
     assert_true(c.data.std[0] == 0.4 && c.data.std[1] == 0.5 && c.data.std[2] == 0.6);
     assert_int_equal(c.augment.train.n, 2);
     assert_int_equal(c.augment.eval.n, 2);
+    assert_true(c.augment.mixup == 0.25 && c.augment.cutmix == 1.5 && c.augment.mix_p == 0.75);
     assert_string_equal(c.model.arch, "vgg11");
     assert_int_equal(c.model.classes, 17);
     assert_true(c.model.zero_init_residual && c.model.dropout == 0.25);

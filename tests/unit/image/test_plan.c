@@ -19,6 +19,27 @@ static void check_resize(int h, int w, int side, int out_h, int out_w) {
     assert_int_equal(got_w, out_w);
 }
 
+// The five places of a crop of 4 x 6 in a picture of 9 x 11.
+static void crops_lie_where_they_are_told(void **state) {
+    static const struct {
+        double across, down;
+        int y, x;
+    } places[] = {{0, 0, 0, 0}, {1, 0, 0, 5}, {0, 1, 5, 0}, {1, 1, 5, 5}, {0.2, 0.4, 2, 1}};
+    (void)state;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        const struct cnn_augment op = {.kind = CNN_AUGMENT_CROP,
+                                       .args = {{4, 6}, {places[i].across, places[i].down}}};
+        struct cnn_plan plan;
+        cnn_plan_init(&plan, 9, 11);
+        assert_int_equal(cnn_plan_add(&plan, &op, cnn_draws_of(1, CNN_PURPOSE_TEST, 0, 0)), CNN_OK);
+        const struct cnn_rect window = plan.stages[plan.n - 1].window;
+        assert_int_equal(window.y, places[i].y);
+        assert_int_equal(window.x, places[i].x);
+        assert_int_equal(window.h, 4);
+        assert_int_equal(window.w, 6);
+    }
+}
+
 static void check_center_crop(int h, int w, int size, int y, int x) {
     struct cnn_augment_list list =
         list_of(1, &(struct cnn_augment){.kind = CNN_AUGMENT_CENTER_CROP, .args = {{size}}});
@@ -158,6 +179,7 @@ static void test_what_does_not_fit_is_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(crops_lie_where_they_are_told),
         cmocka_unit_test(test_sizes_round_as_in_torchvision),
         cmocka_unit_test(test_random_resized_crop_draws_what_it_says),
         cmocka_unit_test(test_random_resized_crop_reaches_every_corner),

@@ -1,0 +1,93 @@
+#include "train/views.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char *const words[] = {"none", "flip", "five_crop", "ten_crop"};
+
+enum cnn_status cnn_tta_parse(enum cnn_tta *out, const char *word) {
+    for (int i = 0; i < 4; i++)
+        if (strcmp(word, words[i]) == 0) {
+            *out = (enum cnn_tta)i;
+            return CNN_OK;
+        }
+    return cnn_fail(CNN_ERR_INPUT, "--tta: found `%.32s`; allowed: none, flip, five_crop, ten_crop", word);
+}
+
+int cnn_tta_crops(enum cnn_tta tta) {
+    return tta == CNN_TTA_FIVE_CROP || tta == CNN_TTA_TEN_CROP ? CNN_TTA_MOST_CROPS : 1;
+}
+
+bool cnn_tta_flips(enum cnn_tta tta) { return tta == CNN_TTA_FLIP || tta == CNN_TTA_TEN_CROP; }
+
+static int last_crop(const struct cnn_augment_list *list) {
+    for (int i = list->n - 1; i >= 0; i--)
+        if (list->ops[i].kind == CNN_AUGMENT_CENTER_CROP || list->ops[i].kind == CNN_AUGMENT_CROP)
+            return i;
+    return -1;
+}
+
+enum cnn_status cnn_tta_list(struct cnn_augment_list *out, const struct cnn_augment_list *eval,
+                             enum cnn_tta tta, int index) {
+    static const double corners[CNN_TTA_MOST_CROPS][2] = {{0.5, 0.5}, {0, 0}, {1, 0}, {0, 1}, {1, 1}};
+    *out = *eval;
+    if (cnn_tta_crops(tta) == 1)
+        return CNN_OK;
+    const int at = last_crop(out);
+    if (at < 0)
+        return cnn_fail(CNN_ERR_INPUT,
+                        "augment.eval: %s moves a center_crop to the corners, and there is none; add one, "
+                        "such as [resize: 256, center_crop: 224], or use flip",
+                        words[tta]);
+    struct cnn_augment *op = &out->ops[at];
+    op->kind = CNN_AUGMENT_CROP; // its size stays
+    op->args[1][0] = corners[index][0];
+    op->args[1][1] = corners[index][1];
+    return CNN_OK;
+}
+
+void cnn_views_mirror(uint8_t *pixels, int n, int h, int w, int c) {
+    const size_t row = (size_t)w * (size_t)c;
+    for (size_t y = 0; y < (size_t)n * (size_t)h; y++)
+        for (int x = 0; x < w / 2; x++)
+            for (int k = 0; k < c; k++) {
+                uint8_t *left = pixels + y * row + (size_t)(x * c + k),
+                        *right = pixels + y * row + (size_t)((w - 1 - x) * c + k);
+                const uint8_t kept = *left;
+                *left = *right;
+                *right = kept;
+            }
+}
+
+void cnn_views_add(double *sums, const float *logits, int n, int classes) {
+    for (int i = 0; i < n; i++, logits += classes, sums += classes) {
+        double most = (double)logits[0], total = 0;
+        for (int j = 1; j < classes; j++)
+            most = fmax(most, (double)logits[j]);
+        for (int j = 0; j < classes; j++)
+            total += exp((double)logits[j] - most);
+        for (int j = 0; j < classes; j++)
+            sums[j] += exp((double)logits[j] - most) / total;
+    }
+}
+
+// How many classes the label loses to; more than all where its probability is not a number.
+static int rank_of(const double *sums, int classes, int label) {
+    int rank = 0;
+    if (isnan(sums[label]))
+        return classes + 5;
+    for (int j = 0; j < classes; j++)
+        rank += sums[j] > sums[label] || (j < label && sums[j] == sums[label]);
+    return rank;
+}
+
+void cnn_views_score(struct cnn_view_scores *scores, const double *sums, int views, const int32_t *labels,
+                     int n, int classes) {
+    for (int i = 0; i < n; i++, sums += classes) {
+        const int rank = rank_of(sums, classes, labels[i]);
+        scores->loss -= log(sums[labels[i]] / views);
+        scores->top1 += rank < 1;
+        scores->top5 += rank < 5;
+        scores->n += 1;
+    }
+}
