@@ -57,7 +57,4 @@ enum cnn_status cnn_shard_writer_set_size(struct cnn_shard_writer *writer, int h
 enum cnn_status cnn_shard_writer_commit(struct cnn_shard_writer *writer) CNN_MUST_CHECK;
 void cnn_shard_writer_destroy(struct cnn_shard_writer *writer);
 
-// Corrects what a shard says of the whole dataset, which an import may know only once every process is done.
-enum cnn_status cnn_shard_amend(const char *path, uint64_t records_total, int h, int w) CNN_MUST_CHECK;
-
 #endif

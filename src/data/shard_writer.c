@@ -354,31 +354,3 @@ void cnn_shard_writer_destroy(struct cnn_shard_writer *writer) {
     free(writer->source);
     free(writer);
 }
-
-// ---- amending ----
-
-static bool rewrite_attribute(hid_t file, const char *name, hid_t memory, const void *value) {
-    hid_t attribute = H5Aopen(file, name, H5P_DEFAULT);
-    bool fine = attribute >= 0 && H5Awrite(attribute, memory, value) >= 0;
-    if (attribute >= 0)
-        H5Aclose(attribute);
-    return fine;
-}
-
-enum cnn_status cnn_shard_amend(const char *path, uint64_t records_total, int h, int w) {
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    hid_t access = H5Pcreate(H5P_FILE_ACCESS), file = -1;
-    if (access >= 0 && H5Pset_file_locking(access, false, true) >= 0 &&
-        H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18) >= 0)
-        file = H5Fopen(path, H5F_ACC_RDWR, access);
-    if (access >= 0)
-        H5Pclose(access);
-    if (file < 0)
-        return cnn_fail(CNN_ERR_IO, "cannot rewrite the header of %s", path);
-    bool fine = rewrite_attribute(file, "records_total", H5T_NATIVE_UINT64, &records_total) &&
-                rewrite_attribute(file, "height", H5T_NATIVE_INT, &h) &&
-                rewrite_attribute(file, "width", H5T_NATIVE_INT, &w);
-    if (H5Fclose(file) < 0 || !fine)
-        return cnn_fail(CNN_ERR_IO, "cannot rewrite the header of %s", path);
-    return CNN_OK;
-}

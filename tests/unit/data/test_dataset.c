@@ -139,10 +139,11 @@ static void test_disagreeing_headers(void **state) {
     header = header_of(1);
     write_shard_as(in(*state, shard_name(1)), &header, others);
     assert_fails(cnn_dataset_open(&dataset, *state), CNN_ERR_INPUT, "class_names");
-    for (int shard = 0; shard < N_SHARDS; shard++)
-        assert_ok(cnn_shard_amend(in(*state, shard_name(shard)), N + 5, H, W));
-    write_shard_as(in(*state, shard_name(1)), &header, names);
-    assert_ok(cnn_shard_amend(in(*state, shard_name(1)), N + 5, H, W));
+    for (int shard = 0; shard < N_SHARDS; shard++) {
+        header = header_of(shard);
+        header.records_total = N + 5;
+        write_shard_as(in(*state, shard_name(shard)), &header, names);
+    }
     assert_fails(cnn_dataset_open(&dataset, *state), CNN_ERR_INPUT, "50 records");
 }
 

@@ -182,21 +182,6 @@ static void test_unfinished_leaves_nothing(void **state) {
     cnn_shard_close(NULL);
 }
 
-static void test_amend(void **state) {
-    struct cnn_shard *shard;
-    const char *path = in(*state, "s.h5");
-    write_shard(path, N);
-    assert_ok(cnn_shard_amend(path, 12345, 32, 48));
-    assert_ok(cnn_shard_open(&shard, path));
-    assert_int_equal(cnn_shard_header(shard)->records_total, 12345);
-    assert_int_equal(cnn_shard_header(shard)->h, 32);
-    assert_int_equal(cnn_shard_header(shard)->w, 48);
-    cnn_shard_close(shard);
-    assert_ok(cnn_shard_amend(path, N + 30, 0, 0));
-    write_shard(in(*state, "t.h5"), N);
-    assert_same_files(path, in(*state, "t.h5"));
-}
-
 static void put_byte(const char *path, size_t at, char byte) {
     int fd = open(path, O_WRONLY);
     assert_int_equal(pwrite(fd, &byte, 1, (off_t)at), 1);
@@ -491,7 +476,6 @@ int main(void) {
         TEST(test_many_classes),
         TEST(test_same_records_same_bytes),
         TEST(test_unfinished_leaves_nothing),
-        TEST(test_amend),
         TEST(test_every_flip),
         TEST(test_every_truncation),
         TEST(test_not_a_shard),
