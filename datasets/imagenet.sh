@@ -7,78 +7,67 @@
 #   LOC_val_solution.csv                  which class each validation picture is (from Kaggle); without it the list
 #                                         in valprep.sh of soumith/imagenetloader.torch is fetched
 # then
-#   datasets/imagenet.sh FOLDER
-# FOLDER needs room for the unpacked pictures (150 GB), the result the same again. OUT=/elsewhere/imagenet puts the
-# result somewhere else, RANKS=16 imports with so many processes (default: one per core).
+#   datasets/imagenet.sh FOLDER [OPTIONS OF THE IMPORT]       for example --max-side 500
+# Archives are read as they are; nothing is unpacked. The result needs as much room as the archives. An import that was cut
+# off goes on when this is started again. OUT=/elsewhere/imagenet puts the result somewhere else, RANKS=16 imports with so
+# many processes (default: one, whose threads use all processors).
 set -euo pipefail
 
-if [ $# -ne 1 ] || [ ! -d "$1" ]; then
+if [ $# -lt 1 ] || [ ! -d "$1" ]; then
     sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2
     exit 2
 fi
 source=$(cd "$1" && pwd)
+shift
 cd "$(dirname "$0")/.."
 cnn_dist=${CNN_DIST:-$([ -x build/cnn_dist ] && echo build/cnn_dist || echo cnn_dist)}
 out=${OUT:-datasets/imagenet}
-ranks=${RANKS:-$(nproc)}
-if [ "$(id -u)" -eq 0 ]; then
-    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+start=("$cnn_dist")
+if [ "${RANKS:-1}" -gt 1 ]; then
+    start=(mpirun -np "$RANKS" --oversubscribe --bind-to none "$cnn_dist")
+    if [ "$(id -u)" -eq 0 ]; then
+        export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+    fi
 fi
 
-need() {
-    [ -e "$source/$1" ] && return 0
-    echo "$source/$1 is missing: see the first lines of $0" >&2
-    exit 2
-}
-
-# The archive holds one archive for each class. A finished class folder has its name without .part.
-unpack_train() {
-    local class
-    need ILSVRC2012_img_train.tar
-    mkdir -p "$source/train.part"
-    tar -tf "$source/ILSVRC2012_img_train.tar" | while read -r class; do
-        class=${class%.tar}
-        [ -d "$source/train.part/$class" ] && continue
-        mkdir -p "$source/train.part/.$class"
-        tar --occurrence=1 -xOf "$source/ILSVRC2012_img_train.tar" "$class.tar" | tar -xf - -C "$source/train.part/.$class"
-        mv "$source/train.part/.$class" "$source/train.part/$class"
-    done
-    mv "$source/train.part" "$source/train"
-}
-
-# Prints "PICTURE CLASS" for every validation picture.
-val_classes() {
-    if [ -e "$source/LOC_val_solution.csv" ]; then
-        sed -n 's/^\(ILSVRC2012_val_[0-9]*\),\(n[0-9]*\) .*/\1.JPEG \2/p' "$source/LOC_val_solution.csv"
+# import PART ARGS...: from its folder where there is one, otherwise from its archive
+import() {
+    local part=$1 archive=$source/ILSVRC2012_img_$1.tar labels
+    shift
+    if [ -d "$source/$part" ]; then
+        "${start[@]}" dataset import folder "$source/$part" --out "$out/$part" --name "imagenet-$part" "$@"
+    elif [ -e "$archive" ]; then
+        if [ "$part" = val ]; then
+            labels=$(val_labels)
+            set -- --labels "$labels" "$@"
+        fi
+        "${start[@]}" dataset import tar "$archive" --out "$out/$part" --name "imagenet-$part" "$@"
     else
+        echo "$archive is missing: see the first lines of $0" >&2
+        exit 2
+    fi
+}
+
+# A file that says the class of every validation picture.
+val_labels() {
+    local list=$source/val_classes.txt n
+    if [ -e "$source/LOC_val_solution.csv" ]; then
+        echo "$source/LOC_val_solution.csv"
+        return 0
+    fi
+    if [ ! -e "$list" ]; then
         curl --fail --location --silent https://raw.githubusercontent.com/soumith/imagenetloader.torch/master/valprep.sh |
-            sed -n 's/^mv \(ILSVRC2012_val_[0-9]*\.JPEG\) \(n[0-9]*\)\/*$/\1 \2/p'
+            sed -n 's/^mv \(ILSVRC2012_val_[0-9]*\.JPEG\) \(n[0-9]*\)\/*$/\1 \2/p' >"$list.part"
+        n=$(wc -l <"$list.part")
+        if [ "$n" -ne 50000 ]; then
+            echo "fetched the classes of $n validation pictures instead of 50000; get LOC_val_solution.csv" >&2
+            exit 1
+        fi
+        mv "$list.part" "$list"
     fi
+    echo "$list"
 }
 
-unpack_val() {
-    local picture class n
-    need ILSVRC2012_img_val.tar
-    val_classes >"$source/val_classes.txt"
-    n=$(wc -l <"$source/val_classes.txt")
-    if [ "$n" -ne 50000 ]; then
-        echo "found the classes of $n validation pictures instead of 50000: is LOC_val_solution.csv whole?" >&2
-        exit 1
-    fi
-    rm -rf "$source/val.part"
-    mkdir -p "$source/val.part/flat"
-    tar -xf "$source/ILSVRC2012_img_val.tar" -C "$source/val.part/flat"
-    cut -d' ' -f2 "$source/val_classes.txt" | sort -u | (cd "$source/val.part" && xargs mkdir -p)
-    while read -r picture class; do
-        mv "$source/val.part/flat/$picture" "$source/val.part/$class/"
-    done <"$source/val_classes.txt"
-    rmdir "$source/val.part/flat"
-    mv "$source/val.part" "$source/val"
-}
-
-[ -d "$source/train" ] || unpack_train
-[ -d "$source/val" ] || unpack_val
-for part in train val; do
-    mpirun -np "$ranks" --oversubscribe "$cnn_dist" dataset import folder "$source/$part" --out "$out/$part" --name "imagenet-$part"
-done
+import train "$@"
+import val "$@"
 echo "now: mpirun -np 8 $cnn_dist train configs/resnet.yaml"

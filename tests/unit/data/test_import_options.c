@@ -292,6 +292,49 @@ static void test_checks(void **state) {
     cnn_dataset_close(dataset);
 }
 
+// What a header claims is refused before memory is taken for it; other kinds of files are named.
+static void test_refused_pictures(void **state) {
+    static const struct {
+        const char *name, *bytes;
+        size_t n;
+        const char *says;
+    } files[] = {{"c/a.gif", "GIF89a\1\0\1\0", 10, "GIF is not supported"},
+                 {"c/b.webp", "RIFF\0\0\0\0WEBPVP8 ", 16, "WebP is not supported"},
+                 {"c/c.heic",
+                  "\0\0\0\x18"
+                  "ftypheic",
+                  12, "HEIC is not supported"},
+                 {"c/d.jpg", "\xff\xd8\xff\xc9\0\x0b\x08\0\1\0\1\1\1\x11\0", 15, "arithmetic coding"},
+                 {"c/e.jpg", "\xff\xd8\xff\xc1\0\x0b\x0c\0\1\0\1\1\1\x11\0", 15, "12 bits a sample"},
+                 {"c/f.jpg", "\xff\xd8\xff\xd9", 4, "cut short"},
+                 {"c/g.jpg", "", 0, "empty"},
+                 {"c/h.txt", "text", 4, "not a picture"}};
+    struct cnn_import_options options = {0};
+    struct cnn_import_result result;
+    size_t bytes, n = sizeof files / sizeof *files;
+    for (size_t i = 0; i < n; i++)
+        write_file(in(in(*state, "src"), files[i].name), files[i].bytes, files[i].n);
+    put_gradient(in(*state, "src/c/huge.png"), 10, 10, true);
+    char *png = read_file(in(*state, "src/c/huge.png"), &bytes);
+    memcpy(png + 16, "\0\1\x86\xa0\0\1\x86\xa0", 8); // 100,000 x 100,000
+    write_file(in(*state, "src/c/huge.png"), png, bytes);
+    free(png);
+    put_jpeg(in(*state, "src/c/z.jpg"), 8, 1);
+    assert_ok(import(*state, "src", &options, "out", &result));
+    assert_int_equal(result.records, 1);
+    assert_int_equal(result.quarantined, n + 1);
+    char *report = read_file(in(*state, "out/quarantine.tsv"), &bytes), *rest,
+         *line = strtok_r(report, "\n", &rest);
+    for (size_t i = 0; i < n; i++) {
+        line = strtok_r(NULL, "\n", &rest);
+        if (!line || strncmp(line, files[i].name, strlen(files[i].name)) != 0 || !strstr(line, files[i].says))
+            fail_msg("'%s' does not say '%s' of %s", line, files[i].says, files[i].name);
+    }
+    line = strtok_r(NULL, "\n", &rest);
+    assert_non_null(strstr(line, "100000 x 100000 pixels are more than"));
+    free(report);
+}
+
 // ---- other kinds ----
 
 static enum cnn_status import_list(const char *folder, const char *text, struct cnn_import_result *result) {
@@ -365,9 +408,10 @@ static void test_cifar100(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_split),       TEST(test_wrong_split), TEST(test_subset),     TEST(test_nested_splits),
-        TEST(test_shard_sizes), TEST(test_class_order), TEST(test_max_side),   TEST(test_raw),
-        TEST(test_checks),      TEST(test_list),        TEST(test_wrong_list), TEST(test_cifar100),
+        TEST(test_split),       TEST(test_wrong_split),      TEST(test_subset),   TEST(test_nested_splits),
+        TEST(test_shard_sizes), TEST(test_class_order),      TEST(test_max_side), TEST(test_raw),
+        TEST(test_checks),      TEST(test_refused_pictures), TEST(test_list),     TEST(test_wrong_list),
+        TEST(test_cifar100),
     };
     use_memory();
     return cmocka_run_group_tests(tests, NULL, NULL);
