@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define QUARANTINE_HEADER "path\treason\n"
@@ -100,15 +101,27 @@ static void sync_folder(const char *path) {
     close(fd);
 }
 
+// HDF5's structures come and go around the records; the records themselves must be there.
+static enum cnn_status check_length(int fd, const char *images, uint64_t least) {
+    struct stat info;
+    if (fstat(fd, &info) == 0 && (uint64_t)info.st_size >= least)
+        return CNN_OK;
+    return cnn_fail(CNN_ERR_INPUT, "%s is cut short; remove it and its .index, and run the import again",
+                    images);
+}
+
 static enum cnn_status lay_out(const struct cnn_import_plan *plan, int s,
                                const struct cnn_shard_header *header, const char *images,
                                struct cnn_work_index *index) {
     int fd = open(images, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0)
         return cnn_fail(CNN_ERR_IO, "cannot open %s: %s", images, strerror(errno));
-    bool small = index->index.offsets[index->index.n] == index->facts.small_bytes;
-    enum cnn_status status =
-        cnn_shard_index_set_names(&index->index, (const char *const *)plan->classes, plan->n_classes);
+    uint64_t bytes = index->index.offsets[index->index.n];
+    bool small = bytes == index->facts.small_bytes;
+    enum cnn_status status = small ? CNN_OK : check_length(fd, images, CNN_SHARD_IMAGES_AT + bytes);
+    if (status == CNN_OK)
+        status =
+            cnn_shard_index_set_names(&index->index, (const char *const *)plan->classes, plan->n_classes);
     if (status == CNN_OK)
         status = cnn_shard_lay_out(fd, images, images, header, &index->index, small ? index->small : NULL);
     if (status == CNN_OK && fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP)
