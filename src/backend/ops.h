@@ -46,8 +46,9 @@ struct cnn_kernel_desc {
         *like;              // a plan of the same node whose parameter layout this one must use; may be NULL
     struct cnn_shape shape; // of the output
     bool training, relu;
-    bool relu_backward;  // false where the consumer takes relu's mask over (max pool)
+    bool relu_backward;  // false where the consumer takes relu's mask over (max pool, convolution)
     bool mask_by_output; // MAX_POOL: the pooled gradient is masked by output > 0 for the relu before it
+    bool mask_by_input;  // CONV: the input's gradient is masked by input > 0 for the relu before it
     uint64_t seed;       // DROPOUT
     uint32_t layer;      // DROPOUT: index that tells layers apart
 };
@@ -66,6 +67,7 @@ struct cnn_plan {
     bool recomputable; // forward may be repeated in backward by `recompute` from in[0], in[1] and the
                        // workspace
     int in_place;      // backward writes d_in[in_place] over d_out[0]; -1: it may not
+    bool over_input;   // backward may write d_in[0] over in[0]
     int max_gradients; // gradients of the output backward can sum by itself (1 or 2)
     const char *implementation; // for profiles and error messages
 };

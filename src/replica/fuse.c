@@ -121,18 +121,22 @@ static int readers(const struct cnn_graph *graph, int value) {
     return n;
 }
 
-// relu and max pool commute, so the pool can mask the smaller gradient, and the convolution's output need not
-// be kept.
-static void mask_in_pools(struct cnn_graph *graph) {
+// A pool or convolution that alone reads a convolution's relu masks the gradient it makes, and the relu's own
+// pass is saved. relu and max pool commute, so a pool masks the smaller gradient, and the convolution's
+// output need not be kept; a convolution has its input at hand.
+static void mask_in_consumers(struct cnn_graph *graph) {
     for (int i = 0; i < graph->n_steps; i++) {
-        struct cnn_step *pool = &graph->steps[i];
-        if (pool->desc.kernel != CNN_KERNEL_MAX_POOL || readers(graph, pool->in[0]) != 1)
+        struct cnn_kernel_desc *desc = &graph->steps[i].desc;
+        const int value = graph->steps[i].in[0];
+        const bool pools = desc->kernel == CNN_KERNEL_MAX_POOL;
+        if ((!pools && desc->kernel != CNN_KERNEL_CONV) || readers(graph, value) != 1)
             continue;
         for (int j = 0; j < i; j++)
-            if (graph->steps[j].out == pool->in[0] && graph->steps[j].desc.kernel == CNN_KERNEL_CONV &&
+            if (graph->steps[j].out == value && graph->steps[j].desc.kernel == CNN_KERNEL_CONV &&
                 graph->steps[j].desc.relu) {
                 graph->steps[j].desc.relu_backward = false;
-                pool->desc.mask_by_output = true;
+                desc->mask_by_output = pools;
+                desc->mask_by_input = !pools;
             }
     }
 }
@@ -201,7 +205,7 @@ enum cnn_status cnn_graph_fuse(struct cnn_graph *graph, const struct cnn_model *
         fuse_all(&f);
         resolve_inputs(&f);
         if (training)
-            mask_in_pools(graph);
+            mask_in_consumers(graph);
     }
     free(f.uses);
     free(f.user);

@@ -114,6 +114,23 @@ static void give_gradient(struct cnn_graph *g, int step, int value, int buffer) 
         (struct cnn_addition){step, v->gradients[0], buffer, cnn_tensor_count(&v->tensor)};
 }
 
+// Where step i puts the gradient of its first input, if that may be where the input lies: nobody reads it
+// afterwards. -1: it needs memory of its own.
+static int buffer_of_input(const struct cnn_graph *g, int i) {
+    const struct cnn_step *step = &g->steps[i];
+    const struct cnn_value *in = &g->values[step->in[0]];
+    const int buffer = in->again >= 0 ? in->again : in->buffer;
+    return step->plan->over_input && g->buffers[buffer].last == backward_time(g, i) ? buffer : -1;
+}
+
+static int buffer_of_gradient(struct cnn_graph *g, int i, int j) {
+    const struct cnn_step *step = &g->steps[i];
+    if (step->plan->in_place == j)
+        return g->values[step->out].gradients[0];
+    const int over = j == 0 ? buffer_of_input(g, i) : -1, made = backward_time(g, i);
+    return over >= 0 ? over : new_buffer(g, value_bytes(&g->values[step->in[j]]), made, made);
+}
+
 // In backward order, so that a value's gradients are all given before its producer takes them.
 static void place_gradients(struct cnn_graph *g) {
     struct cnn_value *logits = &g->values[g->output];
@@ -125,12 +142,8 @@ static void place_gradients(struct cnn_graph *g) {
             g->d_in[i][j] = -1;
             if (g->values[step->in[j]].producer < 0)
                 continue;
-            const int made = backward_time(g, i);
-            int *buffer = &g->d_in[i][j];
-            *buffer = step->plan->in_place == j
-                          ? g->values[step->out].gradients[0]
-                          : new_buffer(g, value_bytes(&g->values[step->in[j]]), made, made);
-            give_gradient(g, i, step->in[j], *buffer);
+            g->d_in[i][j] = buffer_of_gradient(g, i, j);
+            give_gradient(g, i, step->in[j], g->d_in[i][j]);
         }
     }
 }
@@ -152,12 +165,31 @@ static bool live_together(const struct cnn_buffer *a, const struct cnn_buffer *b
     return a->first <= b->last && b->first <= a->last;
 }
 
+// Orders of placing; the one that needs least memory is taken.
 static int by_size(const void *a, const void *b) {
     const struct cnn_buffer *x = *(struct cnn_buffer *const *)a, *y = *(struct cnn_buffer *const *)b;
     if (x->bytes != y->bytes)
         return x->bytes < y->bytes ? 1 : -1;
-    return x->first - y->first;
+    if (x->first != y->first)
+        return x->first - y->first;
+    return x < y ? -1 : x > y; // no two are alike, so an order is always the same
 }
+
+static int by_life(const void *a, const void *b) {
+    const struct cnn_buffer *x = *(struct cnn_buffer *const *)a, *y = *(struct cnn_buffer *const *)b;
+    const int lives = (y->last - y->first) - (x->last - x->first);
+    return lives ? lives : by_size(a, b);
+}
+
+static int by_area(const void *a, const void *b) {
+    const struct cnn_buffer *x = *(struct cnn_buffer *const *)a, *y = *(struct cnn_buffer *const *)b;
+    const double areas =
+        (double)y->bytes * (y->last - y->first + 1) - (double)x->bytes * (x->last - x->first + 1);
+    return areas != 0 ? (areas > 0 ? 1 : -1) : by_size(a, b);
+}
+
+static int (*const orders[])(const void *, const void *) = {by_size, by_life, by_area};
+#define N_ORDERS (sizeof orders / sizeof orders[0])
 
 // The lowest address where `buffer` meets none of the placed ones (which are sorted by offset) that live when
 // it does.
@@ -174,27 +206,49 @@ static size_t lowest_gap(const struct cnn_buffer *buffer, struct cnn_buffer *con
     return at;
 }
 
-// Greedy by size (Pisarchyk and Lee 2020).
-static enum cnn_status assign_offsets(struct cnn_graph *g) {
-    struct cnn_buffer **order = NULL, **placed = NULL;
-    enum cnn_status status = cnn_calloc(&order, (size_t)g->n_buffers, sizeof *order);
-    if (status == CNN_OK)
-        status = cnn_calloc(&placed, (size_t)g->n_buffers, sizeof *placed);
-    for (int i = 0; status == CNN_OK && i < g->n_buffers; i++)
-        order[i] = &g->buffers[i];
-    if (status == CNN_OK)
-        qsort(order, (size_t)g->n_buffers, sizeof *order, by_size);
-    for (int i = 0; status == CNN_OK && i < g->n_buffers; i++) {
+// Greedy (Pisarchyk and Lee 2020): each buffer in turn goes as low as those before it allow. Gives the bytes
+// of all.
+static size_t place_in_order(struct cnn_graph *g, struct cnn_buffer **order, struct cnn_buffer **placed) {
+    size_t bytes = 0;
+    for (int i = 0; i < g->n_buffers; i++) {
         struct cnn_buffer *buffer = order[i];
         buffer->offset = lowest_gap(buffer, placed, i);
         int at = i;
         for (; at > 0 && placed[at - 1]->offset > buffer->offset; at--)
             placed[at] = placed[at - 1];
         placed[at] = buffer;
-        g->unshared_bytes += buffer->bytes;
-        if (buffer->offset + buffer->bytes > g->arena_bytes)
-            g->arena_bytes = buffer->offset + buffer->bytes;
+        if (buffer->offset + buffer->bytes > bytes)
+            bytes = buffer->offset + buffer->bytes;
     }
+    return bytes;
+}
+
+static void assign_best(struct cnn_graph *g, struct cnn_buffer **order, struct cnn_buffer **placed) {
+    size_t best = 0;
+    for (size_t k = 0; k <= N_ORDERS; k++) { // once more, the best
+        if (k < N_ORDERS)
+            qsort(order, (size_t)g->n_buffers, sizeof *order, orders[k]);
+        else
+            qsort(order, (size_t)g->n_buffers, sizeof *order, orders[best]);
+        const size_t bytes = place_in_order(g, order, placed);
+        if (k == 0 || bytes < g->arena_bytes) {
+            g->arena_bytes = bytes;
+            best = k;
+        }
+    }
+}
+
+static enum cnn_status assign_offsets(struct cnn_graph *g) {
+    struct cnn_buffer **order = NULL, **placed = NULL;
+    enum cnn_status status = cnn_calloc(&order, (size_t)g->n_buffers, sizeof *order);
+    if (status == CNN_OK)
+        status = cnn_calloc(&placed, (size_t)g->n_buffers, sizeof *placed);
+    for (int i = 0; status == CNN_OK && i < g->n_buffers; i++) {
+        order[i] = &g->buffers[i];
+        g->unshared_bytes += g->buffers[i].bytes;
+    }
+    if (status == CNN_OK)
+        assign_best(g, order, placed);
     free(order);
     free(placed);
     return status;

@@ -24,6 +24,10 @@ static enum cnn_status conv_backward(struct cnn_plan *plan, const struct cnn_ker
     return method_of(&plan->desc)->backward(plan, io, run);
 }
 
+static enum cnn_status conv_recompute(struct cnn_plan *plan, const struct cnn_kernel_io *io) {
+    return method_of(&plan->desc)->recompute(plan, io);
+}
+
 static enum cnn_status conv_refresh(struct cnn_plan *plan, const struct cnn_kernel_io *io) {
     return method_of(&plan->desc)->refresh(plan, io);
 }
@@ -45,6 +49,7 @@ const struct cnn_kernel_ops cnn_cpu_conv = {
     .plan_create = conv_plan_create,
     .forward = conv_forward,
     .backward = conv_backward,
+    .recompute = conv_recompute,
     .refresh = conv_refresh,
     .param_set = conv_param_set,
     .param_get = conv_param_get,

@@ -37,6 +37,18 @@ static enum cnn_status plan_layouts(struct cnn_product_plan *p) {
     return cnn_layout_tensor(&p->src, &p->base.in);
 }
 
+// Of a few values a pixel into many: soon made again from the picture, and large to keep. Behind a batch norm
+// it would be wanted twice.
+static bool is_cheap(const struct cnn_product_plan *p) {
+    const int products = p->conv->kernel[0] * p->conv->kernel[1] * p->base.in.c / p->conv->groups;
+    return p->base.desc.from_pixels && p->base.desc.relu && products <= 32;
+}
+
+static enum cnn_status direct_recompute(struct cnn_plan *plan, const struct cnn_kernel_io *io) {
+    const struct cnn_kernel_run run = {0};
+    return cnn_product_forward(plan, io, &run);
+}
+
 static enum cnn_status direct_plan_create(struct cnn_plan **out, struct cnn_backend *backend,
                                           const struct cnn_kernel_desc *desc) {
     struct cnn_product_plan *p = NULL;
@@ -48,6 +60,7 @@ static enum cnn_status direct_plan_create(struct cnn_plan **out, struct cnn_back
     enum cnn_status status = plan_layouts(p);
     if (status == CNN_OK)
         status = cnn_product_plan_finish(p);
+    p->base.recomputable = is_cheap(p);
     if (status != CNN_OK) {
         cnn_product_plan_destroy(&p->base);
         return status;
@@ -60,6 +73,7 @@ const struct cnn_kernel_ops cnn_cpu_conv_direct = {
     .plan_create = direct_plan_create,
     .forward = cnn_product_forward,
     .backward = cnn_product_backward,
+    .recompute = direct_recompute,
     .refresh = cnn_product_refresh,
     .param_set = cnn_product_param_set,
     .param_get = cnn_product_param_get,

@@ -82,6 +82,7 @@ static enum cnn_status winograd_plan_create(struct cnn_plan **out, struct cnn_ba
     base->reads_in = true;
     base->reads_out = desc->relu && desc->relu_backward;
     base->in_place = -1;
+    base->over_input = true;
     base->max_gradients = 1;
     base->implementation = kernels->name;
     *out = base;
@@ -151,15 +152,15 @@ static void bias_grad(const struct winograd_plan *p, const struct cnn_kernel_io 
 static enum cnn_status winograd_backward(struct cnn_plan *plan, const struct cnn_kernel_io *io,
                                          const struct cnn_kernel_run *run) {
     const struct winograd_plan *p = (const struct winograd_plan *)(const void *)plan;
-    const struct cnn_winograd_finish plain = {0};
+    const struct cnn_winograd_finish finish = {.mask = plan->desc.mask_by_input ? io->in[0] : NULL};
     if (plan->reads_out)
         cnn_cpu_relu_grad(p->cpu, io->d_out[0], io->d_out[0], io->out, cnn_tensor_count(&plan->out));
-    if (io->d_in[0])
-        cnn_winograd_sums(&p->data, io->d_in[0], io->d_out[0], io->params[0], true, &plain, io->scratch);
     cnn_winograd_correlation(&p->weights, io->d_params[0], io->in[0], io->d_out[0], run->accumulate,
                              io->scratch);
     if (p->conv->bias)
         bias_grad(p, io, run->accumulate);
+    if (io->d_in[0]) // last: it may lie over the input
+        cnn_winograd_sums(&p->data, io->d_in[0], io->d_out[0], io->params[0], true, &finish, io->scratch);
     return CNN_OK;
 }
 

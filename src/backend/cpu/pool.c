@@ -45,7 +45,8 @@ static enum cnn_status max_pool_plan_create(struct cnn_plan **out, struct cnn_ba
     p->base.out.block = p->base.in.block; // argmax and result lie alike, whatever the size
     if (desc->training)
         p->base.workspace_bytes = cnn_tensor_count(&p->base.out);
-    p->base.reads_out = desc->mask_by_output;
+    p->window.positive = desc->mask_by_output && pool->kernel[0] * pool->kernel[1] <= CNN_NO_WINNER;
+    p->base.reads_out = desc->mask_by_output && !p->window.positive;
     *out = &p->base;
     return CNN_OK;
 }

@@ -78,6 +78,7 @@ static void plan_sizes(struct cnn_product_plan *p) {
     base->reads_in = true;
     base->reads_out = base->desc.relu && base->desc.relu_backward;
     base->in_place = -1;
+    base->over_input = !base->desc.mask_by_input;
     base->max_gradients = 1;
 }
 
@@ -139,11 +140,14 @@ enum cnn_status cnn_product_backward(struct cnn_plan *plan, const struct cnn_ker
     struct cnn_product_plan *p = (struct cnn_product_plan *)(void *)plan;
     if (plan->reads_out)
         cnn_cpu_relu_grad(p->cpu, io->d_out[0], io->d_out[0], io->out, cnn_tensor_count(&plan->out));
-    if (io->d_in[0]) {
+    CNN_TRY(backward_weights(p, io, run->accumulate));
+    if (io->d_in[0]) { // last: it may lie over the input
         void *const slots[CNN_N_SLOTS] = {io->d_in[0], unconst(io->params[0]), NULL, io->d_out[0], NULL};
         CNN_TRY(cnn_fit_run(&p->data, slots, io->scratch));
+        if (plan->desc.mask_by_input)
+            cnn_cpu_relu_grad(p->cpu, io->d_in[0], io->d_in[0], io->in[0], cnn_tensor_count(&plan->in));
     }
-    return backward_weights(p, io, run->accumulate);
+    return CNN_OK;
 }
 
 static enum cnn_status reorder(struct cnn_primitive *primitive, const void *from, void *to) {

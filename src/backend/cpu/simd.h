@@ -25,8 +25,10 @@ struct cnn_norm_grad {
     enum cnn_mask mask;
 };
 
+#define CNN_NO_WINNER 255
 struct cnn_window {
     int h, w, out_h, out_w, kernel[2], stride[2], padding[2];
+    bool positive; // `argmax` of an output that is not positive is CNN_NO_WINNER: it passes no gradient back
 };
 
 struct cnn_simd {

@@ -266,6 +266,10 @@ INLINE void max_pool_pixel(float *out, uint8_t *argmax, const float *in, const s
             which = (wins & here) | (~wins & which);
         }
     *(half *)out = best;
+    if (k->positive) {
+        const ihalf lost = best <= 0.0f;
+        which = (lost & CNN_NO_WINNER) | (~lost & which);
+    }
     if (argmax)
         *(bytes8 *)argmax = __builtin_convertvector(which, bytes8);
 }

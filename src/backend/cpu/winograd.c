@@ -7,6 +7,8 @@
 // Working sets, in bytes, that still lie in a core's own cache, and that all cores together keep.
 #define NEAR ((size_t)384 << 10)
 #define FAR ((size_t)8 << 20)
+// Transformed weights held at a time.
+#define MOST_WEIGHTS ((size_t)20 << 20)
 
 const struct cnn_winograd_kernels *cnn_winograd_kernels(int block) {
     if (block == 8 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
@@ -47,12 +49,18 @@ static int even_block(int tiles, int shares, int most, int group) {
     return divide_up(divide_up(each, rounds), group) * group;
 }
 
+// As few slices of output channel blocks as keep the weights below the limit, nearly alike, in whole pairs.
+static int slice_of(int ins, int outs, size_t vector, int lanes) {
+    const size_t weights = vector * (size_t)ins * (size_t)outs * (size_t)lanes;
+    const int slices = (int)((weights + MOST_WEIGHTS - 1) / MOST_WEIGHTS);
+    return divide_up(divide_up(outs, slices), 2) * 2;
+}
+
 void cnn_winograd_plan_sums(struct cnn_winograd *p, const struct cnn_winograd_kernels *kernels,
                             const struct cnn_tensor *in, const struct cnn_tensor *result,
                             const int padding[2], int threads) {
     plan_tiles(p, kernels, in, result, padding, threads);
-    const int lanes = kernels->lanes, ins = blocks_of(in), outs = blocks_of(result),
-              pairs = divide_up(outs, 2);
+    const int lanes = kernels->lanes, ins = blocks_of(in), outs = blocks_of(result);
     const size_t vector = POSITIONS * (size_t)lanes * sizeof(float),
                  weights = vector * (size_t)(ins * outs * lanes);
     // each block reads the transformed weights once more: the larger they are, the more tiles have to share
@@ -61,8 +69,9 @@ void cnn_winograd_plan_sums(struct cnn_winograd *p, const struct cnn_winograd_ke
     p->block = even_block(p->tiles, threads, larger(least, (int)(NEAR / (vector * (size_t)(ins + 2)))),
                           kernels->group);
     const bool near = vector * (size_t)p->block * (size_t)ins <= 2 * NEAR;
-    p->panels = near ? 1 : pairs;
-    p->u_stride = odd_lines((size_t)outs * (size_t)ins * (size_t)(lanes * lanes));
+    p->slice = slice_of(ins, outs, vector, lanes);
+    p->panels = near ? 1 : p->slice / 2;
+    p->u_stride = odd_lines((size_t)p->slice * (size_t)ins * (size_t)(lanes * lanes));
     p->v_stride = odd_lines((size_t)ins * (size_t)p->block * (size_t)lanes);
     p->m_stride = odd_lines((size_t)p->panels * 2 * (size_t)p->block * (size_t)lanes);
 }
@@ -78,9 +87,10 @@ void cnn_winograd_plan_correlation(struct cnn_winograd *p, const struct cnn_wino
     const int most = (int)((p->common ? FAR : NEAR) / (vector * (size_t)(ins + outs)));
     p->block = p->common ? even_block(p->tiles, 1, larger(most, 96), 1)
                          : even_block(p->tiles, threads, larger(most, 24), 1);
-    p->u_stride = odd_lines((size_t)outs * (size_t)ins * (size_t)(lanes * lanes));
+    p->slice = slice_of(ins, outs, vector, lanes);
+    p->u_stride = odd_lines((size_t)p->slice * (size_t)ins * (size_t)(lanes * lanes));
     p->v_stride = odd_lines((size_t)ins * (size_t)p->block * (size_t)lanes);
-    p->m_stride = odd_lines((size_t)outs * (size_t)p->block * (size_t)lanes);
+    p->m_stride = odd_lines((size_t)p->slice * (size_t)p->block * (size_t)lanes);
 }
 
 size_t cnn_winograd_sums_scratch(const struct cnn_winograd *p) {
@@ -135,9 +145,11 @@ static void transform_out(const struct cnn_winograd *p, float *out, const float 
     for (int t = 0; t < n; t++) {
         const int sample = locate(p, first + t, &place);
         const size_t at = plane_at(&p->out, sample, b);
-        const struct cnn_winograd_finish here = {
-            finish->scale ? finish->scale + channel : NULL, finish->scale ? finish->shift + channel : NULL,
-            finish->residual ? finish->residual + at : NULL, finish->relu};
+        const struct cnn_winograd_finish here = {.scale = finish->scale ? finish->scale + channel : NULL,
+                                                 .shift = finish->scale ? finish->shift + channel : NULL,
+                                                 .residual = finish->residual ? finish->residual + at : NULL,
+                                                 .mask = finish->mask ? finish->mask + at : NULL,
+                                                 .relu = finish->relu};
         p->kernels->output(out + at, &place, m + (size_t)t * (size_t)p->kernels->lanes, p->m_stride, &here);
     }
 }
@@ -148,16 +160,26 @@ static size_t panel_at(const struct cnn_winograd *p, int panel) {
     return (size_t)panel * 2 * cnn_tensor_channels(&p->in) * (size_t)p->kernels->lanes;
 }
 
-static void transform_weights(const struct cnn_winograd *p, float *u, const float *w, bool turned) {
+// Blocks of output channels first..first + n - 1.
+struct slice {
+    int first, n;
+};
+
+static struct slice slice_at(const struct cnn_winograd *p, int first) {
+    return (struct slice){first, smaller(p->slice, blocks_of(&p->out) - first)};
+}
+
+static void transform_weights(const struct cnn_winograd *p, float *u, const float *w, bool turned,
+                              struct slice slice) {
     const int lanes = p->kernels->lanes, ins = blocks_of(&p->in), outs = blocks_of(&p->out);
 #pragma omp for schedule(static) collapse(2)
-    for (int k = 0; k < outs; k++)
+    for (int k = 0; k < slice.n; k++)
         for (int c = 0; c < ins; c++) {
-            const int width = width_of(k / 2, outs);
+            const int width = width_of(k / 2, slice.n), at = slice.first + k;
             const size_t row = (size_t)(width * lanes);
             float *to = u + panel_at(p, k / 2) + (size_t)(c * lanes) * row + (size_t)(k % 2 * lanes);
             const size_t block =
-                turned ? (size_t)c * (size_t)outs + (size_t)k : (size_t)k * (size_t)ins + (size_t)c;
+                turned ? (size_t)c * (size_t)outs + (size_t)at : (size_t)at * (size_t)ins + (size_t)c;
             const float *from = w + block * 9 * (size_t)(lanes * lanes);
             (turned ? p->kernels->weights_turned : p->kernels->weights)(to, p->u_stride, row, from);
         }
@@ -176,13 +198,14 @@ struct sums_args {
     float *out;
     const float *in, *u;
     const struct cnn_winograd_finish *finish;
+    struct slice slice;
 };
 
 static void sums_of_block(const struct cnn_winograd *p, const struct sums_args *args, int first, float *v,
                           float *m) {
     const int n = smaller(p->block, p->tiles - first),
               padded = divide_up(n, p->kernels->group) * p->kernels->group;
-    const int ins = blocks_of(&p->in), outs = blocks_of(&p->out), panels = divide_up(outs, 2);
+    const int ins = blocks_of(&p->in), outs = args->slice.n, panels = divide_up(outs, 2);
     const size_t block = (size_t)p->block * (size_t)p->kernels->lanes;
     for (int b = 0; b < ins; b++) {
         transform_in(p, v + (size_t)b * block, args->in, b, first, n);
@@ -197,48 +220,52 @@ static void sums_of_block(const struct cnn_winograd *p, const struct sums_args *
                                      args->u + (size_t)i * p->u_stride + panel_at(p, panel), ins, padded,
                                      width_of(panel, outs));
         for (int b = 2 * from; b < smaller(2 * to, outs); b++)
-            transform_out(p, args->out, m + (size_t)(b - 2 * from) * block, b, first, n, args->finish);
+            transform_out(p, args->out, m + (size_t)(b - 2 * from) * block, args->slice.first + b, first, n,
+                          args->finish);
     }
 }
 
 void cnn_winograd_sums(const struct cnn_winograd *p, float *out, const float *in, const float *w, bool turned,
                        const struct cnn_winograd_finish *finish, void *scratch) {
     float *u = scratch, *own = u + POSITIONS * p->u_stride;
-    const struct sums_args args = {out, in, u, finish};
     const int n_blocks = divide_up(p->tiles, p->block);
 #pragma omp parallel num_threads(p->threads)
     {
         float *v = own + (size_t)omp_get_thread_num() * POSITIONS * (p->v_stride + p->m_stride);
-        transform_weights(p, u, w, turned);
+        for (int k = 0; k < blocks_of(&p->out); k += p->slice) {
+            const struct sums_args args = {out, in, u, finish, slice_at(p, k)};
+            transform_weights(p, u, w, turned, args.slice);
 #pragma omp for schedule(static)
-        for (int i = 0; i < n_blocks; i++)
-            sums_of_block(p, &args, i * p->block, v, v + POSITIONS * p->v_stride);
+            for (int i = 0; i < n_blocks; i++)
+                sums_of_block(p, &args, i * p->block, v, v + POSITIONS * p->v_stride);
+        }
     }
 }
 
 struct correlation_args {
     float *u, *v, *z;
     const float *in, *d_out;
+    struct slice slice;
 };
 
 // Tiles' transforms, the blocks of channels divided over `share` of `shares`.
 static void transform_both(const struct cnn_winograd *p, const struct correlation_args *a, int first, int n,
                            int share, int shares) {
-    const int ins = blocks_of(&p->in), blocks = ins + blocks_of(&p->out);
+    const int ins = blocks_of(&p->in), blocks = ins + a->slice.n;
     const size_t block = (size_t)p->block * (size_t)p->kernels->lanes;
     for (int b = share; b < blocks; b += shares)
         if (b < ins)
             transform_in(p, a->v + (size_t)b * block, a->in, b, first, n);
         else
-            transform_grad(p, a->z + (size_t)(b - ins) * block, a->d_out, b - ins, first, n);
+            transform_grad(p, a->z + (size_t)(b - ins) * block, a->d_out, a->slice.first + b - ins, first, n);
 }
 
 static void correlate_positions(const struct cnn_winograd *p, const struct correlation_args *a, int n,
                                 int from, int to) {
-    const int lanes = p->kernels->lanes, ins = blocks_of(&p->in), outs = blocks_of(&p->out);
+    const int lanes = p->kernels->lanes, ins = blocks_of(&p->in);
     const size_t block = (size_t)p->block * (size_t)lanes;
     for (int i = from; i < to; i++)
-        for (int k = 0; k < outs; k++)
+        for (int k = 0; k < a->slice.n; k++)
             for (int c = 0; c < ins; c++)
                 p->kernels->correlate(a->u + (size_t)i * p->u_stride +
                                           (size_t)(k * ins + c) * (size_t)(lanes * lanes),
@@ -281,17 +308,24 @@ void cnn_winograd_correlation(const struct cnn_winograd *p, float *d_w, const fl
                               bool accumulate, void *scratch) {
     const size_t each = POSITIONS * (p->u_stride + p->v_stride + p->m_stride),
                  lanes = (size_t)p->kernels->lanes;
-    const int rows = blocks_of(&p->in) * blocks_of(&p->out) * p->kernels->lanes;
+    const int rows = blocks_of(&p->in) * p->kernels->lanes; // of one output channel block
     float *base = scratch;
 #pragma omp parallel num_threads(p->threads)
     {
         float *own = base + (p->common ? 0 : (size_t)omp_get_thread_num()) * each;
-        const struct correlation_args args = {own, own + POSITIONS * p->u_stride,
-                                              own + POSITIONS * (p->u_stride + p->v_stride), in, d_out};
-        p->common ? correlate_together(p, &args) : correlate_apart(p, &args);
+        for (int k = 0; k < blocks_of(&p->out); k += p->slice) {
+            const struct correlation_args args = {.u = own,
+                                                  .v = own + POSITIONS * p->u_stride,
+                                                  .z = own + POSITIONS * (p->u_stride + p->v_stride),
+                                                  .in = in,
+                                                  .d_out = d_out,
+                                                  .slice = slice_at(p, k)};
+            p->common ? correlate_together(p, &args) : correlate_apart(p, &args);
 #pragma omp for schedule(static)
-        for (int i = 0; i < rows; i++)
-            p->kernels->weights_grad(d_w + (size_t)i * 9 * lanes, base + (size_t)i * lanes, p->u_stride,
-                                     p->common ? 1 : omp_get_num_threads(), each, accumulate);
+            for (int i = 0; i < args.slice.n * rows; i++)
+                p->kernels->weights_grad(d_w + (size_t)(k * rows + i) * 9 * lanes, base + (size_t)i * lanes,
+                                         p->u_stride, p->common ? 1 : omp_get_num_threads(), each,
+                                         accumulate);
+        }
     }
 }

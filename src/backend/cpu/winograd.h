@@ -11,9 +11,10 @@
 #define CNN_WINOGRAD_POSITIONS 36
 
 // What becomes of a sum before it is stored: out = [relu](sum * scale + shift [+ residual]). All channel
-// blocks padded; scale NULL: sums are stored as they are, and the rest is not looked at.
+// blocks padded; scale NULL: sums are stored as they are, or, where mask is given, those whose mask is
+// positive, and 0 for the others. The mask may be the output itself.
 struct cnn_winograd_finish {
-    const float *scale, *shift, *residual;
+    const float *scale, *shift, *residual, *mask;
     bool relu;
 };
 
@@ -65,6 +66,7 @@ struct cnn_winograd {
     int rows, cols; // tiles of a picture
     int tiles;      // of the batch
     int block;      // tiles worked on at a time
+    int slice;      // output channel blocks computed at a time, so that their transformed weights stay small
     int panels;     // pairs of output channel blocks whose sums are kept before they are transformed back
     bool common;    // correlation: threads share chunks and divide positions, instead of each having its own
     size_t u_stride, v_stride, m_stride;

@@ -137,6 +137,15 @@ INLINE void output_finish(float *plane, const struct cnn_winograd_place *at, vec
         }
 }
 
+INLINE void output_masked(float *plane, const struct cnn_winograd_place *at, vec tile[TILE][TILE],
+                          const float *mask, int rows, int cols) {
+    for (int y = 0; y < rows; y++)
+        for (int x = 0; x < cols; x++) {
+            const size_t i = ((size_t)(at->y + y) * (size_t)at->w + (size_t)(at->x + x)) * LANES;
+            store(plane + i, (vec)(~(load(mask + i) <= 0.0f) & (ivec)tile[y][x]));
+        }
+}
+
 static void output(float *plane, const struct cnn_winograd_place *at, const float *m, size_t stride,
                    const struct cnn_winograd_finish *finish) {
     vec tile[TILE][TILE];
@@ -146,6 +155,8 @@ static void output(float *plane, const struct cnn_winograd_place *at, const floa
     output_tile(tile, m, stride);
     if (finish->scale)
         output_finish(plane, at, tile, finish, rows, cols);
+    else if (finish->mask)
+        output_masked(plane, at, tile, finish->mask, rows, cols);
     else if (rows == TILE && cols == TILE)
         UNROLL for (int y = 0; y < TILE; y++) UNROLL for (int x = 0; x < TILE; x++)
             store(corner + ((size_t)y * (size_t)at->w + (size_t)x) * LANES, tile[y][x]);

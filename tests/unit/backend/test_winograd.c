@@ -114,7 +114,8 @@ static double apart(const float *a, const float *b, size_t n) {
 static const struct {
     int n, size, in, out;
 } shapes[] = {
-    {1, 4, 16, 16}, {3, 7, 64, 32}, {2, 28, 16, 48}, {5, 14, 160, 96}, {1, 56, 64, 64}, {9, 7, 256, 208},
+    {1, 4, 16, 16},  {3, 7, 64, 32},   {2, 28, 16, 48},  {5, 14, 160, 96},
+    {1, 56, 64, 64}, {9, 7, 256, 208}, {1, 4, 400, 424},
 };
 #define N_SHAPES (sizeof shapes / sizeof shapes[0])
 
@@ -159,6 +160,35 @@ static void outputs_do_not_depend_on_threads(void **state) {
         assert_true(apart(alone.plain, three.plain, alone.n_weights) < 5e-6);
         one_finish(&alone);
         one_finish(&three);
+    }
+}
+
+// The relu before the convolution, taken over by its backward: over the input, where a method can, or beside
+// it.
+static void gradients_are_masked(void **state) {
+    (void)state;
+    skip_without_kernels();
+    for (size_t s = 0; s < N_SHAPES; s++) {
+        struct one plain, over, beside;
+        one_init(&plain, &cnn_cpu_conv_winograd, 2, shapes[s].n, shapes[s].size, shapes[s].in, shapes[s].out);
+        one_init(&over, &cnn_cpu_conv_winograd, 2, shapes[s].n, shapes[s].size, shapes[s].in, shapes[s].out);
+        one_init(&beside, &cnn_cpu_conv_direct, 2, shapes[s].n, shapes[s].size, shapes[s].in, shapes[s].out);
+        over.plan->desc.mask_by_input = beside.plan->desc.mask_by_input = true;
+        assert_true(over.plan->over_input);
+        float *own = over.d_in;
+        over.d_in = over.in;
+        one_run(&plain);
+        one_run(&over);
+        one_run(&beside);
+        for (size_t i = 0; i < plain.n_in; i++) // plain.in is what over.in was
+            plain.d_in[i] = plain.in[i] <= 0 ? 0 : plain.d_in[i];
+        assert_memory_equal(over.d_in, plain.d_in, plain.n_in * sizeof(float));
+        assert_memory_equal(over.plain, plain.plain, plain.n_weights * sizeof(float));
+        assert_true(apart(beside.d_in, plain.d_in, plain.n_in) < 5e-6);
+        over.d_in = own;
+        one_finish(&plain);
+        one_finish(&over);
+        one_finish(&beside);
     }
 }
 
@@ -293,6 +323,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(results_are_those_of_direct_sums),
         cmocka_unit_test(outputs_do_not_depend_on_threads),
+        cmocka_unit_test(gradients_are_masked),
         cmocka_unit_test(scratch_may_hold_anything),
         cmocka_unit_test(shapes_it_is_made_for),
         cmocka_unit_test(blocks_of_16_channels),

@@ -17,7 +17,7 @@ static int count(const struct cnn_graph *g, enum cnn_kernel kernel) {
 }
 
 struct tally {
-    int relu, residual, folded, masked_pools,
+    int relu, residual, folded, masked_pools, masked_inputs,
         left_masks; // left_masks: relus whose backward another takes over
 };
 
@@ -31,6 +31,7 @@ static struct tally tally_of(const struct cnn_graph *g, enum cnn_kernel kernel) 
         t.residual += d->n_in == 2;
         t.folded += d->norm != NULL;
         t.masked_pools += d->mask_by_output;
+        t.masked_inputs += d->mask_by_input;
         t.left_masks += d->relu && !d->relu_backward;
     }
     return t;
@@ -143,7 +144,8 @@ static void vgg16(void **state) {
     const struct tally convs = tally_of(&g, CNN_KERNEL_CONV);
     assert_int_equal(count(&g, CNN_KERNEL_CONV), 13);
     assert_int_equal(convs.relu, 13);
-    assert_int_equal(convs.left_masks, 5);
+    assert_int_equal(convs.left_masks, convs.relu); // by a pool or by the next convolution
+    assert_int_equal(convs.masked_inputs, convs.relu - 5);
     assert_int_equal(tally_of(&g, CNN_KERNEL_MAX_POOL).masked_pools, 5);
     assert_int_equal(count(&g, CNN_KERNEL_ADAPTIVE_AVG_POOL), 0); // 7 x 7 already
     assert_int_equal(tally_of(&g, CNN_KERNEL_LINEAR).relu, 2);

@@ -86,11 +86,16 @@ static void play_recompute(struct shadow *s, int i) {
         look(s, step->again.workspace, step->plan->workspace_bytes, WORKSPACE, i, name);
 }
 
-// What backward reads is there before it runs and, but for the gradients it may overwrite, while it writes.
-static void read_for_backward(struct shadow *s, int i) {
+static bool lies_over_input(const struct cnn_step *step) {
+    return step->backward.d_in[0] && step->backward.d_in[0] == step->backward.in[0];
+}
+
+// What backward reads is there before it runs and, but for the gradients and the input it may overwrite,
+// while it writes.
+static void read_for_backward(struct shadow *s, int i, bool written) {
     const struct cnn_step *step = &s->graph->steps[i];
     const char *name = step->desc.node->name;
-    if (step->plan->reads_in)
+    if (step->plan->reads_in && !(written && lies_over_input(step)))
         look(s, step->backward.in[0], bytes_of(s, step->in[0]), DATA, step->in[0], name);
     if (step->plan->reads_out)
         look(s, step->backward.out, bytes_of(s, step->out), DATA, step->out, name);
@@ -109,7 +114,7 @@ static void play_backward(struct shadow *s, int i) {
         fail_msg("%s: %s gets the gradients of %d of its %d consumers", s->net, step->desc.node->name, shares,
                  edges_to(s->graph, step->out));
     assert_true(!step->backward.d_out[1] || step->plan->max_gradients > 1);
-    read_for_backward(s, i);
+    read_for_backward(s, i, false);
     play_scratch(s, step, &step->backward);
     for (int j = 0; j < step->desc.n_in; j++) {
         const struct cnn_kernel_io *io = &step->backward;
@@ -119,7 +124,8 @@ static void play_backward(struct shadow *s, int i) {
         assert_int_equal(io->d_in[j] == io->d_out[0], step->plan->in_place == j);
         put(s, io->d_in[j], bytes_of(s, step->in[j]), (struct label){GRADIENT, step->in[j], 1});
     }
-    read_for_backward(s, i);
+    read_for_backward(s, i, true);
+    assert_true(step->plan->over_input || !lies_over_input(step));
     for (int j = 0; j < step->desc.n_in; j++)
         if (step->backward.d_in[j])
             look(s, step->backward.d_in[j], bytes_of(s, step->in[j]), GRADIENT, step->in[j],
