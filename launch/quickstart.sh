@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From nothing to a trained network: installs what is missing, builds, draws a dataset, trains on it with two ranks,
 # and tests the result. Run it again at any time: what is there already is used, and a run that was broken off goes on.
-#   launch/quickstart.sh [--set KEY=VALUE]...      the settings go to `cnn_dist train`, e.g. --set train.epochs=8
+#   launch/quickstart.sh [--set KEY=VALUE]...      the settings go to `cnn_dist train`, e.g. --set train.epochs=12
 # RANKS=4 launch/quickstart.sh trains with four ranks.
 set -euo pipefail
 
@@ -78,7 +78,7 @@ accuracy    ${accuracy:?no accuracy in: $result} % of the pictures it has never 
 run folder  runs/$run: config.yaml, metrics.jsonl, log.txt, checkpoints/
 
 What to try next:
-  launch/quickstart.sh --set train.epochs=4                     the same for longer
+  launch/quickstart.sh --set train.epochs=12                    the same for longer
   launch/quickstart.sh --set model.arch=resnet32                a deeper network
   $cnn_dist model list                                    all architectures
   $cnn_dist predict runs/$run PICTURE.jpg          what is on a picture
