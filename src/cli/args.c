@@ -1,6 +1,7 @@
 #include "cli/args.h"
 
 #include "base/suggest.h"
+#include "comm/comm.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -167,4 +168,12 @@ void cnn_args_help(FILE *to, const struct cnn_args *args) {
         fputc('\n', to);
     }
     fprintf(to, "  %-24s %s\n", "--help", "this text");
+}
+
+enum cnn_status cnn_args_take(struct cnn_args_given *out, const struct cnn_args *args, int argc, char **argv,
+                              struct cnn_comm *comm) {
+    CNN_TRY(cnn_args_parse(out, args, argc, argv));
+    if (out->help && cnn_comm_rank(comm) == 0)
+        cnn_args_help(stdout, args);
+    return CNN_OK;
 }

@@ -74,6 +74,12 @@ struct cnn_args_given {
 enum cnn_status cnn_args_parse(struct cnn_args_given *out, const struct cnn_args *args, int argc,
                                char **argv) CNN_MUST_CHECK;
 
+// The same for a command that several ranks run: where help is asked for, rank 0 prints it to stdout, and all
+// that is left to do is to return. Not collective.
+struct cnn_comm;
+enum cnn_status cnn_args_take(struct cnn_args_given *out, const struct cnn_args *args, int argc, char **argv,
+                              struct cnn_comm *comm) CNN_MUST_CHECK;
+
 // Usage, summary and the table of flags with their defaults: call before parsing, while the values are the
 // defaults.
 void cnn_args_help(FILE *to, const struct cnn_args *args);

@@ -143,12 +143,9 @@ enum cnn_status cnn_cmd_bench_allreduce(int argc, char **argv, struct cnn_comm *
         .most_positional = 1,
     };
     struct cnn_args_given given;
-    CNN_TRY(cnn_args_parse(&given, &args, argc, argv));
-    if (given.help) {
-        if (cnn_comm_rank(comm) == 0)
-            cnn_args_help(stdout, &args);
+    CNN_TRY(cnn_args_take(&given, &args, argc, argv, comm));
+    if (given.help)
         return CNN_OK;
-    }
     if (given.positional.n)
         request.what = given.positional.items[0];
     if (request.json)

@@ -326,19 +326,10 @@ static enum cnn_status run_bench(struct bench *bench, const struct request *requ
 enum cnn_status cnn_cmd_bench_loader(int argc, char **argv, struct cnn_comm *comm) {
     struct request request = {0};
     const struct cnn_flag flags[] = {
-        {.name = "json", .type = CNN_FLAG_BOOL, .value = &request.json, .doc = "print one JSON document"},
-        {.name = "batches",
-         .type = CNN_FLAG_INT,
-         .value = &request.batches,
-         .argument = "N",
-         .least = 0,
-         .most = INT64_C(1) << 40,
-         .doc = "micro-batches each rank measures (0: as many as 5 s give)"},
-        {.name = "set",
-         .type = CNN_FLAG_LIST,
-         .value = &request.set,
-         .argument = "KEY=VALUE",
-         .doc = "overrides the config"},
+        CNN_BOOL_FLAG("json", &request.json, "print one JSON document"),
+        CNN_INT_FLAG("batches", &request.batches, "N", 0, INT64_C(1) << 40,
+                     "micro-batches each rank measures (0: as many as 5 s give)"),
+        CNN_LIST_FLAG("set", &request.set, "KEY=VALUE", "overrides the config"),
     };
     const struct cnn_args args = {
         .usage = "cnn_dist bench loader CONFIG|DATASET [options]",
@@ -351,12 +342,9 @@ enum cnn_status cnn_cmd_bench_loader(int argc, char **argv, struct cnn_comm *com
         .most_positional = 1,
     };
     struct cnn_args_given given;
-    CNN_TRY(cnn_args_parse(&given, &args, argc, argv));
-    if (given.help) {
-        if (cnn_comm_rank(comm) == 0)
-            cnn_args_help(stdout, &args);
+    CNN_TRY(cnn_args_take(&given, &args, argc, argv, comm));
+    if (given.help)
         return CNN_OK;
-    }
     if (request.json)
         cnn_console_quiet();
     request.source = given.positional.items[0];

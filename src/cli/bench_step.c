@@ -242,53 +242,18 @@ static enum cnn_status run(struct bench *bench, const struct request *request) {
 enum cnn_status cnn_cmd_bench_step(int argc, char **argv, struct cnn_comm *comm) {
     struct request request = {.steps = 10, .warmup = 3};
     const struct cnn_flag flags[] = {
-        {.name = "batch",
-         .type = CNN_FLAG_INT,
-         .value = &request.batch,
-         .argument = "N",
-         .most = 1 << 20,
-         .doc = "pictures of each rank's step (0: the config's micro-batch, or 16)"},
-        {.name = "threads",
-         .type = CNN_FLAG_INT,
-         .value = &request.threads,
-         .argument = "T",
-         .most = 1024,
-         .doc = "compute threads of each rank (0: its share)"},
-        {.name = "steps",
-         .type = CNN_FLAG_INT,
-         .value = &request.steps,
-         .argument = "N",
-         .least = 1,
-         .most = 1000000,
-         .doc = "steps measured"},
-        {.name = "warmup",
-         .type = CNN_FLAG_INT,
-         .value = &request.warmup,
-         .argument = "N",
-         .most = 1000000,
-         .doc = "steps before that"},
-        {.name = "size",
-         .type = CNN_FLAG_INT,
-         .value = &request.size,
-         .argument = "PIXELS",
-         .most = 4096,
-         .doc = "side of the pictures (0: the architecture's usual)"},
-        {.name = "classes",
-         .type = CNN_FLAG_INT,
-         .value = &request.classes,
-         .argument = "N",
-         .most = 1000000,
-         .doc = "classes (0: the usual)"},
-        {.name = "profile",
-         .type = CNN_FLAG_BOOL,
-         .value = &request.profile,
-         .doc = "also print the time of each op, to stderr"},
-        {.name = "json", .type = CNN_FLAG_BOOL, .value = &request.json, .doc = "print one JSON document"},
-        {.name = "set",
-         .type = CNN_FLAG_LIST,
-         .value = &request.set,
-         .argument = "KEY=VALUE",
-         .doc = "overrides the config"},
+        CNN_INT_FLAG("batch", &request.batch, "N", 0, 1 << 20,
+                     "pictures of each rank's step (0: the config's micro-batch, or 16)"),
+        CNN_INT_FLAG("threads", &request.threads, "T", 0, 1024,
+                     "compute threads of each rank (0: its share)"),
+        CNN_INT_FLAG("steps", &request.steps, "N", 1, 1000000, "steps measured"),
+        CNN_INT_FLAG("warmup", &request.warmup, "N", 0, 1000000, "steps before that"),
+        CNN_INT_FLAG("size", &request.size, "PIXELS", 0, 4096,
+                     "side of the pictures (0: the architecture's usual)"),
+        CNN_INT_FLAG("classes", &request.classes, "N", 0, 1000000, "classes (0: the usual)"),
+        CNN_BOOL_FLAG("profile", &request.profile, "also print the time of each op, to stderr"),
+        CNN_BOOL_FLAG("json", &request.json, "print one JSON document"),
+        CNN_LIST_FLAG("set", &request.set, "KEY=VALUE", "overrides the config"),
     };
     const struct cnn_args args = {
         .usage = "cnn_dist bench step CONFIG|ARCH [--batch N] [--threads T] [--json]",
@@ -301,12 +266,9 @@ enum cnn_status cnn_cmd_bench_step(int argc, char **argv, struct cnn_comm *comm)
         .most_positional = 1,
     };
     struct cnn_args_given given;
-    CNN_TRY(cnn_args_parse(&given, &args, argc, argv));
-    if (given.help) {
-        if (cnn_comm_rank(comm) == 0)
-            cnn_args_help(stdout, &args);
+    CNN_TRY(cnn_args_take(&given, &args, argc, argv, comm));
+    if (given.help)
         return CNN_OK;
-    }
     request.what = given.positional.items[0];
     if (request.json)
         cnn_console_quiet();

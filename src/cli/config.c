@@ -13,11 +13,7 @@ static enum cnn_status read_config(struct cnn_config **out, int argc, char **arg
                                    struct cnn_comm *comm) {
     struct cnn_strings set = {0};
     const struct cnn_flag flags[] = {
-        {.name = "set",
-         .type = CNN_FLAG_LIST,
-         .value = &set,
-         .argument = "KEY=VALUE",
-         .doc = "overrides the config: train.epochs=5"},
+        CNN_LIST_FLAG("set", &set, "KEY=VALUE", "overrides the config: train.epochs=5"),
     };
     const struct cnn_args args = {.usage = usage,
                                   .summary = summary,
@@ -27,13 +23,10 @@ static enum cnn_status read_config(struct cnn_config **out, int argc, char **arg
                                   .most_positional = 1};
     struct cnn_args_given given;
     struct cnn_config *config = NULL;
-    CNN_TRY(cnn_args_parse(&given, &args, argc, argv));
+    CNN_TRY(cnn_args_take(&given, &args, argc, argv, comm));
     *help = given.help;
-    if (given.help) {
-        if (cnn_comm_rank(comm) == 0)
-            cnn_args_help(stdout, &args);
+    if (given.help)
         return CNN_OK;
-    }
     *path = given.positional.items[0];
     CNN_TRY(cnn_calloc(&config, 1, sizeof *config));
     enum cnn_status status = cnn_config_read(config, *path, set.items, (size_t)set.n);
@@ -77,10 +70,7 @@ static enum cnn_status show(int argc, char **argv, struct cnn_comm *comm) {
 static enum cnn_status schema(int argc, char **argv, struct cnn_comm *comm) {
     bool markdown = false;
     const struct cnn_flag flags[] = {
-        {.name = "markdown",
-         .type = CNN_FLAG_BOOL,
-         .value = &markdown,
-         .doc = "as the reference page docs/config.md instead of JSON"},
+        CNN_BOOL_FLAG("markdown", &markdown, "as the reference page docs/config.md instead of JSON"),
     };
     const struct cnn_args args = {
         .usage = "cnn_dist config schema [--markdown]",
@@ -89,13 +79,9 @@ static enum cnn_status schema(int argc, char **argv, struct cnn_comm *comm) {
         .n_flags = 1};
     struct cnn_args_given given;
     char *text = NULL;
-    CNN_TRY(cnn_args_parse(&given, &args, argc, argv));
-    if (cnn_comm_rank(comm) != 0)
+    CNN_TRY(cnn_args_take(&given, &args, argc, argv, comm));
+    if (given.help || cnn_comm_rank(comm) != 0)
         return CNN_OK;
-    if (given.help) {
-        cnn_args_help(stdout, &args);
-        return CNN_OK;
-    }
     CNN_TRY(markdown ? cnn_config_schema_markdown(&text) : cnn_config_schema_json(&text));
     fputs(text, stdout);
     free(text);

@@ -230,9 +230,7 @@ static enum cnn_status run(int argc, char **argv, const struct cnn_args *args, s
     struct cnn_args_given given;
     struct cnn_dataset *dataset = NULL;
     enum cnn_status status = CNN_OK;
-    CNN_TRY(cnn_args_parse(&given, args, argc, argv));
-    if (cnn_comm_rank(comm) == 0 && given.help)
-        cnn_args_help(stdout, args);
+    CNN_TRY(cnn_args_take(&given, args, argc, argv, comm));
     if (given.help)
         return CNN_OK;
     if (cnn_comm_rank(comm) == 0) { // one does it all

@@ -281,9 +281,7 @@ enum cnn_status cnn_cmd_dataset_show(int argc, char **argv, struct cnn_comm *com
         .most_positional = 1,
     };
     struct cnn_args_given given;
-    CNN_TRY(cnn_args_parse(&given, &args, argc, argv));
-    if (given.help && cnn_comm_rank(comm) == 0)
-        cnn_args_help(stdout, &args);
+    CNN_TRY(cnn_args_take(&given, &args, argc, argv, comm));
     if (given.help)
         return CNN_OK;
     request.path = given.positional.n > 0 ? given.positional.items[0] : NULL;

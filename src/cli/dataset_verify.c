@@ -151,10 +151,6 @@ enum cnn_status cnn_cmd_dataset_verify(int argc, char **argv, struct cnn_comm *c
         .most_positional = 1,
     };
     struct cnn_args_given given;
-    CNN_TRY(cnn_args_parse(&given, &args, argc, argv));
-    if (!given.help)
-        return verify(given.positional.items[0], threads, json, comm);
-    if (cnn_comm_rank(comm) == 0)
-        cnn_args_help(stdout, &args);
-    return CNN_OK;
+    CNN_TRY(cnn_args_take(&given, &args, argc, argv, comm));
+    return given.help ? CNN_OK : verify(given.positional.items[0], threads, json, comm);
 }

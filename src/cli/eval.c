@@ -133,33 +133,18 @@ static enum cnn_status run(struct eval *eval, const struct request *request) {
 enum cnn_status cnn_cmd_eval(int argc, char **argv, struct cnn_comm *comm) {
     struct request request = {0};
     const struct cnn_flag flags[] = {
-        {.name = "data",
-         .type = CNN_FLAG_STRING,
-         .value = &request.data,
-         .argument = "DIR",
-         .doc = "dataset; without it the run's data.val"},
-        {.name = "latest",
-         .type = CNN_FLAG_BOOL,
-         .value = &request.latest,
-         .doc = "of a run folder, the newest checkpoint, not the best"},
-        {.name = "batch",
-         .type = CNN_FLAG_INT,
-         .value = &request.batch,
-         .argument = "N",
-         .most = 1 << 20,
-         .doc = "pictures at once on each rank (0: as in training); does not change the result"},
+        CNN_STRING_FLAG("data", &request.data, "DIR", "dataset; without it the run's data.val"),
+        CNN_BOOL_FLAG("latest", &request.latest, "of a run folder, the newest checkpoint, not the best"),
+        CNN_INT_FLAG("batch", &request.batch, "N", 0, 1 << 20,
+                     "pictures at once on each rank (0: as in training); does not change the result"),
         {.name = "tta",
          .type = CNN_FLAG_STRING,
          .value = &request.tta,
          .argument = "WORD",
          .doc =
              "test-time augmentation: flip, five_crop or ten_crop; probabilities of the views are averaged"},
-        {.name = "set",
-         .type = CNN_FLAG_LIST,
-         .value = &request.set,
-         .argument = "KEY=VALUE",
-         .doc = "overrides the run's config"},
-        {.name = "json", .type = CNN_FLAG_BOOL, .value = &request.json, .doc = "print one JSON document"},
+        CNN_LIST_FLAG("set", &request.set, "KEY=VALUE", "overrides the run's config"),
+        CNN_BOOL_FLAG("json", &request.json, "print one JSON document"),
     };
     const struct cnn_args args = {
         .usage = "cnn_dist eval RUN_OR_CHECKPOINT [--data DIR] [--tta flip|five_crop|ten_crop] [--json]",
@@ -171,12 +156,9 @@ enum cnn_status cnn_cmd_eval(int argc, char **argv, struct cnn_comm *comm) {
         .most_positional = 1,
     };
     struct cnn_args_given given;
-    CNN_TRY(cnn_args_parse(&given, &args, argc, argv));
-    if (given.help) {
-        if (cnn_comm_rank(comm) == 0)
-            cnn_args_help(stdout, &args);
+    CNN_TRY(cnn_args_take(&given, &args, argc, argv, comm));
+    if (given.help)
         return CNN_OK;
-    }
     request.run_or_checkpoint = given.positional.items[0];
     if (request.json)
         cnn_console_quiet();

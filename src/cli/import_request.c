@@ -177,12 +177,9 @@ static enum cnn_status import_on_ranks(struct cnn_import_request *request, cnn_i
 enum cnn_status cnn_import_with(const struct cnn_args *args, struct cnn_import_request *request,
                                 cnn_import_kind kind, int argc, char **argv, struct cnn_comm *comm) {
     struct cnn_args_given given;
-    CNN_TRY(cnn_args_parse(&given, args, argc, argv));
-    if (given.help) {
-        if (cnn_comm_rank(comm) == 0)
-            cnn_args_help(stdout, args);
+    CNN_TRY(cnn_args_take(&given, args, argc, argv, comm));
+    if (given.help)
         return CNN_OK;
-    }
     request->source = given.positional.n > 0 ? given.positional.items[0] : NULL;
     if (request->json)
         cnn_console_quiet();

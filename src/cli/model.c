@@ -41,23 +41,19 @@ static enum cnn_status print_list_json(void) {
 
 static enum cnn_status list(int argc, char **argv, struct cnn_comm *comm) {
     bool json = false;
-    const struct cnn_flag flags[] = {
-        {.name = "json", .type = CNN_FLAG_BOOL, .value = &json, .doc = "print one JSON document"}};
+    const struct cnn_flag flags[] = {CNN_BOOL_FLAG("json", &json, "print one JSON document")};
     const struct cnn_args args = {
         .usage = "cnn_dist model list [--json]",
         .summary = "Lists the architectures with their usual input (height, width, channels).",
         .flags = flags,
         .n_flags = 1};
     struct cnn_args_given given;
-    CNN_TRY(cnn_args_parse(&given, &args, argc, argv));
-    if (cnn_comm_rank(comm) != 0)
+    CNN_TRY(cnn_args_take(&given, &args, argc, argv, comm));
+    if (given.help || cnn_comm_rank(comm) != 0)
         return CNN_OK;
-    if (given.help)
-        cnn_args_help(stdout, &args);
-    else if (json)
+    if (json)
         return print_list_json();
-    else
-        print_list();
+    print_list();
     return CNN_OK;
 }
 
@@ -124,36 +120,14 @@ static enum cnn_status summarize(const struct summary_request *request) {
 static enum cnn_status summary(int argc, char **argv, struct cnn_comm *comm) {
     struct summary_request request = {0};
     const struct cnn_flag flags[] = {
-        {.name = "size",
-         .type = CNN_FLAG_INT,
-         .value = &request.size,
-         .argument = "PIXELS",
-         .most = 4096,
-         .doc = "side of the pictures (0: the config's or the architecture's)"},
-        {.name = "channels",
-         .type = CNN_FLAG_INT,
-         .value = &request.channels,
-         .argument = "C",
-         .most = 3,
-         .doc = "channels of the pictures (0: the usual)"},
-        {.name = "classes",
-         .type = CNN_FLAG_INT,
-         .value = &request.classes,
-         .argument = "N",
-         .most = 1000000,
-         .doc = "classes (0: the usual)"},
-        {.name = "micro",
-         .type = CNN_FLAG_INT,
-         .value = &request.micro,
-         .argument = "N",
-         .most = 1 << 20,
-         .doc = "pictures whose memory is counted (0: the config's, or 32)"},
-        {.name = "set",
-         .type = CNN_FLAG_LIST,
-         .value = &request.set,
-         .argument = "KEY=VALUE",
-         .doc = "overrides the config"},
-        {.name = "json", .type = CNN_FLAG_BOOL, .value = &request.json, .doc = "print one JSON document"},
+        CNN_INT_FLAG("size", &request.size, "PIXELS", 0, 4096,
+                     "side of the pictures (0: the config's or the architecture's)"),
+        CNN_INT_FLAG("channels", &request.channels, "C", 0, 3, "channels of the pictures (0: the usual)"),
+        CNN_INT_FLAG("classes", &request.classes, "N", 0, 1000000, "classes (0: the usual)"),
+        CNN_INT_FLAG("micro", &request.micro, "N", 0, 1 << 20,
+                     "pictures whose memory is counted (0: the config's, or 32)"),
+        CNN_LIST_FLAG("set", &request.set, "KEY=VALUE", "overrides the config"),
+        CNN_BOOL_FLAG("json", &request.json, "print one JSON document"),
     };
     const struct cnn_args args = {.usage = "cnn_dist model summary ARCH_OR_CONFIG [--json]",
                                   .summary = "Prints each layer with its output, parameters and FLOPs, the "
@@ -163,13 +137,9 @@ static enum cnn_status summary(int argc, char **argv, struct cnn_comm *comm) {
                                   .least_positional = 1,
                                   .most_positional = 1};
     struct cnn_args_given given;
-    CNN_TRY(cnn_args_parse(&given, &args, argc, argv));
-    if (cnn_comm_rank(comm) != 0)
+    CNN_TRY(cnn_args_take(&given, &args, argc, argv, comm));
+    if (given.help || cnn_comm_rank(comm) != 0)
         return CNN_OK;
-    if (given.help) {
-        cnn_args_help(stdout, &args);
-        return CNN_OK;
-    }
     request.what = given.positional.items[0];
     return summarize(&request);
 }
@@ -233,17 +203,14 @@ static enum cnn_status export_weights(int argc, char **argv, struct cnn_comm *co
     const char *to = "safetensors", *out = NULL;
     bool latest = false;
     const struct cnn_flag flags[] = {
-        {.name = "to", .type = CNN_FLAG_STRING, .value = &to, .argument = "safetensors", .doc = "format"},
+        CNN_STRING_FLAG("to", &to, "safetensors", "format"),
         {.name = "out",
          .type = CNN_FLAG_STRING,
          .value = &out,
          .argument = "FILE",
          .doc = "file to write",
          .required = true},
-        {.name = "latest",
-         .type = CNN_FLAG_BOOL,
-         .value = &latest,
-         .doc = "of a run folder, the newest checkpoint, not the best"},
+        CNN_BOOL_FLAG("latest", &latest, "of a run folder, the newest checkpoint, not the best"),
     };
     const struct cnn_args args = {.usage =
                                       "cnn_dist model export RUN_OR_CHECKPOINT --to safetensors --out FILE",
@@ -254,13 +221,9 @@ static enum cnn_status export_weights(int argc, char **argv, struct cnn_comm *co
                                   .least_positional = 1,
                                   .most_positional = 1};
     struct cnn_args_given given;
-    CNN_TRY(cnn_args_parse(&given, &args, argc, argv));
-    if (cnn_comm_rank(comm) != 0)
+    CNN_TRY(cnn_args_take(&given, &args, argc, argv, comm));
+    if (given.help || cnn_comm_rank(comm) != 0)
         return CNN_OK;
-    if (given.help) {
-        cnn_args_help(stdout, &args);
-        return CNN_OK;
-    }
     return export_from(given.positional.items[0], latest, to, out);
 }
 

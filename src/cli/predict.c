@@ -176,24 +176,10 @@ static enum cnn_status run(const struct request *request, const struct cnn_strin
 enum cnn_status cnn_cmd_predict(int argc, char **argv, struct cnn_comm *comm) {
     struct request request = {.top_k = 5};
     const struct cnn_flag flags[] = {
-        {.name = "top-k",
-         .type = CNN_FLAG_INT,
-         .value = &request.top_k,
-         .argument = "K",
-         .least = 1,
-         .most = 1000,
-         .doc = "classes to show of each picture"},
-        {.name = "latest",
-         .type = CNN_FLAG_BOOL,
-         .value = &request.latest,
-         .doc = "of a run folder, the newest checkpoint, not the best"},
-        {.name = "threads",
-         .type = CNN_FLAG_INT,
-         .value = &request.threads,
-         .argument = "N",
-         .most = 1024,
-         .doc = "compute threads (0: all processors)"},
-        {.name = "json", .type = CNN_FLAG_BOOL, .value = &request.json, .doc = "print one JSON document"},
+        CNN_INT_FLAG("top-k", &request.top_k, "K", 1, 1000, "classes to show of each picture"),
+        CNN_BOOL_FLAG("latest", &request.latest, "of a run folder, the newest checkpoint, not the best"),
+        CNN_INT_FLAG("threads", &request.threads, "N", 0, 1024, "compute threads (0: all processors)"),
+        CNN_BOOL_FLAG("json", &request.json, "print one JSON document"),
     };
     const struct cnn_args args = {
         .usage = "cnn_dist predict RUN_OR_CHECKPOINT IMAGE... [--top-k K] [--json]",
@@ -204,12 +190,9 @@ enum cnn_status cnn_cmd_predict(int argc, char **argv, struct cnn_comm *comm) {
         .most_positional = CNN_ARGS_MAX_STRINGS,
     };
     struct cnn_args_given given;
-    CNN_TRY(cnn_args_parse(&given, &args, argc, argv));
-    if (given.help) {
-        if (cnn_comm_rank(comm) == 0)
-            cnn_args_help(stdout, &args);
+    CNN_TRY(cnn_args_take(&given, &args, argc, argv, comm));
+    if (given.help)
         return CNN_OK;
-    }
     request.run_or_checkpoint = given.positional.items[0];
     if (request.json)
         cnn_console_quiet();

@@ -75,16 +75,10 @@ enum cnn_status cnn_cmd_train(int argc, char **argv, struct cnn_comm *comm) {
     const char *resume = "auto";
     struct cnn_strings set = {0};
     const struct cnn_flag flags[] = {
-        {.name = "resume",
-         .type = CNN_FLAG_STRING,
-         .value = &resume,
-         .argument = "auto|none|FILE",
-         .doc = "auto: go on where the run stopped; none: refuse a run that exists; FILE: go on from it"},
-        {.name = "set",
-         .type = CNN_FLAG_LIST,
-         .value = &set,
-         .argument = "KEY=VALUE",
-         .doc = "overrides the config: train.epochs=5"},
+        CNN_STRING_FLAG(
+            "resume", &resume, "auto|none|FILE",
+            "auto: go on where the run stopped; none: refuse a run that exists; FILE: go on from it"),
+        CNN_LIST_FLAG("set", &set, "KEY=VALUE", "overrides the config: train.epochs=5"),
     };
     const struct cnn_args args = {
         .usage = "cnn_dist train CONFIG [--resume auto|none|FILE] [--set KEY=VALUE]...",
@@ -100,12 +94,9 @@ enum cnn_status cnn_cmd_train(int argc, char **argv, struct cnn_comm *comm) {
     };
     struct cnn_args_given given;
     struct cnn_config *config = NULL; // too large for the stack of a small thread
-    CNN_TRY(cnn_args_parse(&given, &args, argc, argv));
-    if (given.help) {
-        if (cnn_comm_rank(comm) == 0)
-            cnn_args_help(stdout, &args);
+    CNN_TRY(cnn_args_take(&given, &args, argc, argv, comm));
+    if (given.help)
         return CNN_OK;
-    }
     CNN_TRY(cnn_calloc(&config, 1, sizeof *config));
     enum cnn_status status = train(config, given.positional.items[0], &set, resume, comm);
     free(config);

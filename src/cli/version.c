@@ -11,21 +11,16 @@
 
 enum cnn_status cnn_cmd_version(int argc, char **argv, struct cnn_comm *comm) {
     bool json = false;
-    const struct cnn_flag flags[] = {
-        {.name = "json", .type = CNN_FLAG_BOOL, .value = &json, .doc = "print one JSON document"}};
+    const struct cnn_flag flags[] = {CNN_BOOL_FLAG("json", &json, "print one JSON document")};
     const struct cnn_args args = {.usage = "cnn_dist version [--json]",
                                   .summary = "Prints the version of the program and of what it runs on.",
                                   .flags = flags,
                                   .n_flags = 1};
     struct cnn_args_given given;
     struct cnn_backend *backend = NULL;
-    CNN_TRY(cnn_args_parse(&given, &args, argc, argv));
-    if (cnn_comm_rank(comm) != 0)
+    CNN_TRY(cnn_args_take(&given, &args, argc, argv, comm));
+    if (given.help || cnn_comm_rank(comm) != 0)
         return CNN_OK;
-    if (given.help) {
-        cnn_args_help(stdout, &args);
-        return CNN_OK;
-    }
     struct cnn_backend_options options = {.threads = cnn_cpus_allowed()};
     CNN_TRY(cnn_backend_create(&backend, CNN_BACKEND_AUTO, &options));
     enum cnn_status status = CNN_OK;
