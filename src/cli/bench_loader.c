@@ -133,7 +133,7 @@ static enum cnn_status run_rank(const struct bench *bench, int64_t batches, stru
         .max_bad = bench->config->data.max_bad,
         .whole_windows = cnn_comm_local_size(bench->comm) == cnn_comm_size(bench->comm),
         .mix = {bench->config->augment.mixup, bench->config->augment.cutmix, bench->config->augment.mix_p},
-        .sampler = bench->plan.sampler,
+        .sampler = bench->plan.phases[0].sampler,
     };
     struct cnn_loader *loader = NULL;
     CNN_TRY(cnn_comm_agree(bench->comm, cnn_loader_create(&loader, &options)));
@@ -184,10 +184,12 @@ static enum cnn_status read_config(struct bench *bench, const struct request *re
 static enum cnn_status open_bench(struct bench *bench, const struct request *request) {
     struct cnn_comm *comm = bench->comm;
     CNN_TRY(read_config(bench, request));
+    bench->config->train.n_phases = 0; // what follows them is measured
     const struct cnn_config *config = bench->config;
     struct cnn_place place = {cnn_comm_rank(comm), cnn_comm_size(comm), cnn_comm_local_rank(comm),
                               cnn_comm_local_size(comm)};
-    CNN_TRY(cnn_plan_make(&bench->plan, config, place, cnn_dataset_count(bench->dataset), 0));
+    CNN_TRY(cnn_plan_make(&bench->plan, config, place, cnn_dataset_count(bench->dataset),
+                          (struct cnn_earlier_cut){0}));
     bench->threads = cnn_plan_threads(config, place.local_size).loader;
     bench->channels =
         config->data.channels == CNN_AUTO ? cnn_dataset_channels(bench->dataset) : config->data.channels;
@@ -258,7 +260,7 @@ static void explain(char *out, size_t out_bytes, const struct sums *sums, int ra
 }
 
 static void print_text(const struct bench *bench, const struct sums *sums) {
-    const struct cnn_sampler *sampler = &bench->plan.sampler;
+    const struct cnn_sampler *sampler = &bench->plan.phases[0].sampler;
     const struct cnn_shard_header *header = cnn_dataset_header(bench->dataset);
     struct stages stages = stages_of(sums, sampler->size);
     double us = 1e6 / (sums->images > 0 ? sums->images : 1), ranks = sampler->size;
@@ -287,7 +289,7 @@ static void print_text(const struct bench *bench, const struct sums *sums) {
 }
 
 static enum cnn_status print_json(const struct bench *bench, const struct sums *sums) {
-    const struct cnn_sampler *sampler = &bench->plan.sampler;
+    const struct cnn_sampler *sampler = &bench->plan.phases[0].sampler;
     struct stages stages = stages_of(sums, sampler->size);
     double us = 1e6 / (sums->images > 0 ? sums->images : 1), ranks = sampler->size;
     double wall_s = sums->wall_s / ranks;

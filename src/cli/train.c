@@ -18,7 +18,7 @@ static void show_step(const struct cnn_event *event) {
         return;
     double step_s = step->step_s > 0 ? step->step_s : 1;
     struct cnn_progress_state state = {
-        .epoch = (double)event->step / (double)step->steps_per_epoch,
+        .epoch = step->epochs_done,
         .epochs = step->epochs,
         .step = event->step,
         .total_steps = step->total_steps,

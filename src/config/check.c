@@ -97,6 +97,42 @@ static enum cnn_status check_batch(struct cnn_reader *reader) {
     return cnn_reader_fail_option(reader, CNN_ERR_INPUT, "train.batch.micro");
 }
 
+// The rules of check_batch, for a phase's own numbers.
+static enum cnn_status check_phase_batch(const struct cnn_config *config, bool own_micro) {
+    int global = config->train.batch.global, micro = config->train.batch.micro;
+    if (micro == CNN_AUTO || global % micro == 0)
+        return CNN_OK;
+    int below = micro < global ? micro : global;
+    while (global % below != 0)
+        below--;
+    return cnn_fail(
+        CNN_ERR_INPUT,
+        "its micro-batch, %d%s, does not divide its batch, %d; give it a `micro` that does, such as "
+        "%d, or `auto`",
+        micro, own_micro ? "" : " (train.batch.micro)", global, below);
+}
+
+static enum cnn_status check_phase(const struct cnn_reader *reader, int phase) {
+    struct cnn_config config = *reader->config;
+    CNN_TRY(cnn_config_for_phase(&config, phase));
+    return check_phase_batch(&config, reader->config->train.phases[phase].micro != 0);
+}
+
+static enum cnn_status check_phases(struct cnn_reader *reader) {
+    const struct cnn_config *config = reader->config;
+    for (int i = 0, begin = 0; i < config->train.n_phases; begin = config->train.phases[i++].until) {
+        enum cnn_status status = check_phase(reader, i);
+        if (status != CNN_OK)
+            return cnn_reader_fail_option(reader, cnn_fail_in(status, "number %d", i + 1), "train.phases");
+        if (begin >= config->train.epochs)
+            cnn_log_warn(
+                "%s: train.phases: number %d never comes: training ends after train.epochs, %g, and it "
+                "begins after %d",
+                reader->name, i + 1, config->train.epochs, begin);
+    }
+    return CNN_OK;
+}
+
 static enum cnn_status check_optimizer(struct cnn_reader *reader) {
     if (!reader->config->train.optimizer.nesterov)
         return CNN_OK;
@@ -153,10 +189,19 @@ static enum cnn_status check_milestones(struct cnn_reader *reader) {
     return CNN_OK;
 }
 
+// The global batch of the phase that has the lowest rate where rates follow the batch.
+static int smallest_batch(const struct cnn_config *config) {
+    int smallest = config->train.batch.global;
+    for (int i = 0; i < config->train.n_phases; i++)
+        if (config->train.phases[i].batch > 0 && config->train.phases[i].batch < smallest)
+            smallest = config->train.phases[i].batch;
+    return smallest;
+}
+
 static enum cnn_status check_schedule(struct cnn_reader *reader) {
     enum cnn_schedule_kind name = reader->config->train.schedule.name;
     double rate = reader->config->train.schedule.rate, final_rate = reader->config->train.schedule.final_rate;
-    int per_batch = reader->config->train.schedule.per_batch, global = reader->config->train.batch.global;
+    int per_batch = reader->config->train.schedule.per_batch, global = smallest_batch(reader->config);
     if (per_batch > 0)
         rate *= (double)global / per_batch;
     char text[CNN_NUMBER_BYTES];
@@ -208,6 +253,7 @@ enum cnn_status cnn_reader_check(struct cnn_reader *reader) {
     CNN_TRY(check_run(reader));
     CNN_TRY(check_stats(reader));
     CNN_TRY(check_batch(reader));
+    CNN_TRY(check_phases(reader));
     CNN_TRY(check_optimizer(reader));
     CNN_TRY(check_warmup(reader));
     CNN_TRY(check_milestones(reader));

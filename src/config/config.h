@@ -38,6 +38,16 @@ enum cnn_schedule_kind {
 
 #define CNN_AUTO 0 // integer options whose value `auto` is chosen by the program
 #define CNN_MAX_MILESTONES 16
+#define CNN_MAX_PHASES 16
+
+// A stretch of epochs, of train.phases, with pictures of another size or with another batch. It begins where
+// the one before ends; what is 0 is as in the rest of the run.
+struct cnn_phase {
+    int until;         // epochs of the run that are done when it ends
+    int height, width; // of training pictures
+    int batch, micro;  // CNN_PHASE_MICRO_AUTO: batch / ranks, whatever train.batch.micro says
+};
+#define CNN_PHASE_MICRO_AUTO (-1)
 
 struct cnn_config {
     char path[4096]; // the file it came from
@@ -74,6 +84,8 @@ struct cnn_config {
         struct {
             int global, micro; // micro: CNN_AUTO
         } batch;
+        struct cnn_phase phases[CNN_MAX_PHASES];
+        int n_phases;
         enum cnn_precision precision;
         int threads; // compute threads of a rank, CNN_AUTO
         double label_smoothing;
@@ -127,6 +139,10 @@ void cnn_config_defaults(struct cnn_config *out);
 // The whole config, defaults included, as YAML that cnn_config_parse reads back to an equal config (byte for
 // byte, where `name` is config->path). *out is malloc'ed.
 enum cnn_status cnn_config_format(char **out, const struct cnn_config *config) CNN_MUST_CHECK;
+// Turns the config into that of one phase: the number `phase` of train.phases, from 0, gives train.batch and
+// the size in augment.train; n_phases is what comes after them, the config as it is. CNN_ERR_INPUT where
+// augment.train has nothing to set a size of. Not collective.
+enum cnn_status cnn_config_for_phase(struct cnn_config *config, int phase) CNN_MUST_CHECK;
 // All options as JSON (`config schema`) or as the reference page docs/config.md.
 enum cnn_status cnn_config_schema_json(char **out) CNN_MUST_CHECK;
 enum cnn_status cnn_config_schema_markdown(char **out) CNN_MUST_CHECK;

@@ -1,4 +1,5 @@
-// The resolved config as YAML: every option in table order, in a form that reads back to the same values.
+// The resolved config as YAML: every option in table order (train.phases only where there are any), in a form
+// that reads back to the same values.
 #include "config/reader.h"
 
 #include <stdlib.h>
@@ -43,6 +44,26 @@ static void write_durations(FILE *file, const struct cnn_duration *values, int n
     for (int i = 0; i < n; i++) {
         fputs(i ? ", " : "", file);
         write_duration(file, values[i], "0");
+    }
+    fputc(']', file);
+}
+
+static void write_phases(FILE *file, const struct cnn_phase *phases, int n) {
+    fputc('[', file);
+    for (const struct cnn_phase *phase = phases; phase < phases + n; phase++) {
+        fprintf(file, "%s{until: %d epoch%s", phase == phases ? "" : ", ", phase->until,
+                phase->until == 1 ? "" : "s");
+        if (phase->height > 0 && phase->height == phase->width)
+            fprintf(file, ", size: %d", phase->height);
+        else if (phase->height > 0)
+            fprintf(file, ", size: [%d, %d]", phase->height, phase->width);
+        if (phase->batch > 0)
+            fprintf(file, ", batch: %d", phase->batch);
+        if (phase->micro > 0)
+            fprintf(file, ", micro: %d", phase->micro);
+        else if (phase->micro == CNN_PHASE_MICRO_AUTO)
+            fputs(", micro: auto", file);
+        fputc('}', file);
     }
     fputc(']', file);
 }
@@ -107,6 +128,9 @@ static void write_value(FILE *file, const struct cnn_config *config, const struc
     case CNN_OPTION_STATS:
         write_stats(file, field, config->data.has_stats);
         break;
+    case CNN_OPTION_PHASES:
+        write_phases(file, field, *(const int *)((const char *)config + option->count_offset));
+        break;
     case CNN_OPTION_AUGMENTS:
         break;
     }
@@ -147,6 +171,9 @@ enum cnn_status cnn_config_format(char **out, const struct cnn_config *config) {
         return cnn_fail(CNN_ERR_MEMORY, "out of memory: cannot write the config");
     const char *previous = "";
     for (size_t i = 0; i < CNN_N_OPTIONS; i++) {
+        // A run without phases keeps the checkpoints it had before there were any.
+        if (cnn_option_table[i].type == CNN_OPTION_PHASES && config->train.n_phases == 0)
+            continue;
         write_option(file, config, &cnn_option_table[i], previous);
         previous = cnn_option_table[i].path;
     }

@@ -232,6 +232,18 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
      .doc = "pictures computed at once on one device, a divisor of `train.batch.global`; smaller needs "
             "less memory; "
             "`auto`: global / ranks"},
+    {.path = "train.phases",
+     .type = CNN_OPTION_PHASES,
+     AT(train.phases),
+     .fallback = "[]",
+     .count_offset = offsetof(struct cnn_config, train.n_phases),
+     .doc =
+         "training begins with these phases, one after the other, each `until` so many epochs are done: "
+         "`size` "
+         "(a number, or [height, width]) replaces the size of the last augmentation in `augment.train` that "
+         "sets one, `batch` is its `train.batch.global`, `micro` its `train.batch.micro`; what is left out, "
+         "and what follows the last phase, is as in the rest of the config. Evaluation keeps its size. See "
+         "[Progressive sizes](augmentation.md#progressive-sizes)"},
     {.path = "train.precision",
      CHOICE(train.precision, precisions),
      .fallback = "auto",

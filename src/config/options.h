@@ -16,6 +16,8 @@ enum cnn_option_type {
     CNN_OPTION_DURATIONS, // struct cnn_duration[CNN_MAX_MILESTONES], their count at `count_offset`
     CNN_OPTION_STATS,     // double[3], one value per channel; `auto` is data.has_stats == false
     CNN_OPTION_AUGMENTS,  // struct cnn_augment_list
+    CNN_OPTION_PHASES, // struct cnn_phase[CNN_MAX_PHASES], their count at `count_offset`; not written where
+                       // empty
 };
 
 struct cnn_choice {
@@ -44,7 +46,7 @@ struct cnn_option {
     const char *doc;  // one line
 };
 
-#define CNN_N_OPTIONS 57
+#define CNN_N_OPTIONS 58
 extern const struct cnn_option cnn_option_table[CNN_N_OPTIONS];
 
 #define CNN_MAX_EPOCHS 1e6 // of a duration

@@ -56,6 +56,10 @@ enum cnn_status cnn_reader_augment_arg(struct cnn_reader *reader, const struct c
 // Sets the message "found ...; allowed: ALLOWED" for a node of any kind.
 enum cnn_status cnn_node_refuse(const yaml_node_t *node, const char *allowed);
 
+// Reads `node` as the phases of training.
+enum cnn_status cnn_reader_phases(struct cnn_reader *reader, const struct cnn_option *option,
+                                  const yaml_node_t *node) CNN_MUST_CHECK;
+
 // What one option alone cannot know: how it fits the others.
 enum cnn_status cnn_reader_check(struct cnn_reader *reader) CNN_MUST_CHECK;
 

@@ -14,6 +14,7 @@ static const char *const type_words[] = {
     [CNN_OPTION_BOOL] = "boolean",      [CNN_OPTION_CHOICE] = "choice",
     [CNN_OPTION_DURATION] = "duration", [CNN_OPTION_DURATIONS] = "durations",
     [CNN_OPTION_STATS] = "numbers",     [CNN_OPTION_AUGMENTS] = "augmentations",
+    [CNN_OPTION_PHASES] = "phases",
 };
 static bool is_number(enum cnn_option_type type) {
     return type == CNN_OPTION_INT || type == CNN_OPTION_LONG || type == CNN_OPTION_REAL;

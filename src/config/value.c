@@ -248,6 +248,7 @@ enum cnn_status cnn_value_read(struct cnn_config *config, const struct cnn_optio
     case CNN_OPTION_DURATIONS:
     case CNN_OPTION_STATS:
     case CNN_OPTION_AUGMENTS:
+    case CNN_OPTION_PHASES:
         break;
     }
     return cnn_value_refuse(scalar, allowed);

@@ -142,6 +142,8 @@ static enum cnn_status read_option(struct cnn_reader *reader, const struct cnn_o
     bool is_list_option = option->type == CNN_OPTION_DURATIONS || option->type == CNN_OPTION_STATS;
     if (option->type == CNN_OPTION_AUGMENTS) {
         CNN_TRY(cnn_reader_augments(reader, cnn_option_field(reader->config, option), node, option->path));
+    } else if (option->type == CNN_OPTION_PHASES) {
+        CNN_TRY(cnn_reader_phases(reader, option, node));
     } else if (node->type == YAML_SEQUENCE_NODE && is_list_option) {
         CNN_TRY(read_list(reader, option, node));
         if (option->type == CNN_OPTION_STATS)

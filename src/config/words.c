@@ -106,6 +106,11 @@ void cnn_option_expected(char *out, size_t out_bytes, const struct cnn_option *o
     case CNN_OPTION_AUGMENTS:
         cnn_append(out, out_bytes, "a list of augmentations");
         break;
+    case CNN_OPTION_PHASES:
+        cnn_append(out, out_bytes,
+                   "a list of at most %d phases, such as [{until: 30 epochs, size: 128, batch: 512}]",
+                   CNN_MAX_PHASES);
+        break;
     }
     cnn_append(out, out_bytes, "%s", range);
 }

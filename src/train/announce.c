@@ -61,6 +61,10 @@ void cnn_announce(const struct cnn_event *event) {
     case CNN_EVENT_CHECKPOINT:
         announce_checkpoint(event);
         break;
+    case CNN_EVENT_PHASE:
+        if (event->step > 1) // the banner tells the first one
+            cnn_log_info("phase      %s", event->phase.message);
+        break;
     case CNN_EVENT_NOTE:
         announce_note(event);
         break;

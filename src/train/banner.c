@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "train/phases.h"
 #include <cnn_dist/version.h>
 
 #include <inttypes.h>
@@ -29,8 +30,30 @@ static void log_model(const struct cnn_run *run) {
         model->input.w, model->input.c, model->n_classes);
 }
 
+static void log_phases(const struct cnn_run *run) {
+    const struct cnn_timeline *timeline = &run->plan.timeline;
+    char text[256];
+    cnn_log_info("length     %g epochs in %d phases = %" PRId64 " steps", timeline->epochs, timeline->n,
+                 timeline->total_steps);
+    for (int i = 0; i < timeline->n; i++) {
+        cnn_phase_describe(run, i, text, sizeof text);
+        cnn_log_info("phase      %s", text);
+    }
+}
+
+static void log_length(const struct cnn_run *run) {
+    const struct cnn_timeline *timeline = &run->plan.timeline;
+    if (timeline->n > 1) {
+        log_phases(run);
+        return;
+    }
+    cnn_log_info("length     %g epoch%s x %" PRId64 " steps = %" PRId64 " steps", timeline->epochs,
+                 timeline->epochs == 1 ? "" : "s", timeline->stretches[0].steps_per_epoch,
+                 timeline->total_steps);
+}
+
 static void log_data(const struct cnn_run *run) {
-    const struct cnn_plan *plan = &run->plan;
+    const struct cnn_phase_plan *plan = &run->plan.phases[run->phase];
     const struct cnn_run_facts *facts = &run->record.facts;
     cnn_log_info("data       %" PRIu64 " records to train on (%s), %" PRIu64 " to evaluate on%s%s%s",
                  plan->sampler.n_records, run->config.data.train,
@@ -44,8 +67,7 @@ static void log_data(const struct cnn_run *run) {
     cnn_log_info("batch      %d a step = %d rank%s x %d micro-batch%s x %d", plan->sampler.global,
                  run->place.size, plural(run->place.size), plan->micros, plan->micros == 1 ? "" : "es",
                  plan->sampler.micro);
-    cnn_log_info("length     %g epoch%s x %" PRId64 " steps = %" PRId64 " steps", run->config.train.epochs,
-                 run->config.train.epochs == 1 ? "" : "s", plan->steps_per_epoch, plan->total_steps);
+    log_length(run);
 }
 
 static void log_memory(const struct cnn_run *run) {
@@ -72,6 +94,6 @@ void cnn_banner_log(const struct cnn_run *run) {
     log_model(run);
     log_data(run);
     log_memory(run);
-    cnn_schedule_describe(&run->schedule, rate, sizeof rate);
+    cnn_schedule_describe(&run->schedules[run->phase], rate, sizeof rate);
     cnn_log_info("rate       %s", rate);
 }

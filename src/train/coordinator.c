@@ -7,10 +7,9 @@ enum cnn_status cnn_coordinator_fold(struct cnn_step_report *report, struct cnn_
 }
 
 void cnn_coordinator_init(struct cnn_coordinator *out, const struct cnn_config *config,
-                          int64_t steps_per_epoch, int64_t total_steps, bool has_val) {
+                          const struct cnn_timeline *timeline, bool has_val) {
     *out = (struct cnn_coordinator){
-        .steps_per_epoch = steps_per_epoch,
-        .total_steps = total_steps,
+        .timeline = *timeline,
         .eval_every = config->eval.every,
         .checkpoint_every = config->checkpoint.every,
         .log_every = config->log.every,
@@ -25,19 +24,19 @@ struct cnn_directive cnn_coordinator_decide(const struct cnn_coordinator *coordi
         directive.fail = true;
         return directive;
     }
-    int64_t per_epoch = coordinator->steps_per_epoch;
-    bool last = steps_done >= coordinator->total_steps;
+    const struct cnn_timeline *timeline = &coordinator->timeline;
+    bool last = steps_done >= timeline->total_steps;
     bool evaluate =
-        coordinator->has_val && (last || cnn_schedule_due(coordinator->eval_every, per_epoch, steps_done));
+        coordinator->has_val && (last || cnn_schedule_due(coordinator->eval_every, timeline, steps_done));
     directive.log = last || steps_done == 1 || steps_done % coordinator->log_every == 0;
-    directive.end_epoch = last || steps_done % per_epoch == 0;
+    directive.end_epoch = last || cnn_timeline_ends_epoch(timeline, steps_done);
     // A request that comes with the very last step, when nothing is left to do, is no reason to say "not
     // finished".
     directive.stop = sums->stop_requests > 0 && (!last || evaluate);
     directive.evaluate = evaluate && !directive.stop;
     directive.evaluation_due = evaluate && directive.stop;
     directive.checkpoint =
-        last || directive.stop || cnn_schedule_due(coordinator->checkpoint_every, per_epoch, steps_done);
+        last || directive.stop || cnn_schedule_due(coordinator->checkpoint_every, timeline, steps_done);
     directive.done = last && !directive.stop;
     return directive;
 }

@@ -3,6 +3,7 @@
 #define CNN_TRAIN_COORDINATOR_H
 #include "comm/comm.h"
 #include "config/config.h"
+#include "train/timeline.h"
 #include <cnn_dist/status.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,13 +22,13 @@ enum cnn_status cnn_coordinator_fold(struct cnn_step_report *report, struct cnn_
 
 // When things are due. Pure data, the same on every rank.
 struct cnn_coordinator {
-    int64_t steps_per_epoch, total_steps;
+    struct cnn_timeline timeline;
     struct cnn_duration eval_every, checkpoint_every;
     int log_every;
     bool has_val;
 };
 void cnn_coordinator_init(struct cnn_coordinator *out, const struct cnn_config *config,
-                          int64_t steps_per_epoch, int64_t total_steps, bool has_val);
+                          const struct cnn_timeline *timeline, bool has_val);
 
 // What to do after a step, in this order. `fail`: nothing else is done. `stop` with an evaluation due puts
 // that off (evaluation_due), as a job that is told to leave may have little time.

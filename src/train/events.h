@@ -12,7 +12,8 @@ enum cnn_event_kind {
     CNN_EVENT_EPOCH,
     CNN_EVENT_EVAL,
     CNN_EVENT_CHECKPOINT,
-    CNN_EVENT_NOTE, // "event" in metrics.jsonl: resumed, stop requested, checkpoint failed, ...
+    CNN_EVENT_PHASE, // also "event" in metrics.jsonl: a phase of train.phases, or what follows them, begins
+    CNN_EVENT_NOTE,  // "event" in metrics.jsonl: resumed, stop requested, checkpoint failed, ...
     CNN_EVENT_END,
     CNN_N_EVENTS
 };
@@ -34,8 +35,8 @@ struct cnn_event_step {
     double data_wait_s;       // of those step_s, spent waiting for the loader; mean over ranks
     double comm_wait_s;       // of those step_s, spent waiting for the exchange to end; mean over ranks
     double eta_s;
-    uint64_t total_steps, steps_per_epoch;
-    double epochs;
+    uint64_t total_steps;
+    double epochs_done, epochs;
     bool logged; // one of the steps that metrics.jsonl records; the others are for a progress line
 };
 struct cnn_event_epoch {
@@ -54,6 +55,13 @@ struct cnn_event_checkpoint {
     double seconds; // in the background
     bool best;
 };
+struct cnn_event_phase {
+    const char *message;
+    int height, width; // of training pictures
+    int global_batch, micro_batch;
+    uint64_t steps_per_epoch;
+    double rate; // after warm-up, scaled with the batch
+};
 struct cnn_event_note {
     const char *name; // "resumed", "stopping", "checkpoint_failed", "bad_records"
     const char *message;
@@ -69,13 +77,14 @@ struct cnn_event_end {
 struct cnn_event {
     enum cnn_event_kind kind;
     uint64_t epoch; // counted from 1: the epoch that `step` belongs to; 0 before the first
-    uint64_t step;  // steps done
+    uint64_t step;  // steps done; of a phase its first step
     union {
         struct cnn_event_start start;
         struct cnn_event_step progress;
         struct cnn_event_epoch whole_epoch;
         struct cnn_event_eval eval;
         struct cnn_event_checkpoint checkpoint;
+        struct cnn_event_phase phase;
         struct cnn_event_note note;
         struct cnn_event_end end;
     };

@@ -142,6 +142,17 @@ static void write_checkpoint(struct cnn_json_line *line, const struct cnn_event_
     cnn_json_bool(line, "best", checkpoint->best);
 }
 
+static void write_phase(struct cnn_json_line *line, const struct cnn_event_phase *phase) {
+    cnn_json_text(line, "event", "phase");
+    cnn_json_text(line, "message", phase->message);
+    cnn_json_int(line, "height", phase->height);
+    cnn_json_int(line, "width", phase->width);
+    cnn_json_int(line, "global_batch", phase->global_batch);
+    cnn_json_int(line, "micro_batch", phase->micro_batch);
+    cnn_json_int(line, "steps_per_epoch", (int64_t)phase->steps_per_epoch);
+    cnn_json_exact(line, "rate", phase->rate);
+}
+
 static void write_note(struct cnn_json_line *line, const struct cnn_event_note *note) {
     cnn_json_text(line, "event", note->name);
     cnn_json_text(line, "message", note->message);
@@ -160,7 +171,7 @@ static void write_end(struct cnn_json_line *line, const struct cnn_event_end *en
 
 static void write_event(struct cnn_json_line *line, const struct cnn_event *event) {
     static const char *const kinds[CNN_N_EVENTS] = {"start",      "step",  "epoch", "eval",
-                                                    "checkpoint", "event", "end"};
+                                                    "checkpoint", "event", "event", "end"};
     cnn_json_begin(line, kinds[event->kind]);
     cnn_json_int(line, "epoch", (int64_t)event->epoch);
     cnn_json_int(line, "step", (int64_t)event->step);
@@ -179,6 +190,9 @@ static void write_event(struct cnn_json_line *line, const struct cnn_event *even
         break;
     case CNN_EVENT_CHECKPOINT:
         write_checkpoint(line, &event->checkpoint);
+        break;
+    case CNN_EVENT_PHASE:
+        write_phase(line, &event->phase);
         break;
     case CNN_EVENT_NOTE:
         write_note(line, &event->note);

@@ -67,17 +67,32 @@ static enum cnn_status must_agree(const char *path, const char *option, int64_t 
                     option, option, was, path, is);
 }
 
+// Batches of epochs that are over count as well: they made the number of the step.
+static enum cnn_status check_place(const struct cnn_resume *resume, const struct cnn_timeline *timeline) {
+    const struct cnn_run_state *state = &resume->record.state;
+    int64_t place = cnn_timeline_place(timeline, state->epoch, state->position / resume->record.facts.global);
+    if (place == state->step)
+        return CNN_OK;
+    return cnn_fail(
+        CNN_ERR_INPUT,
+        "train.phases: %s was made in step %" PRId64 ", and with the phases as they are now its place "
+        "would be step %" PRId64 ": set those that are over back, or start another run (--set run.name=...)",
+        cnn_checkpoint_path(resume->checkpoint), state->step, place);
+}
+
 enum cnn_status cnn_resume_check(const struct cnn_resume *resume, const struct cnn_model *model,
-                                 const struct cnn_run_facts *facts) {
+                                 const struct cnn_run_facts *facts, const struct cnn_timeline *timeline) {
     if (!resume->checkpoint)
         return CNN_OK;
     const struct cnn_run_facts *was = &resume->record.facts;
     const char *path = cnn_checkpoint_path(resume->checkpoint);
     CNN_TRY(cnn_checkpoint_check(resume->checkpoint, model, true));
     CNN_TRY(must_agree(path, "records of data.train", was->records, facts->records));
-    CNN_TRY(must_agree(path, "train.batch.global", was->global, facts->global));
+    CNN_TRY(must_agree(path, timeline->n > 1 ? "batch of the phase" : "train.batch.global", was->global,
+                       facts->global));
     CNN_TRY(must_agree(path, "run.seed", was->seed, facts->seed));
     CNN_TRY(must_agree(path, "data.channels", was->channels, facts->channels));
+    CNN_TRY(check_place(resume, timeline));
     if (was->micro != facts->micro)
         cnn_log_warn("train.batch.micro was %" PRId64 " and is %" PRId64
                      " now: batch norm sees other batches than before",

@@ -3,6 +3,7 @@
 #define CNN_TRAIN_RESUME_H
 #include "comm/comm.h"
 #include "train/checkpoint.h"
+#include "train/timeline.h"
 #include "train/worker.h"
 
 struct cnn_resume {
@@ -17,10 +18,12 @@ enum cnn_status cnn_resume_choose(struct cnn_resume *out, const char *mode, cons
                                   struct cnn_comm *comm) CNN_MUST_CHECK;
 void cnn_resume_finish(struct cnn_resume *resume);
 
-// Whether this run may go on from it: same data, global batch, seed and shapes. Tells in the log of changes
-// that are allowed but break exactness. Not collective; the other ranks see a run that starts anew.
+// Whether this run may go on from it: same data, global batch, seed, shapes and phases so far; `facts` are
+// those of the phase of its last step. Tells in the log of changes that are allowed but break exactness. Not
+// collective; the other ranks see a run that starts anew.
 enum cnn_status cnn_resume_check(const struct cnn_resume *resume, const struct cnn_model *model,
-                                 const struct cnn_run_facts *facts) CNN_MUST_CHECK;
+                                 const struct cnn_run_facts *facts,
+                                 const struct cnn_timeline *timeline) CNN_MUST_CHECK;
 
 // Parameters and velocity of the checkpoint, or fresh ones from `seed`, into the replicas of all ranks.
 // Collective.

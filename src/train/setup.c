@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "train/phases.h"
 #include <cnn_dist/version.h>
 
 #include <stdlib.h>
@@ -35,30 +36,54 @@ static enum cnn_status check_comm(const struct cnn_run *run) {
     return CNN_OK;
 }
 
-static enum cnn_status make_plan(struct cnn_run *run, int wanted_micro) {
+// The epoch of the last step that was done; 0 before the first.
+static int64_t last_epoch(const struct cnn_run_state *state) {
+    return state->position == 0 && state->epoch > 0 ? state->epoch - 1 : state->epoch;
+}
+
+// How the checkpoint's phase was cut, if that was left to the program: phases that say their micro-batch
+// themselves say nothing about the others.
+static struct cnn_earlier_cut earlier_cut(const struct cnn_run *run, const struct cnn_resume *resume) {
+    const struct cnn_run_facts *was = &resume->record.facts;
+    const __typeof__(run->config.train) *train = &run->config.train;
+    int phase = 0;
+    while (phase < train->n_phases && train->phases[phase].until <= last_epoch(&resume->record.state))
+        phase++;
+    int own = phase < train->n_phases ? train->phases[phase].micro : 0;
+    bool is_auto = own == CNN_PHASE_MICRO_AUTO || (own == 0 && train->batch.micro == CNN_AUTO);
+    if (!resume->resumed || !is_auto)
+        return (struct cnn_earlier_cut){0};
+    return (struct cnn_earlier_cut){(int)was->global, (int)was->micro};
+}
+
+static enum cnn_status make_schedules(struct cnn_run *run) {
+    const struct cnn_timeline *timeline = &run->plan.timeline;
+    for (int i = 0; i < timeline->n; i++) {
+        struct cnn_config own = run->config;
+        CNN_TRY(cnn_config_for_phase(&own, i));
+        CNN_TRY(cnn_schedule_init(&run->schedules[i], &own, timeline, i));
+    }
+    return CNN_OK;
+}
+
+static enum cnn_status make_plan(struct cnn_run *run, const struct cnn_resume *resume) {
     CNN_TRY(check_comm(run));
     CNN_TRY(cnn_inputs_open(&run->inputs, &run->config));
     CNN_TRY(cnn_plan_make(&run->plan, &run->config, run->place, cnn_dataset_count(run->inputs.train),
-                          wanted_micro));
-    CNN_TRY(
-        cnn_schedule_init(&run->schedule, &run->config, run->plan.steps_per_epoch, run->plan.total_steps));
-    cnn_coordinator_init(&run->coordinator, &run->config, run->plan.steps_per_epoch, run->plan.total_steps,
-                         run->inputs.val != NULL);
+                          earlier_cut(run, resume)));
+    CNN_TRY(make_schedules(run));
+    cnn_coordinator_init(&run->coordinator, &run->config, &run->plan.timeline, run->inputs.val != NULL);
     run->threads = cnn_plan_threads(&run->config, run->place.local_size);
     cnn_plan_report_threads(&run->threads, run->place);
-    run->config.train.batch.micro = run->plan.sampler.micro;
+    run->phase = cnn_timeline_stretch_of_epoch(&run->plan.timeline, last_epoch(&resume->record.state));
+    cnn_plan_resolve(&run->plan, &run->config);
     run->config.model.classes = run->inputs.classes;
     return CNN_OK;
 }
 
 static enum cnn_status make_network(struct cnn_run *run) {
-    struct cnn_shape input;
     CNN_TRY(cnn_network_backend(&run->backend, &run->config, run->threads.compute, run->place.local_rank));
-    CNN_TRY(cnn_network_train_loader(&run->loader, &run->config, run->backend, run->inputs.train,
-                                     run->inputs.channels, run->threads.loader, &run->plan.sampler,
-                                     run->place.local_size == run->place.size));
-    cnn_loader_output(run->loader, &input.h, &input.w, &input.c);
-    return cnn_network_model(&run->model, &run->config, input, run->inputs.classes);
+    return cnn_phases_prepare(run);
 }
 
 static void set_facts(struct cnn_run *run) {
@@ -66,14 +91,11 @@ static void set_facts(struct cnn_run *run) {
     *facts = (struct cnn_run_facts){
         .classes = run->inputs.classes,
         .channels = run->inputs.channels,
-        .height = run->model->input.h,
-        .width = run->model->input.w,
-        .global = run->plan.sampler.global,
-        .micro = run->plan.sampler.micro,
         .seed = (int64_t)run->config.run.seed,
-        .records = (int64_t)run->plan.sampler.n_records,
+        .records = (int64_t)cnn_dataset_count(run->inputs.train),
     };
     snprintf(facts->arch, sizeof facts->arch, "%s", run->model->arch);
+    cnn_phase_set_facts(run);
 }
 
 // From the config, from the checkpoint, or measured once by rank 0. Collective.
@@ -98,41 +120,6 @@ static enum cnn_status find_statistics(struct cnn_run *run, const struct cnn_res
     memcpy(facts->mean, data->mean, sizeof facts->mean);
     memcpy(facts->std, data->std, sizeof facts->std);
     return CNN_OK;
-}
-
-static enum cnn_status make_worker(struct cnn_run *run) {
-    struct cnn_worker_options options = {
-        .config = &run->config,
-        .comm = run->comm,
-        .backend = run->backend,
-        .model = run->model,
-        .micro = run->plan.sampler.micro,
-        .micros = run->plan.micros,
-        .all_micros = run->plan.all_micros,
-        .source = cnn_batch_source_of_loader(run->loader),
-    };
-    memcpy(options.mean, run->record.facts.mean, sizeof options.mean);
-    memcpy(options.std, run->record.facts.std, sizeof options.std);
-    return cnn_worker_create(&run->worker, &options);
-}
-
-static enum cnn_status make_evaluator(struct cnn_run *run) {
-    if (!run->inputs.val)
-        return CNN_OK;
-    struct cnn_evaluator_options options = {
-        .config = &run->config,
-        .comm = run->comm,
-        .backend = run->backend,
-        .dataset = run->inputs.val,
-        .of = run->worker->replica,
-        .channels = run->inputs.channels,
-        .classes = run->inputs.classes,
-        .batch = run->plan.eval_batch,
-        .threads = run->threads.loader,
-    };
-    memcpy(options.mean, run->record.facts.mean, sizeof options.mean);
-    memcpy(options.std, run->record.facts.std, sizeof options.std);
-    return cnn_evaluator_create(&run->evaluator, &options);
 }
 
 static enum cnn_status make_saver(struct cnn_run *run, const char *config_text) {
@@ -171,21 +158,27 @@ static void set_state(struct cnn_run *run, const struct cnn_resume *resume) {
     run->record.state = resume->resumed ? resume->record.state : (struct cnn_run_state){.best_step = -1};
 }
 
+static enum cnn_status start_loader(struct cnn_run *run) {
+    const struct cnn_run_state *state = &run->record.state;
+    if (cnn_timeline_stretch_of_epoch(&run->plan.timeline, state->epoch) != run->phase)
+        return CNN_OK; // the next phase begins with a loader of its own
+    return cnn_loader_start(run->loader, (uint64_t)state->epoch,
+                            (uint64_t)(state->position / run->record.facts.global));
+}
+
 // What follows needs the run's place: the checkpoint's, or the beginning.
 static enum cnn_status create_from(struct cnn_run *run, const struct cnn_resume *resume) {
-    CNN_TRY(cnn_comm_agree(run->comm, make_plan(run, resume->resumed ? (int)resume->record.facts.micro : 0)));
+    CNN_TRY(cnn_comm_agree(run->comm, make_plan(run, resume)));
     CNN_TRY(cnn_comm_agree(run->comm, make_network(run)));
     set_facts(run);
     set_state(run, resume);
-    CNN_TRY(cnn_comm_agree(run->comm, cnn_resume_check(resume, run->model, &run->record.facts)));
+    CNN_TRY(cnn_comm_agree(run->comm,
+                           cnn_resume_check(resume, run->model, &run->record.facts, &run->plan.timeline)));
     CNN_TRY(find_statistics(run, resume));
-    CNN_TRY(make_worker(run));
-    CNN_TRY(make_evaluator(run));
+    CNN_TRY(cnn_phase_build(run));
     CNN_TRY(cnn_resume_restore(resume, run->comm, run->model, run->config.run.seed, run->worker));
     CNN_TRY(cnn_comm_agree(run->comm, open_outputs(run)));
-    uint64_t epoch_step = (uint64_t)(run->record.state.position / run->record.facts.global);
-    return cnn_comm_agree(run->comm,
-                          cnn_loader_start(run->loader, (uint64_t)run->record.state.epoch, epoch_step));
+    return cnn_comm_agree(run->comm, start_loader(run));
 }
 
 static enum cnn_status create_all(struct cnn_run *run) {
@@ -232,7 +225,8 @@ void cnn_run_destroy(struct cnn_run *run, enum cnn_status status) {
     cnn_worker_destroy(run->worker);
     cnn_loader_destroy(run->loader);
     if (!broken) { // what the exchange's thread may still touch stays
-        cnn_model_destroy(run->model);
+        for (int i = 0; i < run->plan.timeline.n; i++)
+            cnn_model_destroy(run->models[i]);
         cnn_backend_destroy(run->backend);
     }
     cnn_inputs_close(&run->inputs);

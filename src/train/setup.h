@@ -30,11 +30,15 @@ struct cnn_run {
     struct cnn_inputs inputs;
     struct cnn_plan plan;
     struct cnn_thread_plan threads;
-    struct cnn_schedule schedule;
+    int phase; // the present one, by its number in the plan
+    struct cnn_schedule schedules[CNN_MAX_PHASES + 1];
+    struct cnn_model *models[CNN_MAX_PHASES + 1]; // alike but for the size of their values
+    double step_cost[CNN_MAX_PHASES + 1];         // of a step of each phase, relative to the others
     struct cnn_coordinator coordinator;
     struct cnn_backend *backend;
+    // Of the present phase (train/phases.h).
     struct cnn_loader *loader;
-    struct cnn_model *model;
+    const struct cnn_model *model; // one of the models
     struct cnn_worker *worker;
     struct cnn_evaluator *evaluator; // NULL without data.val
     struct cnn_outputs outputs;
@@ -42,8 +46,8 @@ struct cnn_run {
     bool resumed;
 };
 
-// The loader has started at the run's place in the data when this returns. All ranks succeed or fail
-// together. Collective.
+// The loader has started at the run's place in the data when this returns, unless a phase begins there: that
+// is entered by the first step. All ranks succeed or fail together. Collective.
 enum cnn_status cnn_run_create(struct cnn_run **out, const struct cnn_train_options *options) CNN_MUST_CHECK;
 // `status`: how the run ended. Collective, unless that is CNN_ERR_COMM: then what other ranks may still touch
 // is left for the end of the process to take along.

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "train/announce.h"
 #include "train/banner.h"
+#include "train/phases.h"
 #include "train/setup.h"
 #include <cnn_dist/version.h>
 
@@ -15,6 +16,7 @@
 // Nothing here outlives the process.
 struct tally {
     double seconds, images, data_wait_s, comm_wait_s;
+    double cost; // of the steps, in the unit of cnn_run.step_cost
     int64_t steps;
 };
 
@@ -32,7 +34,7 @@ static struct cnn_run_state *state_of(struct trainer *trainer) { return &trainer
 
 // The epoch, counted from 1, that the last step belonged to.
 static uint64_t current_epoch(const struct cnn_run *run) {
-    return (uint64_t)((run->record.state.step + run->plan.steps_per_epoch - 1) / run->plan.steps_per_epoch);
+    return (uint64_t)cnn_timeline_epoch(&run->plan.timeline, run->record.state.step);
 }
 
 static void note_trouble(struct trainer *trainer, enum cnn_status status) {
@@ -60,23 +62,24 @@ static void emit_note(struct trainer *trainer, const char *name, const char *mes
 }
 
 static struct cnn_event_start describe_start(const struct cnn_run *run) {
+    const struct cnn_phase_plan *plan = &run->plan.phases[run->phase];
     return (struct cnn_event_start){
         .name = run->config.run.name,
         .arch = run->model->arch,
         .backend = cnn_backend_description(run->backend),
         .version = cnn_dist_version(),
         .parameters = cnn_model_count(run->model),
-        .train_records = run->plan.sampler.n_records,
+        .train_records = plan->sampler.n_records,
         .val_records = run->inputs.val ? cnn_dataset_count(run->inputs.val) : 0,
-        .steps_per_epoch = (uint64_t)run->plan.steps_per_epoch,
-        .total_steps = (uint64_t)run->plan.total_steps,
+        .steps_per_epoch = (uint64_t)plan->steps_per_epoch,
+        .total_steps = (uint64_t)run->plan.timeline.total_steps,
         .epochs = run->config.train.epochs,
         .ranks = run->place.size,
         .hosts = cnn_comm_hosts(run->comm),
         .compute_threads = run->threads.compute,
         .loader_threads = run->threads.loader,
-        .global_batch = run->plan.sampler.global,
-        .micro_batch = run->plan.sampler.micro,
+        .global_batch = plan->sampler.global,
+        .micro_batch = plan->sampler.micro,
         .classes = run->inputs.classes,
     };
 }
@@ -89,11 +92,14 @@ static void emit_start(struct trainer *trainer) {
         return;
     }
     snprintf(message, sizeof message, "going on after step %" PRId64 " of %" PRId64 " with %d rank%s",
-             run->record.state.step, run->plan.total_steps, run->place.size, run->place.size == 1 ? "" : "s");
+             run->record.state.step, run->plan.timeline.total_steps, run->place.size,
+             run->place.size == 1 ? "" : "s");
     emit_note(trainer, "resumed", message, false);
 }
 
-static void tally_add(struct tally *tally, const struct cnn_step_report *sums, double seconds, int size) {
+static void tally_add(struct tally *tally, const struct cnn_step_report *sums, double seconds, double cost,
+                      int size) {
+    tally->cost += cost;
     tally->seconds += seconds;
     tally->images += sums->n;
     tally->data_wait_s += sums->data_wait_s / size;
@@ -108,7 +114,7 @@ static double rate_of(const struct tally *tally) {
 static void emit_step(struct trainer *trainer, const struct cnn_step_report *sums, double lr, bool logged) {
     const struct cnn_run *run = trainer->run;
     struct tally *window = &trainer->window;
-    double steps = (double)window->steps, whole = (double)trainer->whole.steps;
+    double steps = (double)window->steps;
     struct cnn_event_step step = {
         .loss = sums->loss / sums->n,
         .top1 = 100 * sums->top1 / sums->n,
@@ -118,9 +124,9 @@ static void emit_step(struct trainer *trainer, const struct cnn_step_report *sum
         .step_s = window->seconds / steps,
         .data_wait_s = window->data_wait_s / steps,
         .comm_wait_s = window->comm_wait_s / steps,
-        .eta_s = trainer->whole.seconds / whole * (double)(run->plan.total_steps - run->record.state.step),
-        .total_steps = (uint64_t)run->plan.total_steps,
-        .steps_per_epoch = (uint64_t)run->plan.steps_per_epoch,
+        .eta_s = trainer->whole.seconds / trainer->whole.cost * cnn_phases_cost_left(run),
+        .total_steps = (uint64_t)run->plan.timeline.total_steps,
+        .epochs_done = cnn_timeline_epochs(&run->plan.timeline, run->record.state.step),
         .epochs = run->config.train.epochs,
         .logged = logged,
     };
@@ -144,7 +150,7 @@ static void end_epoch(struct trainer *trainer) {
                                          }});
     trainer->epoch = (struct tally){0};
     trainer->epoch_bad = 0;
-    if (state->step % trainer->run->plan.steps_per_epoch != 0)
+    if (!cnn_timeline_ends_epoch(&trainer->run->plan.timeline, state->step))
         return; // the run ends inside an epoch
     *sums = (struct cnn_epoch_sums){0};
     state->epoch++;
@@ -153,16 +159,18 @@ static void end_epoch(struct trainer *trainer) {
 
 static void count_step(struct trainer *trainer, const struct cnn_step_report *sums, double seconds) {
     struct cnn_run_state *state = state_of(trainer);
-    int size = trainer->run->place.size;
+    const struct cnn_run *run = trainer->run;
+    double cost = run->step_cost[run->phase];
+    int size = run->place.size;
     state->step++;
-    state->position += trainer->run->record.facts.global;
+    state->position += run->record.facts.global;
     state->sums.loss += sums->loss;
     state->sums.top1 += sums->top1;
     state->sums.top5 += sums->top5;
     state->sums.n += sums->n;
-    tally_add(&trainer->window, sums, seconds, size);
-    tally_add(&trainer->epoch, sums, seconds, size);
-    tally_add(&trainer->whole, sums, seconds, size);
+    tally_add(&trainer->window, sums, seconds, cost, size);
+    tally_add(&trainer->epoch, sums, seconds, cost, size);
+    tally_add(&trainer->whole, sums, seconds, cost, size);
 }
 
 // Sets *interrupted when a stop was asked for meanwhile: the evaluation is then due again. Collective.
@@ -257,7 +265,7 @@ static enum cnn_status fail_step(struct trainer *trainer, const struct cnn_step_
                     "): the loss is not finite; the last checkpoint is from before it. Lower "
                     "train.schedule.rate or lengthen train.schedule.warmup",
                     state_of(trainer)->step + 1,
-                    (uint64_t)(state_of(trainer)->step / trainer->run->plan.steps_per_epoch) + 1);
+                    (uint64_t)cnn_timeline_epoch(&trainer->run->plan.timeline, state_of(trainer)->step + 1));
 }
 
 static void report_bad_records(struct trainer *trainer, const struct cnn_step_report *sums) {
@@ -300,10 +308,30 @@ static enum cnn_status act(struct trainer *trainer, const struct cnn_directive *
     return CNN_OK;
 }
 
+static void emit_phase(struct trainer *trainer) {
+    char message[256];
+    cnn_phase_describe(trainer->run, trainer->run->phase, message, sizeof message);
+    emit(trainer, cnn_phase_event(trainer->run, message));
+}
+
+// Before the first step of a phase. Collective.
+static enum cnn_status enter_phase(struct trainer *trainer) {
+    struct cnn_run *run = trainer->run;
+    const struct cnn_timeline *timeline = &run->plan.timeline;
+    int phase = cnn_timeline_stretch_of_epoch(timeline, run->record.state.epoch);
+    if (timeline->n == 1 || run->record.state.step != timeline->stretches[phase].first_step)
+        return CNN_OK;
+    if (phase != run->phase)
+        CNN_TRY(cnn_phase_enter(run, phase));
+    emit_phase(trainer);
+    return CNN_OK;
+}
+
 static enum cnn_status step_once(struct trainer *trainer) {
     struct cnn_run *run = trainer->run;
     struct cnn_step_report report = {0};
-    double start_s = cnn_clock_s(), lr = cnn_schedule_rate(&run->schedule, run->record.state.step);
+    double start_s = cnn_clock_s(),
+           lr = cnn_schedule_rate(&run->schedules[run->phase], run->record.state.step);
     enum cnn_status mine = cnn_worker_step(run->worker, (uint64_t)run->record.state.step, lr, &report);
     if (run->worker->broken)
         return mine;
@@ -341,11 +369,14 @@ static enum cnn_status catch_up(struct trainer *trainer) {
 static enum cnn_status train(struct trainer *trainer) {
     const struct cnn_run *run = trainer->run;
     CNN_TRY(catch_up(trainer));
-    if (run->record.state.step >= run->plan.total_steps)
+    int64_t total = run->plan.timeline.total_steps;
+    if (run->record.state.step >= total)
         cnn_log_info("nothing left to train: all %" PRId64 " steps are done (raise train.epochs to go on)",
-                     run->plan.total_steps);
-    while (run->record.state.step < run->plan.total_steps)
+                     total);
+    while (run->record.state.step < total) {
+        CNN_TRY(enter_phase(trainer));
         CNN_TRY(step_once(trainer));
+    }
     return finish_saves(trainer);
 }
 

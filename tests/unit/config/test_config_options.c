@@ -25,6 +25,8 @@ static size_t bytes_of(enum cnn_option_type type) {
         return 3 * sizeof(double);
     case CNN_OPTION_AUGMENTS:
         return sizeof(struct cnn_augment_list);
+    case CNN_OPTION_PHASES:
+        return CNN_MAX_PHASES * sizeof(struct cnn_phase);
     default:
         return 0;
     }
@@ -48,7 +50,8 @@ static void every_entry_is_sound(void **state) {
             assert_true(option->bounds.least < option->bounds.most &&
                         option->bounds.most <= 9007199254740992.0);
         assert_int_equal(option->choices != NULL, option->type == CNN_OPTION_CHOICE);
-        assert_int_equal(option->count_offset != 0, option->type == CNN_OPTION_DURATIONS);
+        assert_int_equal(option->count_offset != 0,
+                         option->type == CNN_OPTION_DURATIONS || option->type == CNN_OPTION_PHASES);
         char allowed[320];
         cnn_option_expected(allowed, sizeof allowed, option);
         assert_true(strlen(allowed) >= 5 && strlen(allowed) < sizeof allowed - 1);
@@ -72,7 +75,8 @@ static void every_default_is_allowed(void **state) {
         struct cnn_scalar scalar = {option->fallback, strlen(option->fallback),
                                     option->type == CNN_OPTION_TEXT};
         if (strcmp(option->fallback, "[]") == 0)
-            assert_true(option->type == CNN_OPTION_DURATIONS || option->type == CNN_OPTION_AUGMENTS);
+            assert_true(option->type == CNN_OPTION_DURATIONS || option->type == CNN_OPTION_AUGMENTS ||
+                        option->type == CNN_OPTION_PHASES);
         else if (cnn_value_read(&config, option, &scalar) != CNN_OK)
             fail_msg("%s: default: %s", option->path, cnn_error_message());
     }
@@ -176,6 +180,7 @@ static const char everything[] =
     "train:\n"
     "  epochs: 2.5\n"
     "  batch: {global: 96, micro: 24}\n"
+    "  phases: [{until: 1 epoch, size: [28, 30], batch: 48, micro: 12}, {until: 2 epochs, micro: auto}]\n"
     "  precision: bf16\n"
     "  threads: 2\n"
     "  label_smoothing: 0.125\n"
@@ -227,6 +232,11 @@ static void every_option_reaches_its_field(void **state) {
     assert_true(c.train.epochs == 2.5);
     assert_int_equal(c.train.batch.global, 96);
     assert_int_equal(c.train.batch.micro, 24);
+    assert_int_equal(c.train.n_phases, 2);
+    assert_true(c.train.phases[0].until == 1 && c.train.phases[0].height == 28 &&
+                c.train.phases[0].width == 30);
+    assert_true(c.train.phases[0].batch == 48 && c.train.phases[0].micro == 12);
+    assert_true(c.train.phases[1].until == 2 && c.train.phases[1].micro == CNN_PHASE_MICRO_AUTO);
     assert_int_equal(c.train.precision, CNN_PRECISION_BF16);
     assert_int_equal(c.train.threads, 2);
     assert_true(c.train.label_smoothing == 0.125);

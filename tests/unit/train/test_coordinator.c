@@ -17,7 +17,8 @@ static struct cnn_coordinator coordinator_of(bool has_val) {
     config.eval.every = (struct cnn_duration){1, CNN_EPOCHS};
     config.checkpoint.every = (struct cnn_duration){4, CNN_STEPS};
     config.log.every = 3;
-    cnn_coordinator_init(&coordinator, &config, 10, 30, has_val);
+    struct cnn_timeline timeline = cnn_timeline_uniform(10, 30);
+    cnn_coordinator_init(&coordinator, &config, &timeline, has_val);
     return coordinator;
 }
 
@@ -42,9 +43,26 @@ static void things_are_done_when_they_are_due(void **state) {
     }
 }
 
+// 2 epochs of 10 steps, then 3 of 4: epochs end at 10, 20, 24, 28, 32.
+static void epochs_of_phases_end_where_they_do(void **state) {
+    struct cnn_coordinator coordinator = coordinator_of(true);
+    struct cnn_step_report sums = {.n = 8};
+    const int64_t lengths[] = {10, 4}, until[] = {2};
+    cnn_timeline_init(&coordinator.timeline, 2, lengths, until, 5);
+    coordinator.checkpoint_every = (struct cnn_duration){2, CNN_EPOCHS};
+    for (int64_t step = 1; step <= 32; step++) {
+        struct cnn_directive is = cnn_coordinator_decide(&coordinator, step, &sums);
+        bool ends = step == 10 || step == 20 || step == 24 || step == 28 || step == 32;
+        assert_int_equal(is.end_epoch, ends);
+        assert_int_equal(is.evaluate, ends);
+        assert_int_equal(is.checkpoint, step == 20 || step == 28 || step == 32);
+        assert_int_equal(is.done, step == 32);
+    }
+}
+
 static void the_last_step_does_everything(void **state) {
     struct cnn_coordinator coordinator = coordinator_of(true);
-    coordinator.total_steps = 7;
+    coordinator.timeline.total_steps = 7;
     struct cnn_step_report sums = {.n = 8};
     struct cnn_directive is = cnn_coordinator_decide(&coordinator, 7, &sums);
     assert_true(is.log && is.end_epoch && is.evaluate && is.checkpoint && is.done);
@@ -104,6 +122,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_ordinary_step_does_nothing),
         cmocka_unit_test(things_are_done_when_they_are_due),
+        cmocka_unit_test(epochs_of_phases_end_where_they_do),
         cmocka_unit_test(the_last_step_does_everything),
         cmocka_unit_test(one_signal_stops_all),
         cmocka_unit_test(a_stop_puts_the_evaluation_off),

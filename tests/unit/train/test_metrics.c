@@ -58,19 +58,22 @@ static void every_kind_is_json_with_its_fields(void **state) {
         {.kind = CNN_EVENT_EPOCH, .epoch = 1, .step = 1, .whole_epoch = {.loss = 1}},
         {.kind = CNN_EVENT_EVAL, .epoch = 1, .step = 1, .eval = {.top1 = 50, .n = 7}},
         {.kind = CNN_EVENT_CHECKPOINT, .epoch = 1, .step = 1, .checkpoint = {.file = "f"}},
+        {.kind = CNN_EVENT_PHASE, .epoch = 1, .step = 1, .phase = {.message = "m", .height = 7, .rate = 0.1}},
         {.kind = CNN_EVENT_NOTE, .epoch = 1, .step = 1, .note = {.name = "n", .message = "m"}},
         end_event(1),
     };
-    static const char *const kinds[] = {"start", "step", "epoch", "eval", "checkpoint", "event", "end"};
+    static const char *const kinds[] = {"start",      "step",  "epoch", "eval",
+                                        "checkpoint", "event", "event", "end"};
     static const char *const step_fields[] = {"epoch",        "step",        "loss",       "lr",
                                               "images_per_s", "data_wait_s", "comm_wait_s"};
     static const char *const eval_fields[] = {"epoch", "step", "top1", "top5", "loss", "n"};
     char *path = in_folder(*state, "m");
-    write_events(path, -1, events, 7);
+    write_events(path, -1, events, 8);
     json_t *lines = read_lines(path);
-    assert_int_equal(json_array_size(lines), 7);
-    for (size_t i = 0; i < 7; i++)
+    assert_int_equal(json_array_size(lines), 8);
+    for (size_t i = 0; i < 8; i++)
         assert_string_equal(kind_at(lines, i), kinds[i]);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(lines, 5), "height")), 7);
     for (size_t i = 0; i < sizeof step_fields / sizeof *step_fields; i++)
         assert_non_null(json_object_get(json_array_get(lines, 1), step_fields[i]));
     for (size_t i = 0; i < sizeof eval_fields / sizeof *eval_fields; i++)

@@ -18,27 +18,31 @@ static struct cnn_config config_of(int global, int micro) {
     return config;
 }
 
-static struct cnn_plan plan_of(int global, int micro, int size, int wanted) {
+// The only phase of a plan. `earlier`: the micro-batch of a checkpoint, 0: none.
+static struct cnn_phase_plan plan_of(int global, int micro, int size, int earlier) {
     struct cnn_config config = config_of(global, micro);
     struct cnn_place place = {.rank = size - 1, .size = size, .local_size = size};
     struct cnn_plan plan;
-    assert_int_equal(cnn_plan_make(&plan, &config, place, 1000, wanted), CNN_OK);
-    return plan;
+    assert_int_equal(
+        cnn_plan_make(&plan, &config, place, 1000, (struct cnn_earlier_cut){earlier ? global : 0, earlier}),
+        CNN_OK);
+    assert_int_equal(plan.timeline.n, 1);
+    assert_int_equal(plan.eval_batch, plan.phases[0].sampler.micro);
+    assert_int_equal(plan.timeline.total_steps, (plan.phases[0].steps_per_epoch * 5 + 1) / 2);
+    return plan.phases[0];
 }
 
 static void micro_auto_gives_each_rank_one(void **state) {
-    struct cnn_plan plan = plan_of(96, CNN_AUTO, 4, 0);
+    struct cnn_phase_plan plan = plan_of(96, CNN_AUTO, 4, 0);
     assert_int_equal(plan.sampler.micro, 24);
     assert_int_equal(plan.micros, 1);
     assert_int_equal(plan.all_micros, 4);
     assert_int_equal(plan.sampler.rank, 3);
     assert_int_equal(plan.steps_per_epoch, 10);
-    assert_int_equal(plan.total_steps, 25);
-    assert_int_equal(plan.eval_batch, 24);
 }
 
 static void a_written_micro_accumulates(void **state) {
-    struct cnn_plan plan = plan_of(96, 8, 3, 0);
+    struct cnn_phase_plan plan = plan_of(96, 8, 3, 0);
     assert_int_equal(plan.micros, 4);
     assert_int_equal(plan.all_micros, 12);
 }
@@ -51,11 +55,83 @@ static void micro_auto_stays_what_a_checkpoint_had(void **state) {
     assert_int_equal(plan_of(96, 48, 2, 24).sampler.micro, 48); // what is written counts
 }
 
+// 1000 records: 2 epochs of batches of 200, 3 of 100, then 96 a step.
+static struct cnn_config phases_of(double epochs) {
+    struct cnn_config config = config_of(96, CNN_AUTO);
+    config.train.epochs = epochs;
+    config.train.phases[0] = (struct cnn_phase){.until = 2, .batch = 200, .micro = 50};
+    config.train.phases[1] = (struct cnn_phase){.until = 5, .batch = 100, .micro = CNN_PHASE_MICRO_AUTO};
+    config.train.n_phases = 2;
+    return config;
+}
+
+static void phases_are_planned_one_by_one(void **state) {
+    struct cnn_config config = phases_of(7);
+    struct cnn_place place = {.rank = 1, .size = 2, .local_size = 2};
+    struct cnn_plan plan;
+    assert_int_equal(cnn_plan_make(&plan, &config, place, 1000, (struct cnn_earlier_cut){0}), CNN_OK);
+    assert_int_equal(plan.timeline.n, 3);
+    static const int globals[] = {200, 100, 96}, micros[] = {50, 50, 48}, steps[] = {5, 10, 10};
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(plan.phases[i].sampler.global, globals[i]);
+        assert_int_equal(plan.phases[i].sampler.micro, micros[i]);
+        assert_int_equal(plan.phases[i].micros, globals[i] / micros[i] / 2);
+        assert_int_equal(plan.phases[i].steps_per_epoch, steps[i]);
+        assert_int_equal(plan.timeline.stretches[i].steps_per_epoch, steps[i]);
+    }
+    assert_int_equal(plan.timeline.total_steps, 2 * 5 + 3 * 10 + 2 * 10);
+    assert_int_equal(plan.eval_batch, 48); // that of full-sized pictures, all along
+    cnn_plan_resolve(&plan, &config);
+    assert_int_equal(config.train.phases[1].micro, 50);
+    assert_int_equal(config.train.batch.micro, 48);
+}
+
+static void phases_behind_the_end_are_left_out(void **state) {
+    struct cnn_config config = phases_of(5);
+    struct cnn_place place = {.size = 3, .local_size = 3};
+    struct cnn_plan plan;
+    config.train.phases[0].micro = config.train.phases[0].batch = 0;
+    config.train.phases[1].batch = 99;
+    config.train.batch.global = 96;
+    assert_int_equal(cnn_plan_make(&plan, &config, place, 1000, (struct cnn_earlier_cut){0}), CNN_OK);
+    assert_int_equal(plan.timeline.n, 2);
+    assert_int_equal(plan.eval_batch, 33);
+    config.train.epochs = 2;
+    assert_int_equal(cnn_plan_make(&plan, &config, place, 1000, (struct cnn_earlier_cut){0}), CNN_OK);
+    assert_int_equal(plan.timeline.n, 1);
+    assert_int_equal(plan.timeline.total_steps, 20);
+}
+
+// A checkpoint of 2 ranks goes on with 1: every phase is cut in two as before.
+static void micro_auto_stays_in_all_phases(void **state) {
+    struct cnn_config config = phases_of(7);
+    struct cnn_place place = {.size = 1, .local_size = 1};
+    struct cnn_plan plan;
+    config.train.phases[0].micro = 0;
+    assert_int_equal(cnn_plan_make(&plan, &config, place, 1000, (struct cnn_earlier_cut){100, 50}), CNN_OK);
+    assert_int_equal(plan.phases[0].sampler.micro, 100);
+    assert_int_equal(plan.phases[1].sampler.micro, 50);
+    assert_int_equal(plan.phases[2].sampler.micro, 48);
+}
+
+static void a_phase_that_does_not_divide_is_named(void **state) {
+    struct cnn_config config = phases_of(7);
+    struct cnn_place place = {.size = 3, .local_size = 3};
+    struct cnn_plan plan;
+    config.train.phases[0] = (struct cnn_phase){.until = 2, .batch = 99};
+    assert_int_equal(cnn_plan_make(&plan, &config, place, 1000, (struct cnn_earlier_cut){0}), CNN_ERR_INPUT);
+    const char *start =
+        "train.phases[1], whose batch is 100: train.batch.global: 100 does not divide by 3 ranks";
+    if (strncmp(cnn_error_message(), start, strlen(start)) != 0)
+        fail_msg("%s", cnn_error_message());
+}
+
 static void assert_refused(int global, int micro, int size, uint64_t records, const char *word) {
     struct cnn_config config = config_of(global, micro);
     struct cnn_plan plan;
     struct cnn_place place = {.size = size, .local_size = size};
-    assert_int_equal(cnn_plan_make(&plan, &config, place, records, 0), CNN_ERR_INPUT);
+    assert_int_equal(cnn_plan_make(&plan, &config, place, records, (struct cnn_earlier_cut){0}),
+                     CNN_ERR_INPUT);
     if (!strstr(cnn_error_message(), word))
         fail_msg("'%s' is not in: %s", word, cnn_error_message());
 }
@@ -102,6 +178,10 @@ int main(void) {
         cmocka_unit_test(micro_auto_gives_each_rank_one),
         cmocka_unit_test(a_written_micro_accumulates),
         cmocka_unit_test(micro_auto_stays_what_a_checkpoint_had),
+        cmocka_unit_test(phases_are_planned_one_by_one),
+        cmocka_unit_test(phases_behind_the_end_are_left_out),
+        cmocka_unit_test(micro_auto_stays_in_all_phases),
+        cmocka_unit_test(a_phase_that_does_not_divide_is_named),
         cmocka_unit_test(uneven_cuts_are_refused_with_a_way_out),
         cmocka_unit_test(written_threads_are_taken),
         cmocka_unit_test(starving_threads_are_reported),
