@@ -1,6 +1,6 @@
 // Private to comm/: sums floats over the ranks of one MPI communicator with point-to-point messages.
-// Each rank owns a run of the data: it receives that run from all others, adds in rank order, and sends the
-// sums back. What a rank sends and receives is the volume of a ring all-reduce, in two steps instead of 2
+// Each rank owns a run of the data: it receives that run from all others, adds in pairs (fold.h), and sends
+// the sums back. What a rank sends and receives is the volume of a ring all-reduce, in two steps instead of 2
 // (size - 1), and the order of addition depends on nothing but the ranks (reduce-scatter and all-gather of
 // Thakur, Rabenseifner and Gropp 2005).
 #ifndef CNN_COMM_MESSAGES_H

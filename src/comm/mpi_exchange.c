@@ -3,8 +3,8 @@
 // processor's cache.
 //
 // One chunk on one host: every rank copies the runs it does not own into its shared buffer and posts
-// `copied`; owner r adds run r of all ranks in rank order, leaves the sums in its own buffer, where slot r is
-// free, and posts `summed`; all copy the other runs' sums out. Two buffers a rank, used in turn: a rank
+// `copied`; owner r adds run r of all ranks in pairs (fold.h), leaves the sums in its own buffer, where slot
+// r is free, and posts `summed`; all copy the other runs' sums out. Two buffers a rank, used in turn: a rank
 // reuses one for chunk c + 2 after every owner has posted `summed` for c, and an owner overwrites the sums of
 // c after every rank has posted `copied` for c + 2, which each does when it has copied the sums of c out.
 #include "base/log.h"
