@@ -8,7 +8,7 @@
 
 #define MAX_ENTRIES 8
 #define MAX_PIXELS (1 << 16)
-#define LARGEST 100 // of sizes and borders; larger ones only cost time
+#define LARGEST 32 // of sizes and borders; larger ones only cost time
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
