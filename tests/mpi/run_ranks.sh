@@ -17,7 +17,9 @@ if [ "$(id -u)" -eq 0 ]; then
 fi
 # Open MPI never frees some memory and unloads its plugins before a leak check at exit could tell it from ours. Programs
 # that want a check call it before they leave the job (mpi_test.h does).
-export ASAN_OPTIONS="leak_check_at_exit=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
+# Stacks are unwound the slow way: where the C library comes without symbols, the fast way ends in it, and what Open MPI
+# holds could not be told by the name of its library.
+export ASAN_OPTIONS="leak_check_at_exit=0:fast_unwind_on_malloc=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
 export LSAN_OPTIONS="suppressions=$here/lsan.supp:print_suppressions=0${LSAN_OPTIONS:+:$LSAN_OPTIONS}"
 
 exec timeout --kill-after=10 "${RANKS_TIMEOUT:-120}" \
