@@ -23,6 +23,8 @@ void cnn_backend_destroy(struct cnn_backend *backend) {
 
 const char *cnn_backend_name(const struct cnn_backend *backend) { return backend->ops->name; }
 const char *cnn_backend_description(const struct cnn_backend *backend) { return backend->description; }
+enum cnn_type cnn_backend_type(const struct cnn_backend *backend) { return backend->type; }
+bool cnn_backend_is_host(const struct cnn_backend *backend) { return !backend->ops->stage; }
 
 enum cnn_status cnn_backend_alloc(struct cnn_backend *backend, void **out, size_t bytes) {
     return backend->ops->alloc(backend, out, bytes);
@@ -56,6 +58,34 @@ enum cnn_status cnn_backend_synchronize(struct cnn_backend *backend) {
     return backend->ops->synchronize(backend);
 }
 
+bool cnn_backend_is_busy(const struct cnn_backend *backend) {
+    return backend->ops->is_busy && backend->ops->is_busy(backend);
+}
+
 enum cnn_status cnn_backend_sgd(struct cnn_backend *backend, const struct cnn_sgd *sgd) {
     return backend->ops->sgd(backend, sgd);
+}
+
+enum cnn_status cnn_backend_check_finite(struct cnn_backend *backend, const float *values, size_t n,
+                                         struct cnn_control *control) {
+    return backend->ops->check_finite(backend, values, n, control);
+}
+
+bool cnn_backend_can_record(const struct cnn_backend *backend) { return backend->ops->record_begin; }
+
+enum cnn_status cnn_backend_record_begin(struct cnn_backend *backend) {
+    return backend->ops->record_begin(backend);
+}
+
+enum cnn_status cnn_backend_record_end(struct cnn_backend *backend, struct cnn_recording **out) {
+    return backend->ops->record_end(backend, out);
+}
+
+enum cnn_status cnn_backend_replay(struct cnn_backend *backend, struct cnn_recording *recording) {
+    return backend->ops->replay(backend, recording);
+}
+
+void cnn_recording_destroy(struct cnn_backend *backend, struct cnn_recording *recording) {
+    if (recording)
+        backend->ops->recording_destroy(recording);
 }

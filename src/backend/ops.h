@@ -6,16 +6,20 @@
 #include "backend/backend.h"
 #include "model/model.h"
 
-// A batch of activations: [n][ceil(c / block)][h][w][block] floats; channels past c in the last block hold
+// A batch of activations: [n][ceil(c / block)][h][w][block] elements; channels past c in the last block hold
 // zeros. block 1 is NCHW, block c is NHWC. A vector is h = w = block = 1... c values a row.
 struct cnn_tensor {
     int n, h, w, c, block;
+    enum cnn_type type;
 };
 static inline size_t cnn_tensor_channels(const struct cnn_tensor *t) {
     return ((size_t)t->c + (size_t)t->block - 1) / (size_t)t->block * (size_t)t->block;
 }
 static inline size_t cnn_tensor_count(const struct cnn_tensor *t) {
     return (size_t)t->n * (size_t)t->h * (size_t)t->w * cnn_tensor_channels(t);
+}
+static inline size_t cnn_tensor_bytes(const struct cnn_tensor *t) {
+    return cnn_tensor_count(t) * cnn_type_bytes(t->type);
 }
 
 enum cnn_kernel {
@@ -45,6 +49,8 @@ struct cnn_kernel_desc {
     const struct cnn_plan
         *like;              // a plan of the same node whose parameter layout this one must use; may be NULL
     struct cnn_shape shape; // of the output
+    enum cnn_type out_type; // of the output: the backend's, floats where the network ends
+    bool sync;              // NORM: statistics of the micro-batches of all ranks (run.sum)
     bool training, relu;
     bool relu_backward;  // false where the consumer takes relu's mask over (max pool, convolution)
     bool mask_by_output; // MAX_POOL: the pooled gradient is masked by output > 0 for the relu before it
@@ -72,21 +78,24 @@ struct cnn_plan {
     const char *implementation; // for profiles and error messages
 };
 
+// Tensors are of their type; a gradient is of its tensor's type.
 struct cnn_kernel_io {
-    const float *in[2];
-    float *out;
+    const void *in[2];
+    void *out;
     const float *params[CNN_KERNEL_MAX_PARAMS];
+    const void *compute[CNN_KERNEL_MAX_PARAMS]; // the same in the backend's type, element by element
     void *workspace, *scratch, *constants;
     // backward
-    float *d_out[2]; // d_out[1] NULL unless summed here; both are the plan's to overwrite
-    float *d_in[2];  // NULL: not wanted; d_in[1]: residual's
+    void *d_out[2]; // d_out[1] NULL unless summed here; both are the plan's to overwrite
+    void *d_in[2];  // NULL: not wanted; d_in[1]: residual's
     float *d_params[CNN_KERNEL_MAX_PARAMS];
 };
 struct cnn_kernel_run {
-    bool accumulate; // parameter gradients
-    struct {
-        uint64_t step, position;
-    } key;
+    bool accumulate;                   // parameter gradients
+    const struct cnn_control *control; // device memory
+    cnn_sum_ranks sum;                 // of kernels that are synchronised over ranks
+    void *sum_context;
+    int ranks; // that take part in it
 };
 
 struct cnn_kernel_ops {
@@ -110,14 +119,14 @@ struct cnn_kernel_ops {
 struct cnn_loss_args {
     const float *logits;   // n x classes
     float *d_logits;       // NULL in inference
-    const int32_t *labels; // device or host memory as alloc_host gives, n
+    const int32_t *labels; // device memory, n
     // Of pictures that are a mixture of two, NULL otherwise; memory like the labels': sample i has label
     // labels[i] with weight weights[i] and partners[i] with the rest. A hit is of the weightier one.
     const int32_t *partners;
     const float *weights;
     int n, rows, classes; // rows: of the micro-batch; d_logits rows past n become 0
-    float smoothing, scale;
-    double *sums; // loss, top1, top5, n: added to
+    float smoothing, scale; // d_logits is scaled by this and the control's loss_scale
+    struct cnn_control *control; // its sums are added to
 };
 
 struct cnn_backend_ops {
@@ -131,21 +140,42 @@ struct cnn_backend_ops {
     enum cnn_status (*upload)(struct cnn_backend *backend, void *device, const void *host, size_t bytes);
     enum cnn_status (*download)(struct cnn_backend *backend, void *host, const void *device, size_t bytes);
     enum cnn_status (*synchronize)(struct cnn_backend *backend);
+    bool (*is_busy)(const struct cnn_backend *backend); // NULL: never, ops run while they are queued
+    // Inputs, on a way beside the ops; all four NULL where the ops read host memory. `stage` copies once what
+    // was marked used has been read; ops queued after stage_wait see what was staged; stage_used marks all of
+    // it as read by the ops queued so far, and may be recorded.
+    enum cnn_status (*stage)(struct cnn_backend *backend, void *device, const void *host, size_t bytes);
+    enum cnn_status (*stage_wait)(struct cnn_backend *backend);
+    enum cnn_status (*stage_used)(struct cnn_backend *backend);
+    enum cnn_status (*stage_finish)(struct cnn_backend *backend); // waits until the host's memory was read
+    // All four NULL where a backend cannot record.
+    enum cnn_status (*record_begin)(struct cnn_backend *backend);
+    enum cnn_status (*record_end)(struct cnn_backend *backend, struct cnn_recording **out);
+    enum cnn_status (*replay)(struct cnn_backend *backend, struct cnn_recording *recording);
+    void (*recording_destroy)(struct cnn_recording *recording);
     const struct cnn_kernel_ops *kernels[CNN_N_KERNELS]; // NULL: not supported on this backend
-    // uint8 n x h x w x c pixels, host -> (pixel / 255 - mean) / std in `to`'s layout; rows past n become 0.
-    enum cnn_status (*normalize)(struct cnn_backend *backend, float *out, const struct cnn_tensor *to,
+    // uint8 n x h x w x c pixels in device memory -> (pixel / 255 - mean) / std in `to`'s layout and type;
+    // rows past n become 0.
+    enum cnn_status (*normalize)(struct cnn_backend *backend, void *out, const struct cnn_tensor *to,
                                  const uint8_t *pixels, int n, const float mean[3], const float std[3]);
     enum cnn_status (*loss)(struct cnn_backend *backend, const struct cnn_loss_args *args);
-    enum cnn_status (*add)(struct cnn_backend *backend, float *into, const float *values,
+    enum cnn_status (*add)(struct cnn_backend *backend, enum cnn_type type, void *into, const void *values,
                            size_t n); // into += values
     enum cnn_status (*copy)(struct cnn_backend *backend, float *to, const float *from, size_t n);
+    // To the backend's 16-bit type; NULL where that is floats.
+    enum cnn_status (*narrow)(struct cnn_backend *backend, void *to, const float *from, size_t n);
+    enum cnn_status (*check_finite)(struct cnn_backend *backend, const float *values, size_t n,
+                                    struct cnn_control *control);
     enum cnn_status (*sgd)(struct cnn_backend *backend, const struct cnn_sgd *sgd);
+    // Device memory left for others, in bytes; NULL where the system alone knows.
+    enum cnn_status (*memory_left)(struct cnn_backend *backend, size_t *out);
 };
 
 // First member of every backend.
 struct cnn_backend {
     const struct cnn_backend_ops *ops;
     char description[256];
+    enum cnn_type type; // of activations
 };
 
 extern const struct cnn_backend_ops cnn_backend_cpu;

@@ -236,6 +236,8 @@ enum cnn_status cnn_reducer_finish(struct cnn_reducer *reducer) {
     return status;
 }
 
+bool cnn_reducer_can_record(const struct cnn_reducer *reducer) { return !reducer->exchange; }
+
 struct cnn_reducer_stats cnn_reducer_stats(const struct cnn_reducer *reducer) {
     return (struct cnn_reducer_stats){
         .wait_s = reducer->wait_s,

@@ -25,6 +25,8 @@ void cnn_reducer_ready(struct cnn_reducer *reducer, size_t n_ready);
 // Waits until the whole arena (all of which must be ready) holds the sums over ranks: bit-equal on all ranks.
 // Collective.
 enum cnn_status cnn_reducer_finish(struct cnn_reducer *reducer) CNN_MUST_CHECK;
+// Whether begin to finish only queue work on a device, which may then be recorded and run again.
+bool cnn_reducer_can_record(const struct cnn_reducer *reducer);
 struct cnn_reducer_stats cnn_reducer_stats(const struct cnn_reducer *reducer);
 
 #endif

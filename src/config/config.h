@@ -87,6 +87,12 @@ struct cnn_config {
         struct cnn_phase phases[CNN_MAX_PHASES];
         int n_phases;
         enum cnn_precision precision;
+        bool deterministic, record, recompute; // of GPUs
+        bool sync_batch_norm;
+        struct {
+            double initial; // 0: as the precision needs
+            int grow_after;
+        } loss_scale;
         int threads; // compute threads of a rank, CNN_AUTO
         double label_smoothing;
         struct {

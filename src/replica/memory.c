@@ -26,7 +26,7 @@ static void stretch(struct cnn_graph *g, int buffer, int to) {
 }
 
 static size_t value_bytes(const struct cnn_value *value) {
-    return cnn_tensor_count(&value->tensor) * sizeof(float);
+    return cnn_tensor_bytes(&value->tensor);
 }
 
 // First and last time of backward that reads the value; first is INT_MAX where none does.
@@ -111,7 +111,7 @@ static void give_gradient(struct cnn_graph *g, int step, int value, int buffer) 
         return;
     }
     g->additions[g->n_additions++] =
-        (struct cnn_addition){step, v->gradients[0], buffer, cnn_tensor_count(&v->tensor)};
+        (struct cnn_addition){step, v->gradients[0], buffer, cnn_tensor_count(&v->tensor), v->tensor.type};
 }
 
 // Where step i puts the gradient of its first input, if that may be where the input lies: nobody reads it

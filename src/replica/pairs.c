@@ -22,7 +22,7 @@ enum cnn_status cnn_replica_keep_pair(struct cnn_replica *r, int micro) {
         return CNN_OK;
     int level = 0;
     for (; micro / 2 >> level & 1; level++)
-        CNN_TRY(r->backend->ops->add(r->backend, r->gradients, level_at(r, level), r->count));
+        CNN_TRY(r->backend->ops->add(r->backend, CNN_TYPE_F32, r->gradients, level_at(r, level), r->count));
     return r->backend->ops->copy(r->backend, level_at(r, level), r->gradients, r->count);
 }
 
@@ -30,6 +30,7 @@ enum cnn_status cnn_replica_add_pairs(struct cnn_replica *r, size_t from, size_t
     for (int level = 0; last_pair(r) >> level; level++)
         if (last_pair(r) >> level & 1)
             CNN_TRY(
-                r->backend->ops->add(r->backend, r->gradients + from, level_at(r, level) + from, to - from));
+                r->backend->ops->add(r->backend, CNN_TYPE_F32, r->gradients + from, level_at(r, level) + from,
+                                     to - from));
     return CNN_OK;
 }

@@ -33,6 +33,8 @@ enum cnn_status cnn_replica_init(struct cnn_replica *r, uint64_t seed) {
 }
 
 enum cnn_status cnn_replica_refresh(struct cnn_replica *r) {
+    if (r->compute && !r->borrows)
+        CNN_TRY(r->backend->ops->narrow(r->backend, r->compute, r->parameters, r->count));
     if (r->graph.training)
         return CNN_OK;
     for (int i = 0; i < r->graph.n_steps; i++) {

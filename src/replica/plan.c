@@ -19,6 +19,8 @@ static enum cnn_status plan_step(struct cnn_replica *r, struct cnn_step *step, i
         desc->in[j] = r->graph.values[step->in[j]].tensor;
     desc->accumulates = r->options.micros > 1;
     desc->seed = r->options.seed;
+    desc->out_type = step->out == r->graph.output ? CNN_TYPE_F32 : r->backend->type;
+    desc->sync = r->options.sync_norm && desc->kernel == CNN_KERNEL_NORM && desc->training;
     desc->like = plan_of_node(r->options.of, desc->node);
     step->ops = r->backend->ops->kernels[desc->kernel];
     if (!step->ops)
@@ -55,7 +57,8 @@ enum cnn_status cnn_replica_plan(struct cnn_replica *r) {
     for (int v = 0; v < r->model->n_nodes; v++)
         graph->values[v].producer = -1;
     graph->values[graph->input].tensor = (struct cnn_tensor){r->options.micro_batch, r->model->input.h,
-                                                             r->model->input.w, r->model->input.c, 0};
+                                                             r->model->input.w, r->model->input.c, 0,
+                                                             r->backend->type};
     for (int i = 0; i < graph->n_steps; i++)
         CNN_TRY(plan_step(r, &graph->steps[i], i));
     return check_output(r);
@@ -121,12 +124,12 @@ enum cnn_status cnn_replica_lay_out(struct cnn_replica *r) {
     return CNN_OK;
 }
 
-static float *at(const struct cnn_replica *r, int buffer) {
-    return buffer < 0 ? NULL : (float *)(void *)(r->arena + r->graph.buffers[buffer].offset);
+static void *at(const struct cnn_replica *r, int buffer) {
+    return buffer < 0 ? NULL : r->arena + r->graph.buffers[buffer].offset;
 }
 
 // A value's data as backward sees it.
-static float *data_in_backward(const struct cnn_replica *r, int value) {
+static void *data_in_backward(const struct cnn_replica *r, int value) {
     const struct cnn_value *v = &r->graph.values[value];
     return at(r, v->again >= 0 ? v->again : v->buffer);
 }
@@ -138,6 +141,9 @@ static void bind_step(struct cnn_replica *r, int i) {
                                .constants = step->constants};
     for (int k = 0; k < step->n_params; k++) {
         io.params[k] = r->parameters + step->param_at[k];
+        io.compute[k] = r->compute ? (const char *)r->compute +
+                                         step->param_at[k] * cnn_type_bytes(r->backend->type)
+                                   : (const void *)io.params[k];
         io.d_params[k] = r->gradients ? r->gradients + step->param_at[k] : NULL;
     }
     io.out = at(r, r->graph.values[step->out].buffer);

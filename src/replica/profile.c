@@ -12,6 +12,8 @@ void cnn_replica_profile(struct cnn_replica *r, bool on) {
         r->graph.steps[i].forward_s = r->graph.steps[i].backward_s = 0;
 }
 
+bool cnn_replica_is_profiled(const struct cnn_replica *r) { return r->profiling; }
+
 static double flops_of(const struct cnn_replica *r, const struct cnn_step *step) {
     return cnn_node_flops(r->model, (int)(step->desc.node - r->model->nodes)) * r->options.micro_batch;
 }

@@ -17,6 +17,11 @@ struct cnn_replica_options {
     double label_smoothing; // Szegedy et al. 2016
     double mean[3], std[3]; // of pixels scaled to 0..1, taken out of the uint8 input
     uint64_t seed;          // dropout
+    // With sync_norm, batch norm's statistics are those of the micro-batches of `ranks` ranks, summed by `sum`.
+    bool sync_norm;
+    cnn_sum_ranks sum;
+    void *sum_context;
+    int ranks;
 };
 // Fuses, plans every op and the memory. CNN_ERR_UNSUPPORTED names the layer a backend cannot run;
 // CNN_ERR_MEMORY says how much was needed. Not collective.
@@ -29,6 +34,7 @@ void cnn_replica_destroy(struct cnn_replica *replica);
 size_t cnn_replica_count(const struct cnn_replica *replica);
 float *cnn_replica_parameters(struct cnn_replica *replica);
 float *cnn_replica_gradients(struct cnn_replica *replica); // NULL unless training
+void *cnn_replica_compute_parameters(struct cnn_replica *replica); // the 16-bit copy; NULL without one
 const struct cnn_segment *cnn_replica_segments(const struct cnn_replica *replica, size_t *out_n);
 
 // One parameter of the model in its plain layout (cnn_param_count floats on the host), out of or into an
@@ -39,7 +45,8 @@ enum cnn_status cnn_replica_set(struct cnn_replica *replica, float *arena, int p
                                 const float *values) CNN_MUST_CHECK;
 // Fills every parameter by cnn_param_init.
 enum cnn_status cnn_replica_init(struct cnn_replica *replica, uint64_t seed) CNN_MUST_CHECK;
-// To be called after parameters changed under an evaluation replica (it folds BN into convolutions).
+// To be called after parameters were set, or changed under an evaluation replica: makes again what is derived
+// from them (16-bit copies, BN folded into convolutions). An update does it for its own replica.
 enum cnn_status cnn_replica_refresh(struct cnn_replica *replica) CNN_MUST_CHECK;
 
 // Where a micro-batch stands, so that dropout is the same on any number of ranks.
@@ -47,7 +54,17 @@ struct cnn_micro_key {
     uint64_t step;     // of the run
     uint64_t position; // of its first sample, in the epoch
 };
-// pixels: host, n x H x W x C uint8, n <= micro_batch (fewer only in evaluation).
+// What the next updates are made with, and the factor of the loss's gradient (1 without scaling).
+struct cnn_update_values {
+    float rate, loss_scale;
+    bool first; // the optimizer has made no update yet
+};
+void cnn_replica_set_update(struct cnn_replica *replica, struct cnn_update_values values);
+// The device's control block, for the optimizer.
+struct cnn_control *cnn_replica_control(struct cnn_replica *replica);
+
+// pixels: host, n x H x W x C uint8, n <= micro_batch (fewer only in evaluation). They may be overwritten
+// once the loss was taken (replica on the host) or this returns.
 enum cnn_status cnn_replica_forward(struct cnn_replica *replica, const uint8_t *pixels, int n,
                                     struct cnn_micro_key key) CNN_MUST_CHECK;
 // What n samples ought to be (host). Where pictures are mixtures of two, sample i is labels[i] with weight
@@ -69,10 +86,22 @@ typedef void (*cnn_gradients_ready)(void *context, size_t n_ready);
 enum cnn_status cnn_replica_backward(struct cnn_replica *replica, int micro, cnn_gradients_ready on_ready,
                                      void *context) CNN_MUST_CHECK;
 
+// The same three in parts that can be recorded (backend.h) and run ahead: `load` queues the copy of the next
+// micro-batch (all of it; the host's memory stays as it is until `loaded`), `begin` makes it current, `compute`
+// is forward, loss and backward of it. One may be loaded while another is computed.
+enum cnn_status cnn_replica_load(struct cnn_replica *replica, const uint8_t *pixels,
+                                 const struct cnn_targets *targets, int n) CNN_MUST_CHECK;
+// Waits until the host's memory of what was loaded is free again.
+enum cnn_status cnn_replica_loaded(struct cnn_replica *replica) CNN_MUST_CHECK;
+enum cnn_status cnn_replica_begin(struct cnn_replica *replica, struct cnn_micro_key key) CNN_MUST_CHECK;
+enum cnn_status cnn_replica_compute(struct cnn_replica *replica, int micro, float scale,
+                                    cnn_gradients_ready on_ready, void *context) CNN_MUST_CHECK;
+
 // Sums over samples since the last call (or create); reading resets them. Synchronises.
 struct cnn_metrics {
     double loss; // sum over samples, label smoothing included in training
     uint64_t top1, top5, n;
+    bool overflow; // gradients that were checked were not finite
 };
 enum cnn_status cnn_replica_metrics(struct cnn_replica *replica, struct cnn_metrics *out) CNN_MUST_CHECK;
 // The logits of the last forward: n x classes floats on the host. Synchronous.
@@ -80,13 +109,14 @@ enum cnn_status cnn_replica_logits(struct cnn_replica *replica, float *out, int 
 
 // What the plan takes, in bytes, for the banner.
 struct cnn_replica_memory {
-    size_t parameters, gradients, activations, scratch, total;
+    size_t parameters, gradients, activations, scratch, inputs, total;
     size_t activations_unshared; // what the activations would take without reuse
 };
 struct cnn_replica_memory cnn_replica_memory(const struct cnn_replica *replica);
 // Time spent per op in forward and backward since create, when profiling was switched on. *out is malloc'ed
 // text.
 void cnn_replica_profile(struct cnn_replica *replica, bool on);
+bool cnn_replica_is_profiled(const struct cnn_replica *replica);
 enum cnn_status cnn_replica_profile_text(const struct cnn_replica *replica, char **out) CNN_MUST_CHECK;
 
 #endif

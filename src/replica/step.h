@@ -37,6 +37,7 @@ struct cnn_value {
 struct cnn_addition {
     int step, into, from;
     size_t count;
+    enum cnn_type type;
 };
 // Before the backward of `step`: the output of `what` is made again.
 struct cnn_recomputation {

@@ -14,6 +14,7 @@ struct cnn_step_report {
     double loss, top1, top5, n; // sums over the samples of the step
     double data_wait_s, comm_wait_s;
     double stop_requests, not_finite, errors, bad_records;
+    double overflow; // ranks whose gradients were not finite: none or all
 };
 #define CNN_STEP_REPORT_FIELDS (sizeof(struct cnn_step_report) / sizeof(double))
 

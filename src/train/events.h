@@ -34,6 +34,8 @@ struct cnn_event_step {
     double step_s;            // mean time of a step since the last logged one
     double data_wait_s;       // of those step_s, spent waiting for the loader; mean over ranks
     double comm_wait_s;       // of those step_s, spent waiting for the exchange to end; mean over ranks
+    double loss_scale;        // after the step; 0 without loss scaling
+    int64_t skipped_steps;    // of the run, whose gradients overflowed
     double eta_s;
     uint64_t total_steps;
     double epochs_done, epochs;

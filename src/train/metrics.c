@@ -114,6 +114,10 @@ static void write_step(struct cnn_json_line *line, const struct cnn_event_step *
     cnn_json_rounded(line, "step_s", step->step_s);
     cnn_json_rounded(line, "data_wait_s", step->data_wait_s);
     cnn_json_rounded(line, "comm_wait_s", step->comm_wait_s);
+    if (step->loss_scale == 0)
+        return;
+    cnn_json_exact(line, "loss_scale", step->loss_scale);
+    cnn_json_exact(line, "skipped_steps", (double)step->skipped_steps);
 }
 
 static void write_epoch(struct cnn_json_line *line, const struct cnn_event_epoch *epoch) {

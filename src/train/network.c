@@ -6,6 +6,8 @@ enum cnn_status cnn_network_backend(struct cnn_backend **out, const struct cnn_c
         .threads = threads,
         .local_rank = local_rank,
         .precision = config->train.precision,
+        .deterministic = config->train.deterministic,
+        .recompute = config->train.recompute,
     };
     return cnn_backend_create(out, config->backend, &options);
 }

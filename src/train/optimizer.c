@@ -6,7 +6,10 @@
 
 struct cnn_optimizer {
     struct cnn_backend *backend;
-    struct cnn_sgd sgd; // all but rate and micros stays from step to step
+    struct cnn_replica *replica;
+    struct cnn_sgd sgd;
+    bool has_velocity; // some update was made
+    struct cnn_loss_scaling scaling;
 };
 
 static void set_hyperparameters(struct cnn_sgd *sgd, const struct cnn_config *config) {
@@ -18,12 +21,10 @@ static void set_hyperparameters(struct cnn_sgd *sgd, const struct cnn_config *co
     sgd->decay[CNN_SEGMENT_DECAY] = decay;
     sgd->decay[CNN_SEGMENT_PLAIN_NORM] = from->decay_norm ? decay : 0;
     sgd->decay[CNN_SEGMENT_PLAIN_BIAS] = from->decay_bias ? decay : 0;
-    sgd->gradient_scale = 1; // the loss is scaled by 1 / global batch already
-    sgd->first_step = true;
 }
 
 enum cnn_status cnn_optimizer_create(struct cnn_optimizer **out, const struct cnn_config *config,
-                                     struct cnn_backend *backend, struct cnn_replica *replica) {
+                                     struct cnn_backend *backend, struct cnn_replica *replica, int micros) {
     struct cnn_optimizer *optimizer = NULL;
     size_t bytes;
     void *velocity = NULL;
@@ -35,11 +36,16 @@ enum cnn_status cnn_optimizer_create(struct cnn_optimizer **out, const struct cn
         return status;
     }
     optimizer->backend = backend;
+    optimizer->replica = replica;
     optimizer->sgd.parameters = cnn_replica_parameters(replica);
     optimizer->sgd.gradients = cnn_replica_gradients(replica);
     optimizer->sgd.velocity = velocity;
+    optimizer->sgd.compute = cnn_replica_compute_parameters(replica);
+    optimizer->sgd.control = cnn_replica_control(replica);
+    optimizer->sgd.micros = micros;
     optimizer->sgd.segments = cnn_replica_segments(replica, &optimizer->sgd.n_segments);
     set_hyperparameters(&optimizer->sgd, config);
+    cnn_loss_scaling_init(&optimizer->scaling, config, cnn_backend_type(backend));
     *out = optimizer;
     return CNN_OK;
 }
@@ -51,14 +57,43 @@ void cnn_optimizer_destroy(struct cnn_optimizer *optimizer) {
     free(optimizer);
 }
 
-enum cnn_status cnn_optimizer_step(struct cnn_optimizer *optimizer, double rate, int micros) {
-    optimizer->sgd.rate = (float)rate;
-    optimizer->sgd.micros = micros;
-    CNN_TRY(cnn_backend_sgd(optimizer->backend, &optimizer->sgd));
-    optimizer->sgd.first_step = false;
-    return CNN_OK;
+void cnn_optimizer_begin(struct cnn_optimizer *optimizer, double rate) {
+    cnn_replica_set_update(optimizer->replica, (struct cnn_update_values){
+                                                   .rate = (float)rate,
+                                                   .loss_scale = optimizer->scaling.scale,
+                                                   .first = !optimizer->has_velocity,
+                                               });
+}
+
+enum cnn_status cnn_optimizer_step(struct cnn_optimizer *optimizer) {
+    const struct cnn_sgd *sgd = &optimizer->sgd;
+    if (optimizer->scaling.on)
+        CNN_TRY(cnn_backend_check_finite(optimizer->backend, sgd->gradients,
+                                         cnn_replica_count(optimizer->replica),
+                                         cnn_replica_control(optimizer->replica)));
+    return cnn_backend_sgd(optimizer->backend, sgd);
+}
+
+void cnn_optimizer_end(struct cnn_optimizer *optimizer, bool overflow) {
+    optimizer->has_velocity |= !overflow;
+    cnn_loss_scaling_end(&optimizer->scaling, overflow);
 }
 
 float *cnn_optimizer_velocity(struct cnn_optimizer *optimizer) { return optimizer->sgd.velocity; }
 
-void cnn_optimizer_resumed(struct cnn_optimizer *optimizer) { optimizer->sgd.first_step = false; }
+void cnn_optimizer_resumed(struct cnn_optimizer *optimizer, const struct cnn_run_state *state) {
+    struct cnn_loss_scaling *scaling = &optimizer->scaling;
+    optimizer->has_velocity = state->step > state->skipped_steps;
+    scaling->skipped = state->skipped_steps;
+    if (!scaling->on || state->loss_scale == 0)
+        return;
+    scaling->scale = (float)state->loss_scale;
+    scaling->good_steps = state->good_steps;
+}
+
+void cnn_optimizer_tell(const struct cnn_optimizer *optimizer, struct cnn_run_state *state) {
+    const struct cnn_loss_scaling *scaling = &optimizer->scaling;
+    state->loss_scale = scaling->on ? (double)scaling->scale : 0;
+    state->good_steps = scaling->good_steps;
+    state->skipped_steps = scaling->skipped;
+}

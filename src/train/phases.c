@@ -181,9 +181,8 @@ static enum cnn_status give_state(const struct cnn_run *run, struct cnn_snapshot
         if (cnn_snapshot_velocity(snapshot, i))
             CNN_TRY(cnn_replica_set(replica, velocity, i, cnn_snapshot_velocity(snapshot, i)));
     }
-    if (run->record.state.step > 0)
-        cnn_optimizer_resumed(run->worker->optimizer);
-    return CNN_OK;
+    cnn_optimizer_resumed(run->worker->optimizer, &run->record.state);
+    return cnn_replica_refresh(replica);
 }
 
 static void tear_down(struct cnn_run *run) {

@@ -10,14 +10,17 @@ struct field {
     const char *key;
     enum field_type type;
     size_t offset, bytes;
+    int may_lack; // files written before there was such a thing have none: 0
 };
 #define FACT(member, kind)                                                                                   \
     {                                                                                                        \
 #member, kind, offsetof(struct cnn_run_record, facts.member),                                        \
-            sizeof((struct cnn_run_facts *)0)->member                                                        \
+            sizeof((struct cnn_run_facts *)0)->member, 0                                                     \
     }
 #define STATE(name, member, kind)                                                                            \
-    { name, kind, offsetof(struct cnn_run_record, state.member), sizeof((struct cnn_run_state *)0)->member }
+    { name, kind, offsetof(struct cnn_run_record, state.member), sizeof((struct cnn_run_state *)0)->member, 0 }
+#define LATER_STATE(name, member, kind)                                                                      \
+    { name, kind, offsetof(struct cnn_run_record, state.member), sizeof((struct cnn_run_state *)0)->member, 1 }
 
 static const struct field fields[] = {
     FACT(arch, TEXT),
@@ -41,6 +44,9 @@ static const struct field fields[] = {
     STATE("epoch_top1", sums.top1, REAL),
     STATE("epoch_top5", sums.top5, REAL),
     STATE("epoch_n", sums.n, REAL),
+    LATER_STATE("loss_scale", loss_scale, REAL),
+    LATER_STATE("loss_scale_good_steps", good_steps, INTEGER),
+    LATER_STATE("skipped_steps", skipped_steps, INTEGER),
 };
 _Static_assert(sizeof fields / sizeof *fields <= CNN_RECORD_FIELDS, "raise CNN_RECORD_FIELDS");
 
@@ -91,6 +97,8 @@ enum cnn_status cnn_record_read(struct cnn_run_record *record, int field, const 
     const struct field *f = &fields[field];
     void *at = (char *)record + f->offset;
     int good = 0;
+    if (!value && f->may_lack)
+        return CNN_OK;
     if (!value)
         return cnn_fail(CNN_ERR_INPUT, "its metadata has no `%s`: not a checkpoint of cnn_dist", f->key);
     switch (f->type) {

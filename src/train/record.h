@@ -29,6 +29,9 @@ struct cnn_run_state {
     int64_t best_step;      // -1: nothing evaluated yet
     double best_top1;
     struct cnn_epoch_sums sums;
+    // Loss scaling; 0 where there is none.
+    double loss_scale;
+    int64_t good_steps, skipped_steps;
 };
 
 struct cnn_run_record {
@@ -37,7 +40,7 @@ struct cnn_run_record {
 };
 
 // The record as words for a checkpoint's metadata. values[i] belongs to cnn_record_key(i).
-#define CNN_RECORD_FIELDS 24
+#define CNN_RECORD_FIELDS 32
 #define CNN_RECORD_VALUE_BYTES 96
 int cnn_record_n_fields(void);
 const char *cnn_record_key(int field);

@@ -148,8 +148,9 @@ static enum cnn_status restore(const struct cnn_resume *resume, struct cnn_comm 
     enum cnn_status mine = CNN_OK;
     enum cnn_status status = share_all(resume->checkpoint, comm, model, worker, buffer, &mine);
     free(buffer);
-    if (resume->record.state.step > 0)
-        cnn_optimizer_resumed(worker->optimizer);
+    cnn_optimizer_resumed(worker->optimizer, &resume->record.state);
+    if (status == CNN_OK && mine == CNN_OK)
+        mine = cnn_replica_refresh(worker->replica);
     return status == CNN_OK ? cnn_comm_agree(comm, mine) : status;
 }
 

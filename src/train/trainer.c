@@ -124,6 +124,8 @@ static void emit_step(struct trainer *trainer, const struct cnn_step_report *sum
         .step_s = window->seconds / steps,
         .data_wait_s = window->data_wait_s / steps,
         .comm_wait_s = window->comm_wait_s / steps,
+        .loss_scale = run->record.state.loss_scale,
+        .skipped_steps = run->record.state.skipped_steps,
         .eta_s = trainer->whole.seconds / trainer->whole.cost * cnn_phases_cost_left(run),
         .total_steps = (uint64_t)run->plan.timeline.total_steps,
         .epochs_done = cnn_timeline_epochs(&run->plan.timeline, run->record.state.step),
@@ -164,6 +166,7 @@ static void count_step(struct trainer *trainer, const struct cnn_step_report *su
     int size = run->place.size;
     state->step++;
     state->position += run->record.facts.global;
+    cnn_optimizer_tell(run->worker->optimizer, state);
     state->sums.loss += sums->loss;
     state->sums.top1 += sums->top1;
     state->sums.top5 += sums->top5;

@@ -17,20 +17,42 @@ struct cnn_batch_source cnn_batch_source_of_loader(struct cnn_loader *loader) {
     return (struct cnn_batch_source){.context = loader, .next = loader_next, .release = loader_release};
 }
 
-static enum cnn_status create_local(struct cnn_worker *worker, const struct cnn_worker_options *options) {
+// Batch norm's sums over ranks.
+static enum cnn_status sum_ranks(void *context, double *values, size_t n) {
+    struct cnn_worker *worker = context;
+    const enum cnn_status status = cnn_comm_allreduce(worker->comm, values, n, CNN_COMM_F64, CNN_REDUCE_SUM);
+    worker->broken |= status != CNN_OK;
+    return status;
+}
+
+static enum cnn_status create_replica(struct cnn_worker *worker, const struct cnn_worker_options *options) {
+    const struct cnn_config *config = options->config;
     struct cnn_replica_options replica = {
         .model = options->model,
         .backend = options->backend,
         .micro_batch = options->micro,
         .training = true,
         .micros = options->micros,
-        .label_smoothing = options->config->train.label_smoothing,
-        .seed = options->config->run.seed,
+        .label_smoothing = config->train.label_smoothing,
+        .seed = config->run.seed,
+        .sync_norm = config->train.sync_batch_norm && cnn_comm_size(options->comm) > 1,
+        .sum = sum_ranks,
+        .sum_context = worker,
+        .ranks = cnn_comm_size(options->comm),
     };
     memcpy(replica.mean, options->mean, sizeof replica.mean);
     memcpy(replica.std, options->std, sizeof replica.std);
-    CNN_TRY(cnn_replica_create(&worker->replica, &replica));
-    return cnn_optimizer_create(&worker->optimizer, options->config, options->backend, worker->replica);
+    worker->syncs = replica.sync_norm;
+    return cnn_replica_create(&worker->replica, &replica);
+}
+
+static enum cnn_status create_local(struct cnn_worker *worker, const struct cnn_worker_options *options) {
+    CNN_TRY(create_replica(worker, options));
+    CNN_TRY(cnn_calloc(&worker->recordings, (size_t)options->micros, sizeof *worker->recordings));
+    worker->prefetches = !cnn_backend_is_host(options->backend);
+    worker->records = options->config->train.record && cnn_backend_can_record(options->backend);
+    return cnn_optimizer_create(&worker->optimizer, options->config, options->backend, worker->replica,
+                                options->all_micros);
 }
 
 // Gradients of a GPU are summed where they lie; those of the CPU are plain memory.
@@ -45,10 +67,11 @@ enum cnn_status cnn_worker_create(struct cnn_worker **out, const struct cnn_work
     enum cnn_status status = cnn_calloc(&worker, 1, sizeof *worker);
     if (status == CNN_OK) {
         worker->comm = options->comm;
+        worker->backend = options->backend;
         worker->source = options->source;
         worker->micros = options->micros;
         worker->all_micros = options->all_micros;
-        worker->loss_scale = (float)(1.0 / ((double)options->micro * options->all_micros));
+        worker->share = (float)(1.0 / ((double)options->micro * options->all_micros));
         status = create_local(worker, options);
     }
     status = cnn_comm_agree(options->comm, status);
@@ -67,6 +90,11 @@ void cnn_worker_destroy(struct cnn_worker *worker) {
         return;
     if (worker->broken)
         return; // its thread may still hold the arenas
+    if (worker->ahead)
+        worker->source.release(worker->source.context, worker->ahead);
+    for (int i = 0; worker->recordings && i < worker->micros; i++)
+        cnn_recording_destroy(worker->backend, worker->recordings[i]);
+    free(worker->recordings);
     cnn_reducer_destroy(worker->reducer);
     cnn_optimizer_destroy(worker->optimizer);
     cnn_replica_destroy(worker->replica);
@@ -75,44 +103,115 @@ void cnn_worker_destroy(struct cnn_worker *worker) {
 
 static void gradients_ready(void *context, size_t n_ready) { cnn_reducer_ready(context, n_ready); }
 
-static enum cnn_status compute(struct cnn_worker *worker, const struct cnn_batch *batch, uint64_t step,
-                               int micro) {
-    struct cnn_micro_key key = {.step = step, .position = batch->position};
-    CNN_TRY(cnn_replica_forward(worker->replica, batch->pixels, batch->n, key));
+static enum cnn_status finish_exchange(struct cnn_worker *worker) {
+    worker->exchanged = true;
+    const enum cnn_status status = cnn_reducer_finish(worker->reducer);
+    worker->broken |= status != CNN_OK;
+    return status;
+}
+
+// Everything a micro-batch does on the device; with a step's last one also the exchange and the update.
+static enum cnn_status queue_micro(struct cnn_worker *worker, int micro) {
+    CNN_TRY(cnn_replica_compute(worker->replica, micro, worker->share, gradients_ready, worker->reducer));
+    if (micro < worker->micros - 1)
+        return CNN_OK;
+    CNN_TRY(finish_exchange(worker));
+    return cnn_optimizer_step(worker->optimizer);
+}
+
+static enum cnn_status record_micro(struct cnn_worker *worker, int micro) {
+    CNN_TRY(cnn_backend_record_begin(worker->backend));
+    struct cnn_error error = {0};
+    const enum cnn_status status = queue_micro(worker, micro);
+    if (status != CNN_OK)
+        cnn_error_take(&error, status);
+    const enum cnn_status end = cnn_backend_record_end(worker->backend, &worker->recordings[micro]);
+    return status == CNN_OK ? end : cnn_error_give(&error);
+}
+
+// The first step is queued as it is, so that libraries load what they need; the second is recorded.
+static enum cnn_status run_micro(struct cnn_worker *worker, int micro) {
+    if (!worker->records || !worker->warm || !cnn_reducer_can_record(worker->reducer) ||
+        cnn_replica_is_profiled(worker->replica))
+        return queue_micro(worker, micro);
+    if (!worker->recordings[micro])
+        CNN_TRY(record_micro(worker, micro));
+    worker->exchanged = micro == worker->micros - 1;
+    return cnn_backend_replay(worker->backend, worker->recordings[micro]);
+}
+
+// The next micro-batch, on its way to the device.
+static enum cnn_status fetch(struct cnn_worker *worker, struct cnn_step_report *report) {
+    double waited_s = 0;
+    CNN_TRY(worker->source.next(worker->source.context, &worker->ahead, &waited_s));
+    // while the device still computes, nothing waits for data
+    if (!cnn_backend_is_busy(worker->backend))
+        report->data_wait_s += waited_s;
+    const struct cnn_batch *batch = worker->ahead;
     const struct cnn_targets targets = {
         .labels = batch->labels, .partners = batch->partners, .weights = batch->weights};
-    CNN_TRY(cnn_replica_loss(worker->replica, &targets, batch->n, worker->loss_scale));
-    return cnn_replica_backward(worker->replica, micro, gradients_ready, worker->reducer);
+    return cnn_replica_load(worker->replica, batch->pixels, &targets, batch->n);
 }
 
-static enum cnn_status run_micro(struct cnn_worker *worker, uint64_t step, int micro,
-                                 struct cnn_step_report *report) {
-    struct cnn_batch *batch;
-    CNN_TRY(worker->source.next(worker->source.context, &batch, &report->data_wait_s));
+// An error is kept for the step that would have used the micro-batch.
+static void fetch_ahead(struct cnn_worker *worker, struct cnn_step_report *report) {
+    const enum cnn_status status = fetch(worker, report);
+    if (status != CNN_OK)
+        cnn_error_take(&worker->ahead_error, status);
+}
+
+static enum cnn_status take_ahead(struct cnn_worker *worker, struct cnn_batch **out,
+                                  struct cnn_step_report *report) {
+    if (worker->ahead_error.status != CNN_OK)
+        return cnn_error_give(&worker->ahead_error);
+    if (!worker->ahead)
+        CNN_TRY(fetch(worker, report));
+    *out = worker->ahead;
+    worker->ahead = NULL;
+    return CNN_OK;
+}
+
+static enum cnn_status step_micro(struct cnn_worker *worker, uint64_t step, int micro,
+                                  struct cnn_step_report *report) {
+    struct cnn_batch *batch = NULL;
+    CNN_TRY(take_ahead(worker, &batch, report));
     report->bad_records += batch->n_bad;
-    enum cnn_status status = compute(worker, batch, step, micro);
+    const struct cnn_micro_key key = {.step = step, .position = batch->position};
+    enum cnn_status status = cnn_replica_begin(worker->replica, key);
+    if (status == CNN_OK)
+        status = run_micro(worker, micro);
+    if (status == CNN_OK)
+        status = cnn_replica_loaded(worker->replica);
     worker->source.release(worker->source.context, batch);
+    if (status == CNN_OK && worker->prefetches)
+        fetch_ahead(worker, report);
     return status;
 }
 
-// Every rank must come here whatever happened to it before; what it could not compute does not matter any
-// more, as all ranks stop at this step's boundary.
-static enum cnn_status finish_exchange(struct cnn_worker *worker, struct cnn_step_report *report) {
+// A rank that failed comes to the exchange all the same; what it could not compute does not matter any more, as
+// all ranks stop at this step's boundary. Where ranks also meet inside the network, it cannot: the job ends.
+static enum cnn_status join_exchange(struct cnn_worker *worker) {
+    if (worker->exchanged)
+        return CNN_OK;
+    if (worker->syncs) {
+        worker->broken = true;
+        return cnn_fail(CNN_ERR_COMM, "%s", cnn_error_message());
+    }
     cnn_reducer_ready(worker->reducer, cnn_replica_count(worker->replica));
-    enum cnn_status status = cnn_reducer_finish(worker->reducer);
-    worker->broken = status != CNN_OK;
-    report->comm_wait_s += cnn_reducer_stats(worker->reducer).wait_s;
-    return status;
+    return finish_exchange(worker);
 }
 
 static enum cnn_status record_metrics(struct cnn_worker *worker, struct cnn_step_report *report) {
     struct cnn_metrics sums;
     CNN_TRY(cnn_replica_metrics(worker->replica, &sums));
+    cnn_optimizer_end(worker->optimizer, sums.overflow);
     report->loss += sums.loss;
     report->top1 += (double)sums.top1;
     report->top5 += (double)sums.top5;
     report->n += (double)sums.n;
     report->not_finite += !isfinite(sums.loss);
+    report->overflow += sums.overflow;
+    report->comm_wait_s += cnn_reducer_stats(worker->reducer).wait_s;
     return CNN_OK;
 }
 
@@ -120,14 +219,18 @@ enum cnn_status cnn_worker_step(struct cnn_worker *worker, uint64_t step, double
                                 struct cnn_step_report *report) {
     enum cnn_status status = CNN_OK;
     struct cnn_error error = {0};
+    worker->exchanged = false;
+    cnn_optimizer_begin(worker->optimizer, rate);
     cnn_reducer_begin(worker->reducer);
     for (int micro = 0; status == CNN_OK && micro < worker->micros; micro++)
-        status = run_micro(worker, step, micro, report);
+        status = step_micro(worker, step, micro, report);
+    if (worker->broken)
+        return status;
     if (status != CNN_OK)
         cnn_error_take(&error, status);
-    CNN_TRY(finish_exchange(worker, report));
+    CNN_TRY(join_exchange(worker));
     if (status != CNN_OK)
         return cnn_error_give(&error);
-    CNN_TRY(cnn_optimizer_step(worker->optimizer, rate, worker->all_micros));
+    worker->warm = true;
     return record_metrics(worker, report);
 }

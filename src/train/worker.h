@@ -2,6 +2,7 @@
 // training step over them.
 #ifndef CNN_TRAIN_WORKER_H
 #define CNN_TRAIN_WORKER_H
+#include "base/error.h"
 #include "comm/reducer.h"
 #include "data/loader.h"
 #include "replica/replica.h"
@@ -29,13 +30,23 @@ struct cnn_worker_options {
 
 struct cnn_worker {
     struct cnn_comm *comm;
+    struct cnn_backend *backend;
     struct cnn_replica *replica;
     struct cnn_optimizer *optimizer;
     struct cnn_reducer *reducer;
     struct cnn_batch_source source;
     int micros, all_micros;
-    float loss_scale; // 1 / global batch
-    bool broken;      // the exchange failed: other ranks may be gone
+    float share; // 1 / global batch
+    // The micro-batch that was fetched and is not computed yet, or why there is none.
+    struct cnn_batch *ahead;
+    struct cnn_error ahead_error;
+    struct cnn_recording **recordings; // by micro-batch of a step
+    bool prefetches;                   // while the device computes; on the CPU the loader's threads do
+    bool records;                      // steps are recorded once and run again
+    bool warm;                         // a step has run
+    bool syncs;                        // ranks meet inside the network
+    bool exchanged;                    // this step's exchange was begun to its end
+    bool broken;                       // the exchange failed: other ranks may be gone
 };
 
 // Parameters are not set yet. All ranks succeed or fail together. Collective.

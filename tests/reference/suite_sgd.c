@@ -8,6 +8,7 @@ struct arenas {
     size_t n;
     double *w, *v, *g;                        // what the reference has
     float *parameters, *velocity, *gradients; // device
+    struct cnn_control *control;              // device
 };
 
 static float *device_copy(struct cnn_backend *backend, const double *values, size_t n) {
@@ -25,6 +26,7 @@ static void arenas_init(struct arenas *a, struct cnn_backend *backend, size_t n)
     a->parameters = device_copy(backend, a->w, n);
     a->gradients = device_copy(backend, a->g, n);
     a->velocity = device_copy(backend, a->v, n);
+    assert_int_equal(cnn_backend_alloc(backend, (void **)&a->control, sizeof *a->control), CNN_OK);
 }
 
 static void arenas_finish(struct arenas *a, struct cnn_backend *backend) {
@@ -34,9 +36,10 @@ static void arenas_finish(struct arenas *a, struct cnn_backend *backend) {
     cnn_backend_free(backend, a->parameters);
     cnn_backend_free(backend, a->gradients);
     cnn_backend_free(backend, a->velocity);
+    cnn_backend_free(backend, a->control);
 }
 
-static void reference_step(struct arenas *a, const struct cnn_sgd *sgd) {
+static void reference_step(struct arenas *a, const struct cnn_sgd *sgd, const struct cnn_control *control) {
     for (size_t s = 0; s < sgd->n_segments; s++) {
         const struct cnn_segment *segment = &sgd->segments[s];
         for (size_t i = segment->first; i < segment->first + segment->n; i++) {
@@ -45,12 +48,19 @@ static void reference_step(struct arenas *a, const struct cnn_sgd *sgd) {
                 a->w[i] = (1 - m) * a->w[i] + m * a->g[i] / sgd->micros;
                 continue;
             }
-            const struct ref_sgd ref = {(double)sgd->rate,      (double)sgd->momentum,
+            const struct ref_sgd ref = {(double)control->rate,  (double)sgd->momentum,
                                         (double)sgd->dampening, (double)sgd->decay[segment->kind],
-                                        sgd->nesterov,          sgd->first_step};
-            ref_sgd_step(&a->w[i], &a->v[i], a->g[i] * (double)sgd->gradient_scale, &ref);
+                                        sgd->nesterov,          control->first_update};
+            ref_sgd_step(&a->w[i], &a->v[i], a->g[i] / (double)control->loss_scale, &ref);
         }
     }
+}
+
+static enum cnn_status update(struct arenas *a, struct cnn_backend *backend, const struct cnn_sgd *sgd,
+                              const struct cnn_control *control) {
+    CNN_TRY(cnn_backend_upload(backend, a->control, control, sizeof *control));
+    CNN_TRY(cnn_backend_synchronize(backend));
+    return cnn_backend_sgd(backend, sgd);
 }
 
 static void expect_arenas(const struct arenas *a, struct cnn_backend *backend, const char *label) {
@@ -79,18 +89,17 @@ void suite_sgd(void **state) {
                               .velocity = a.velocity,
                               .segments = segments,
                               .n_segments = LENGTH(segments),
-                              .rate = 0.1f,
+                              .control = a.control,
                               .momentum = 0.9f,
                               .dampening = kind & 2 ? 0.25f : 0,
                               .decay = {0.01f, 0.002f, 0.0005f},
-                              .gradient_scale = 0.5f,
                               .micros = 3,
                               .nesterov = kind & 1};
         snprintf(label, sizeof label, "sgd%s%s", kind & 1 ? " nesterov" : "", kind & 2 ? " dampened" : "");
         for (int step = 0; step < 3; step++) {
-            sgd.first_step = step == 0;
-            reference_step(&a, &sgd);
-            assert_int_equal(cnn_backend_sgd(backend, &sgd), CNN_OK);
+            const struct cnn_control control = {.rate = 0.1f, .loss_scale = 2, .first_update = step == 0};
+            reference_step(&a, &sgd, &control);
+            assert_int_equal(update(&a, backend, &sgd, &control), CNN_OK);
             expect_arenas(&a, backend, label);
         }
         arenas_finish(&a, backend);
@@ -113,8 +122,9 @@ static void numbers(FILE *file, double *out, size_t n) {
 static void replay(struct cnn_backend *backend, FILE *file, const char *name) {
     const struct cnn_segment all = {.kind = CNN_SEGMENT_DECAY, .n = 6};
     struct arenas a;
-    struct cnn_sgd sgd = {.segments = &all, .n_segments = 1, .gradient_scale = 1, .micros = 1};
-    sgd.rate = (float)next_number(file);
+    struct cnn_sgd sgd = {.segments = &all, .n_segments = 1, .micros = 1};
+    struct cnn_control control = {.loss_scale = 1};
+    control.rate = (float)next_number(file);
     sgd.momentum = (float)next_number(file);
     sgd.dampening = (float)next_number(file);
     sgd.decay[0] = (float)next_number(file);
@@ -125,13 +135,14 @@ static void replay(struct cnn_backend *backend, FILE *file, const char *name) {
     cnn_backend_free(backend, a.parameters);
     sgd.parameters = a.parameters = device_copy(backend, a.w, all.n);
     sgd.velocity = a.velocity;
+    sgd.control = a.control;
     for (int step = 0; step < steps; step++) {
         numbers(file, a.g, all.n);
         numbers(file, a.w, all.n);
         cnn_backend_free(backend, a.gradients);
         sgd.gradients = a.gradients = device_copy(backend, a.g, all.n);
-        sgd.first_step = step == 0;
-        assert_int_equal(cnn_backend_sgd(backend, &sgd), CNN_OK);
+        control.first_update = step == 0;
+        assert_int_equal(update(&a, backend, &sgd, &control), CNN_OK);
         float *w = rig_download(backend, a.parameters, all.n);
         rig_near(name, "parameter", w, a.w, all.n, 0);
         free(w);

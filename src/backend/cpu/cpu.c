@@ -103,7 +103,11 @@ static enum cnn_status cpu_synchronize(struct cnn_backend *backend) {
 
 static size_t span_at(size_t i, size_t n) { return n - i < SPAN ? n - i : SPAN; }
 
-enum cnn_status cnn_cpu_add_into(struct cnn_backend *backend, float *into, const float *values, size_t n) {
+enum cnn_status cnn_cpu_add_into(struct cnn_backend *backend, enum cnn_type type, void *into_values,
+                                 const void *from, size_t n) {
+    float *into = into_values;
+    const float *values = from;
+    (void)type;
     const struct cnn_cpu *cpu = (const struct cnn_cpu *)(const void *)backend;
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < n; i += SPAN)
@@ -119,11 +123,12 @@ static enum cnn_status cpu_copy(struct cnn_backend *backend, float *to, const fl
     return CNN_OK;
 }
 
-void cnn_cpu_relu_grad(const struct cnn_cpu *cpu, float *d_in, const float *d_out, const float *out,
-                       size_t n) {
+void cnn_cpu_relu_grad(const struct cnn_cpu *cpu, void *d_in, const void *d_out, const void *out, size_t n) {
+    float *to = d_in;
+    const float *from = d_out, *by = out;
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < n; i += SPAN)
-        cpu->simd->relu_grad(d_in + i, d_out + i, out + i, span_at(i, n));
+        cpu->simd->relu_grad(to + i, from + i, by + i, span_at(i, n));
 }
 
 static void update_statistics(const struct cnn_sgd *sgd, const struct cnn_segment *segment) {
@@ -132,17 +137,40 @@ static void update_statistics(const struct cnn_sgd *sgd, const struct cnn_segmen
         cnn_update_statistic(sgd->parameters + i, sgd->gradients[i], segment->statistic_momentum, share);
 }
 
+// A value times 0 is NaN where it is not finite, and so is the sum then.
+static bool are_finite(const float *values, size_t n) {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < n; i++)
+        sum += values[i] * 0.0f;
+    return sum == 0;
+}
+
+static enum cnn_status cpu_check_finite(struct cnn_backend *backend, const float *values, size_t n,
+                                        struct cnn_control *control) {
+    uint32_t overflow = 0;
+    (void)backend;
+#pragma omp parallel for schedule(static) reduction(| : overflow)
+    for (size_t i = 0; i < n; i += SPAN)
+        overflow |= !are_finite(values + i, span_at(i, n));
+    control->overflow |= overflow;
+    return CNN_OK;
+}
+
 enum cnn_status cnn_cpu_sgd(struct cnn_backend *backend, const struct cnn_sgd *sgd) {
     const struct cnn_cpu *cpu = (const struct cnn_cpu *)(const void *)backend;
+    const struct cnn_control *control = sgd->control;
+    if (control->overflow)
+        return CNN_OK;
     for (size_t s = 0; s < sgd->n_segments; s++) {
         const struct cnn_segment *segment = &sgd->segments[s];
         if (segment->kind == CNN_SEGMENT_STATISTIC) {
             update_statistics(sgd, segment);
             continue;
         }
-        const struct cnn_sgd_factors factors = {sgd->rate, sgd->momentum,
-                                                sgd->first_step ? 1.0f : 1.0f - sgd->dampening,
-                                                sgd->decay[segment->kind], sgd->gradient_scale};
+        const struct cnn_sgd_factors factors = {control->rate, sgd->momentum,
+                                                control->first_update ? 1.0f : 1.0f - sgd->dampening,
+                                                sgd->decay[segment->kind], 1.0f / control->loss_scale};
         float *w = sgd->parameters + segment->first, *v = sgd->velocity + segment->first;
         const float *g = sgd->gradients + segment->first;
         const size_t n = segment->n;
@@ -193,7 +221,7 @@ enum cnn_status cnn_cpu_plan_alloc(void *out_plan, size_t plan_bytes, struct cnn
     const bool row = desc->shape.h == 1 && desc->shape.w == 1 && desc->kernel != CNN_KERNEL_CONV &&
                      desc->kernel != CNN_KERNEL_NORM;
     plan->out = (struct cnn_tensor){plan->in.n, desc->shape.h, desc->shape.w, desc->shape.c,
-                                    row ? desc->shape.c : cpu->block};
+                                    row ? desc->shape.c : cpu->block, desc->out_type};
     if (desc->kernel == CNN_KERNEL_NORM)
         plan->out.block = plan->in.block;
     memcpy(out_plan, &plan, sizeof plan);
@@ -239,5 +267,6 @@ const struct cnn_backend_ops cnn_backend_cpu = {
     .loss = cnn_cpu_loss,
     .add = cnn_cpu_add_into,
     .copy = cpu_copy,
+    .check_finite = cpu_check_finite,
     .sgd = cnn_cpu_sgd,
 };

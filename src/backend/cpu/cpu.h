@@ -17,12 +17,12 @@ extern const struct cnn_kernel_ops cnn_cpu_conv, cnn_cpu_linear, cnn_cpu_norm, c
     cnn_cpu_avg_pool, cnn_cpu_adaptive_avg_pool, cnn_cpu_add, cnn_cpu_relu, cnn_cpu_dropout;
 
 enum cnn_status cnn_cpu_loss(struct cnn_backend *backend, const struct cnn_loss_args *args);
-enum cnn_status cnn_cpu_normalize(struct cnn_backend *backend, float *out, const struct cnn_tensor *to,
+enum cnn_status cnn_cpu_normalize(struct cnn_backend *backend, void *out, const struct cnn_tensor *to,
                                   const uint8_t *pixels, int n, const float mean[3], const float std[3]);
-enum cnn_status cnn_cpu_add_into(struct cnn_backend *backend, float *into, const float *values, size_t n);
+enum cnn_status cnn_cpu_add_into(struct cnn_backend *backend, enum cnn_type type, void *into,
+                                 const void *values, size_t n);
 // d_in = d_out where out > 0, elsewhere 0; d_in may be d_out.
-void cnn_cpu_relu_grad(const struct cnn_cpu *cpu, float *d_in, const float *d_out, const float *out,
-                       size_t n);
+void cnn_cpu_relu_grad(const struct cnn_cpu *cpu, void *d_in, const void *d_out, const void *out, size_t n);
 enum cnn_status cnn_cpu_sgd(struct cnn_backend *backend, const struct cnn_sgd *sgd);
 
 // Allocates a plan of `plan_bytes` whose first member is struct cnn_plan and fills in what all kernels share:

@@ -44,9 +44,11 @@ static enum cnn_status add_forward(struct cnn_plan *plan, const struct cnn_kerne
     (void)run;
     const struct elementwise_plan *p = (const struct elementwise_plan *)(const void *)plan;
     const size_t n = cnn_tensor_count(&plan->out);
+    const float *a = io->in[0], *b = io->in[1];
+    float *out = io->out;
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < n; i += SPAN)
-        p->cpu->simd->add(io->out + i, io->in[0] + i, io->in[1] + i, span_at(i, n), plan->desc.relu);
+        p->cpu->simd->add(out + i, a + i, b + i, span_at(i, n), plan->desc.relu);
     return CNN_OK;
 }
 
@@ -76,9 +78,11 @@ static enum cnn_status relu_forward(struct cnn_plan *plan, const struct cnn_kern
     (void)run;
     const struct elementwise_plan *p = (const struct elementwise_plan *)(const void *)plan;
     const size_t n = cnn_tensor_count(&plan->out);
+    const float *in = io->in[0];
+    float *out = io->out;
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < n; i += SPAN)
-        p->cpu->simd->relu(io->out + i, io->in[0] + i, span_at(i, n));
+        p->cpu->simd->relu(out + i, in + i, span_at(i, n));
     return CNN_OK;
 }
 
@@ -101,8 +105,9 @@ static enum cnn_status dropout_plan_create(struct cnn_plan **out, struct cnn_bac
 
 // Inverted dropout (Srivastava et al. 2014). The mask of a sample is a function of (seed, layer, step,
 // position), so backward draws it again and it is the same on any number of ranks.
-static void dropout(const struct cnn_plan *plan, const struct cnn_kernel_run *run, float *out,
-                    const float *in) {
+static void dropout(const struct cnn_plan *plan, const struct cnn_kernel_run *run, void *to, const void *from) {
+    float *out = to;
+    const float *in = from;
     const size_t per_sample = cnn_tensor_count(&plan->out) / (size_t)plan->out.n;
     const double p = plan->desc.node->dropout.p;
     const uint32_t threshold = (uint32_t)(p * 4294967296.0 > 4294967295.0 ? 4294967295.0 : p * 4294967296.0);
@@ -111,10 +116,10 @@ static void dropout(const struct cnn_plan *plan, const struct cnn_kernel_run *ru
                              (uint32_t)(plan->desc.seed >> 32) ^ CNN_PURPOSE_DROPOUT};
 #pragma omp parallel for schedule(static)
     for (int n = 0; n < plan->out.n; n++) {
-        const uint64_t position = run->key.position + (uint64_t)n;
+        const uint64_t position = run->control->position + (uint64_t)n, step = run->control->step;
         for (size_t i = 0; i < per_sample; i += 4) {
-            const uint32_t counter[4] = {(uint32_t)(i / 4), (uint32_t)position, (uint32_t)run->key.step,
-                                         (uint32_t)(run->key.step >> 32) ^ (uint32_t)(position >> 32) << 16};
+            const uint32_t counter[4] = {(uint32_t)(i / 4), (uint32_t)position, (uint32_t)step,
+                                         (uint32_t)(step >> 32) ^ (uint32_t)(position >> 32) << 16};
             uint32_t draws[4];
             cnn_philox4x32(counter, key, draws);
             for (size_t j = i; j < per_sample && j < i + 4; j++)

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum cnn_status cnn_cpu_normalize(struct cnn_backend *backend, float *out, const struct cnn_tensor *to,
+enum cnn_status cnn_cpu_normalize(struct cnn_backend *backend, void *out, const struct cnn_tensor *to,
                                   const uint8_t *pixels, int n, const float mean[3], const float std[3]) {
     const size_t area = cnn_cpu_pixels(to), c = (size_t)to->c, sample = area * cnn_tensor_channels(to);
     float scale[3], shift[3];
@@ -15,7 +15,7 @@ enum cnn_status cnn_cpu_normalize(struct cnn_backend *backend, float *out, const
     }
 #pragma omp parallel for schedule(static)
     for (int s = 0; s < to->n; s++) {
-        float *into = out + (size_t)s * sample;
+        float *into = (float *)out + (size_t)s * sample;
         if (s >= n || to->block != 1)
             memset(into, 0, sample * sizeof(float));
         if (s >= n)
@@ -70,7 +70,7 @@ static double cross_entropy(const struct cnn_loss_args *args, const float *logit
                             const struct target *target) {
     const int classes = args->classes;
     const float off = args->smoothing / (float)classes, on = 1.0f - args->smoothing,
-                rest = 1 - target->weight;
+                rest = 1 - target->weight, scale = args->scale * args->control->loss_scale;
     float most = logits[0];
     double sum = 0, smooth = 0;
     for (int j = 1; j < classes; j++)
@@ -82,7 +82,7 @@ static double cross_entropy(const struct cnn_loss_args *args, const float *logit
     const double log_sum = log(sum);
     for (int j = 0; d_logits && j < classes; j++) {
         const float hot = (j == target->label ? target->weight : 0) + (j == target->partner ? rest : 0);
-        d_logits[j] = ((float)exp((double)(logits[j] - most) - log_sum) - (on * hot + off)) * args->scale;
+        d_logits[j] = ((float)exp((double)(logits[j] - most) - log_sum) - (on * hot + off)) * scale;
     }
     const double wanted = (double)target->weight * (double)(logits[target->label] - most) +
                           (double)rest * (double)(logits[target->partner] - most);
@@ -97,10 +97,11 @@ enum cnn_status cnn_cpu_loss(struct cnn_backend *backend, const struct cnn_loss_
         struct target target;
         CNN_TRY(target_of(&target, args, i));
         const int rank = rank_of(logits, args->classes, target.label);
-        args->sums[0] += cross_entropy(args, logits, d, &target);
-        args->sums[1] += rank < 1;
-        args->sums[2] += rank < 5;
-        args->sums[3] += 1;
+        double *sums = args->control->sums;
+        sums[0] += cross_entropy(args, logits, d, &target);
+        sums[1] += rank < 1;
+        sums[2] += rank < 5;
+        sums[3] += 1;
     }
     if (args->d_logits && args->n < args->rows)
         memset(args->d_logits + (size_t)args->n * (size_t)args->classes, 0,

@@ -95,7 +95,7 @@ static void batch_coefficients(const struct norm_plan *p, const struct cnn_kerne
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < items; i++) {
         double *sums = item_sums(io->scratch, (size_t)i);
-        p->cpu->simd->moments(io->in[0] + cnn_cpu_at(t, i / blocks, i % blocks), cnn_cpu_pixels(t), t->block,
+        p->cpu->simd->moments((const float *)io->in[0] + cnn_cpu_at(t, i / blocks, i % blocks), cnn_cpu_pixels(t), t->block,
                               sums, sums + CNN_LANES);
     }
     for (int c = 0; c < blocks * t->block; c++)
@@ -119,7 +119,7 @@ static enum cnn_status norm_apply(struct cnn_plan *plan, const struct cnn_kernel
         float scale[CNN_LANES], shift[CNN_LANES];
         twice(scale, row(io->workspace, t, ROW_SCALE) + i % blocks * t->block, t->block);
         twice(shift, row(io->workspace, t, ROW_SHIFT) + i % blocks * t->block, t->block);
-        p->cpu->simd->norm_apply(io->out + at, io->in[0] + at, p->residual ? io->in[1] + at : NULL, scale,
+        p->cpu->simd->norm_apply((float *)io->out + at, (const float *)io->in[0] + at, p->residual ? (const float *)io->in[1] + at : NULL, scale,
                                  shift, floats, plan->desc.relu);
     }
     return CNN_OK;
@@ -140,10 +140,10 @@ static struct cnn_norm_grad grad_at(const struct norm_plan *p, const struct cnn_
                                     const float *scale, const float *shift) {
     const bool relu = p->base.desc.relu && p->base.desc.relu_backward;
     return (struct cnn_norm_grad){
-        .d0 = io->d_out[0] + at,
-        .d1 = io->d_out[1] ? io->d_out[1] + at : NULL,
-        .in = io->in[0] + at,
-        .out = p->residual && relu ? io->out + at : NULL,
+        .d0 = (float *)io->d_out[0] + at,
+        .d1 = io->d_out[1] ? (float *)io->d_out[1] + at : NULL,
+        .in = (const float *)io->in[0] + at,
+        .out = p->residual && relu ? (float *)io->out + at : NULL,
         .scale = scale,
         .shift = shift,
         .mask = !relu         ? CNN_MASK_NONE
@@ -166,7 +166,7 @@ static void gradient_sums(const struct norm_plan *p, const struct cnn_kernel_io 
         twice(mean, row(io->workspace, t, ROW_MEAN) + i % blocks * t->block, t->block);
         const struct cnn_norm_grad grad = grad_at(p, io, at, scale, shift);
         double *sums = item_sums(io->scratch, (size_t)i);
-        p->cpu->simd->norm_grad_sums(&grad, mean, write ? io->d_out[0] + at : NULL, cnn_cpu_pixels(t),
+        p->cpu->simd->norm_grad_sums(&grad, mean, write ? (float *)io->d_out[0] + at : NULL, cnn_cpu_pixels(t),
                                      t->block, sums, sums + CNN_LANES);
     }
 }
@@ -223,7 +223,7 @@ static void gradient_apply(const struct norm_plan *p, const struct cnn_kernel_io
             grad.d1 = NULL;
             grad.mask = CNN_MASK_NONE;
         }
-        p->cpu->simd->norm_grad_apply(io->d_in[0] + at, &grad, abc, abc + CNN_LANES, abc + 2 * CNN_LANES,
+        p->cpu->simd->norm_grad_apply((float *)io->d_in[0] + at, &grad, abc, abc + CNN_LANES, abc + 2 * CNN_LANES,
                                       floats);
     }
 }
