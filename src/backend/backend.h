@@ -14,7 +14,7 @@ struct cnn_backend_options {
     int local_rank, local_size;   // pick the GPU (cuda)
     enum cnn_precision precision; // what products and activations are computed in
     bool deterministic;           // only algorithms that give the same bits every time (cuda)
-    bool recompute;               // norms are made again in backward where the backend leaves the choice (cuda)
+    bool recompute; // norms are made again in backward where the backend leaves the choice (cuda)
 };
 // AUTO: cuda where a GPU and the build allow it, otherwise cpu. CNN_ERR_UNSUPPORTED says what is missing. Not
 // collective.
@@ -106,8 +106,10 @@ struct cnn_recording;
 bool cnn_backend_can_record(const struct cnn_backend *backend);
 enum cnn_status cnn_backend_record_begin(struct cnn_backend *backend) CNN_MUST_CHECK;
 // Ends the recording in any case; *out only where it succeeds.
-enum cnn_status cnn_backend_record_end(struct cnn_backend *backend, struct cnn_recording **out) CNN_MUST_CHECK;
-enum cnn_status cnn_backend_replay(struct cnn_backend *backend, struct cnn_recording *recording) CNN_MUST_CHECK;
+enum cnn_status cnn_backend_record_end(struct cnn_backend *backend,
+                                       struct cnn_recording **out) CNN_MUST_CHECK;
+enum cnn_status cnn_backend_replay(struct cnn_backend *backend,
+                                   struct cnn_recording *recording) CNN_MUST_CHECK;
 void cnn_recording_destroy(struct cnn_backend *backend, struct cnn_recording *recording); // accepts NULL
 
 #endif

@@ -124,8 +124,8 @@ struct cnn_loss_args {
     // labels[i] with weight weights[i] and partners[i] with the rest. A hit is of the weightier one.
     const int32_t *partners;
     const float *weights;
-    int n, rows, classes; // rows: of the micro-batch; d_logits rows past n become 0
-    float smoothing, scale; // d_logits is scaled by this and the control's loss_scale
+    int n, rows, classes;        // rows: of the micro-batch; d_logits rows past n become 0
+    float smoothing, scale;      // d_logits is scaled by this and the control's loss_scale
     struct cnn_control *control; // its sums are added to
 };
 

@@ -273,13 +273,15 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
     {.path = "train.record",
      BOOL(train.record),
      .fallback = "true",
-     .doc = "on GPUs, run a step as one recorded CUDA graph; `false` queues every kernel by itself, to look for "
-            "faults"},
+     .doc =
+         "on GPUs, run a step as one recorded CUDA graph; `false` queues every kernel by itself, to look for "
+         "faults"},
     {.path = "train.recompute",
      BOOL(train.recompute),
      .fallback = "false",
-     .doc = "on GPUs, make the outputs of batch norms again in backward instead of keeping them: less memory, "
-            "more time. On the CPU that is always done"},
+     .doc =
+         "on GPUs, make the outputs of batch norms again in backward instead of keeping them: less memory, "
+         "more time. On the CPU that is always done"},
     {.path = "train.threads",
      INT(train.threads),
      .fallback = "auto",

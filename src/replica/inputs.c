@@ -74,8 +74,8 @@ enum cnn_status cnn_replica_load_targets(struct cnn_replica *r, const struct cnn
     return stage(r, inputs->weights_at, targets->partners ? targets->weights : inputs->ones, bytes);
 }
 
-enum cnn_status cnn_replica_load(struct cnn_replica *r, const uint8_t *pixels, const struct cnn_targets *targets,
-                                 int n) {
+enum cnn_status cnn_replica_load(struct cnn_replica *r, const uint8_t *pixels,
+                                 const struct cnn_targets *targets, int n) {
     CNN_TRY(cnn_replica_load_pixels(r, pixels, n));
     return cnn_replica_load_targets(r, targets, n);
 }
@@ -103,7 +103,9 @@ enum cnn_status cnn_replica_loaded(struct cnn_replica *r) {
 
 void cnn_replica_set_update(struct cnn_replica *r, struct cnn_update_values values) { r->update = values; }
 
-struct cnn_control *cnn_replica_control(struct cnn_replica *r) { return r->control; }
+struct cnn_control *cnn_replica_control(struct cnn_replica *r) {
+    return r->control;
+}
 
 enum cnn_status cnn_replica_metrics(struct cnn_replica *r, struct cnn_metrics *out) {
     static const struct cnn_control zeros;

@@ -25,9 +25,7 @@ static void stretch(struct cnn_graph *g, int buffer, int to) {
         g->buffers[buffer].last = to;
 }
 
-static size_t value_bytes(const struct cnn_value *value) {
-    return cnn_tensor_bytes(&value->tensor);
-}
+static size_t value_bytes(const struct cnn_value *value) { return cnn_tensor_bytes(&value->tensor); }
 
 // First and last time of backward that reads the value; first is INT_MAX where none does.
 static void backward_reads(const struct cnn_graph *g, int value, int *first, int *last) {

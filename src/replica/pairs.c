@@ -29,8 +29,7 @@ enum cnn_status cnn_replica_keep_pair(struct cnn_replica *r, int micro) {
 enum cnn_status cnn_replica_add_pairs(struct cnn_replica *r, size_t from, size_t to) {
     for (int level = 0; last_pair(r) >> level; level++)
         if (last_pair(r) >> level & 1)
-            CNN_TRY(
-                r->backend->ops->add(r->backend, CNN_TYPE_F32, r->gradients + from, level_at(r, level) + from,
-                                     to - from));
+            CNN_TRY(r->backend->ops->add(r->backend, CNN_TYPE_F32, r->gradients + from,
+                                         level_at(r, level) + from, to - from));
     return CNN_OK;
 }

@@ -56,9 +56,8 @@ enum cnn_status cnn_replica_plan(struct cnn_replica *r) {
     CNN_TRY(cnn_calloc(&graph->values, (size_t)r->model->n_nodes, sizeof *graph->values));
     for (int v = 0; v < r->model->n_nodes; v++)
         graph->values[v].producer = -1;
-    graph->values[graph->input].tensor = (struct cnn_tensor){r->options.micro_batch, r->model->input.h,
-                                                             r->model->input.w, r->model->input.c, 0,
-                                                             r->backend->type};
+    graph->values[graph->input].tensor = (struct cnn_tensor){
+        r->options.micro_batch, r->model->input.h, r->model->input.w, r->model->input.c, 0, r->backend->type};
     for (int i = 0; i < graph->n_steps; i++)
         CNN_TRY(plan_step(r, &graph->steps[i], i));
     return check_output(r);
@@ -141,9 +140,9 @@ static void bind_step(struct cnn_replica *r, int i) {
                                .constants = step->constants};
     for (int k = 0; k < step->n_params; k++) {
         io.params[k] = r->parameters + step->param_at[k];
-        io.compute[k] = r->compute ? (const char *)r->compute +
-                                         step->param_at[k] * cnn_type_bytes(r->backend->type)
-                                   : (const void *)io.params[k];
+        io.compute[k] = r->compute
+                            ? (const char *)r->compute + step->param_at[k] * cnn_type_bytes(r->backend->type)
+                            : (const void *)io.params[k];
         io.d_params[k] = r->gradients ? r->gradients + step->param_at[k] : NULL;
     }
     io.out = at(r, r->graph.values[step->out].buffer);

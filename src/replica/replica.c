@@ -16,11 +16,12 @@ static enum cnn_status tell_memory(struct cnn_replica *r, size_t bytes, const ch
         return cnn_fail(CNN_ERR_MEMORY,
                         "not enough memory for %s of %s: %.1f MiB needed; use a smaller train.batch.micro",
                         what, r->model->arch, (double)bytes / (1 << 20));
-    return cnn_fail(CNN_ERR_MEMORY,
-                    "not enough memory on the device for %s of %s at a micro-batch of %d: %.1f MiB needed, %.1f "
-                    "MiB left; use a smaller train.batch.micro, at most about %d",
-                    what, r->model->arch, r->options.micro_batch, (double)bytes / (1 << 20),
-                    (double)left / (1 << 20), fitting_micro(r, left));
+    return cnn_fail(
+        CNN_ERR_MEMORY,
+        "not enough memory on the device for %s of %s at a micro-batch of %d: %.1f MiB needed, %.1f "
+        "MiB left; use a smaller train.batch.micro, at most about %d",
+        what, r->model->arch, r->options.micro_batch, (double)bytes / (1 << 20), (double)left / (1 << 20),
+        fitting_micro(r, left));
 }
 
 static enum cnn_status allocate(struct cnn_replica *r, void *out, size_t bytes, const char *what) {
@@ -275,7 +276,8 @@ enum cnn_status cnn_replica_logits(struct cnn_replica *r, float *out, int n) {
 
 struct cnn_replica_memory cnn_replica_memory(const struct cnn_replica *r) {
     struct cnn_replica_memory memory = {
-        .parameters = r->borrows ? 0 : r->count * (sizeof(float) + (r->compute ? cnn_type_bytes(r->backend->type) : 0)),
+        .parameters =
+            r->borrows ? 0 : r->count * (sizeof(float) + (r->compute ? cnn_type_bytes(r->backend->type) : 0)),
         .gradients = r->gradients ? (size_t)(1 + cnn_replica_pair_levels(r)) * r->count * sizeof(float) : 0,
         .activations = r->own_arena ? r->graph.arena_bytes - r->graph.scratch_bytes : 0,
         .scratch = r->own_arena ? r->graph.scratch_bytes : 0,

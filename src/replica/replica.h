@@ -17,7 +17,8 @@ struct cnn_replica_options {
     double label_smoothing; // Szegedy et al. 2016
     double mean[3], std[3]; // of pixels scaled to 0..1, taken out of the uint8 input
     uint64_t seed;          // dropout
-    // With sync_norm, batch norm's statistics are those of the micro-batches of `ranks` ranks, summed by `sum`.
+    // With sync_norm, batch norm's statistics are those of the micro-batches of `ranks` ranks, summed by
+    // `sum`.
     bool sync_norm;
     cnn_sum_ranks sum;
     void *sum_context;
@@ -33,7 +34,7 @@ void cnn_replica_destroy(struct cnn_replica *replica);
 // finishes them.
 size_t cnn_replica_count(const struct cnn_replica *replica);
 float *cnn_replica_parameters(struct cnn_replica *replica);
-float *cnn_replica_gradients(struct cnn_replica *replica); // NULL unless training
+float *cnn_replica_gradients(struct cnn_replica *replica);         // NULL unless training
 void *cnn_replica_compute_parameters(struct cnn_replica *replica); // the 16-bit copy; NULL without one
 const struct cnn_segment *cnn_replica_segments(const struct cnn_replica *replica, size_t *out_n);
 
@@ -87,8 +88,8 @@ enum cnn_status cnn_replica_backward(struct cnn_replica *replica, int micro, cnn
                                      void *context) CNN_MUST_CHECK;
 
 // The same three in parts that can be recorded (backend.h) and run ahead: `load` queues the copy of the next
-// micro-batch (all of it; the host's memory stays as it is until `loaded`), `begin` makes it current, `compute`
-// is forward, loss and backward of it. One may be loaded while another is computed.
+// micro-batch (all of it; the host's memory stays as it is until `loaded`), `begin` makes it current,
+// `compute` is forward, loss and backward of it. One may be loaded while another is computed.
 enum cnn_status cnn_replica_load(struct cnn_replica *replica, const uint8_t *pixels,
                                  const struct cnn_targets *targets, int n) CNN_MUST_CHECK;
 // Waits until the host's memory of what was loaded is free again.

@@ -2,7 +2,8 @@
 
 #define FP16_START 65536.0f // 2^16, as PyTorch begins
 
-void cnn_loss_scaling_init(struct cnn_loss_scaling *out, const struct cnn_config *config, enum cnn_type type) {
+void cnn_loss_scaling_init(struct cnn_loss_scaling *out, const struct cnn_config *config,
+                           enum cnn_type type) {
     const double wanted = config->train.loss_scale.initial;
     *out = (struct cnn_loss_scaling){
         .on = wanted > 0 || type == CNN_TYPE_F16,

@@ -8,8 +8,8 @@
 #include "train/record.h"
 
 struct cnn_optimizer;
-// Velocity starts at nothing. `backend` and `replica` (a training one) are borrowed; `micros`: micro-batches of a
-// step over all ranks. Not collective.
+// Velocity starts at nothing. `backend` and `replica` (a training one) are borrowed; `micros`: micro-batches
+// of a step over all ranks. Not collective.
 enum cnn_status cnn_optimizer_create(struct cnn_optimizer **out, const struct cnn_config *config,
                                      struct cnn_backend *backend, struct cnn_replica *replica,
                                      int micros) CNN_MUST_CHECK;
@@ -17,8 +17,8 @@ void cnn_optimizer_destroy(struct cnn_optimizer *optimizer);
 
 // Before a step: the learning rate and loss scale its micro-batches take along.
 void cnn_optimizer_begin(struct cnn_optimizer *optimizer, double rate);
-// Queues the update of the parameters from the summed gradients, and of BN's running statistics from the sum of
-// the micro-batches' statistics; may be recorded. With loss scaling, gradients that are not finite change
+// Queues the update of the parameters from the summed gradients, and of BN's running statistics from the sum
+// of the micro-batches' statistics; may be recorded. With loss scaling, gradients that are not finite change
 // nothing. Not collective.
 enum cnn_status cnn_optimizer_step(struct cnn_optimizer *optimizer) CNN_MUST_CHECK;
 // After a step: whether it overflowed (cnn_metrics). The same on all ranks.

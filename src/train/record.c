@@ -18,9 +18,15 @@ struct field {
             sizeof((struct cnn_run_facts *)0)->member, 0                                                     \
     }
 #define STATE(name, member, kind)                                                                            \
-    { name, kind, offsetof(struct cnn_run_record, state.member), sizeof((struct cnn_run_state *)0)->member, 0 }
+    {                                                                                                        \
+        name, kind, offsetof(struct cnn_run_record, state.member),                                           \
+            sizeof((struct cnn_run_state *)0)->member, 0                                                     \
+    }
 #define LATER_STATE(name, member, kind)                                                                      \
-    { name, kind, offsetof(struct cnn_run_record, state.member), sizeof((struct cnn_run_state *)0)->member, 1 }
+    {                                                                                                        \
+        name, kind, offsetof(struct cnn_run_record, state.member),                                           \
+            sizeof((struct cnn_run_state *)0)->member, 1                                                     \
+    }
 
 static const struct field fields[] = {
     FACT(arch, TEXT),

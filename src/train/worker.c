@@ -188,8 +188,9 @@ static enum cnn_status step_micro(struct cnn_worker *worker, uint64_t step, int 
     return status;
 }
 
-// A rank that failed comes to the exchange all the same; what it could not compute does not matter any more, as
-// all ranks stop at this step's boundary. Where ranks also meet inside the network, it cannot: the job ends.
+// A rank that failed comes to the exchange all the same; what it could not compute does not matter any more,
+// as all ranks stop at this step's boundary. Where ranks also meet inside the network, it cannot: the job
+// ends.
 static enum cnn_status join_exchange(struct cnn_worker *worker) {
     if (worker->exchanged)
         return CNN_OK;

@@ -35,6 +35,7 @@ int backend_suite_run(struct cnn_backend *backend) {
         cmocka_unit_test(suite_refusals),
     };
     under_test = backend;
+    rig_use(backend);
     fprintf(stderr, "%s\n", cnn_backend_description(backend));
     return cmocka_run_group_tests_name(cnn_backend_name(backend), tests, give_backend, NULL);
 }

@@ -6,8 +6,11 @@
 #include "backend/ops.h"
 #include "reference.h"
 
-// Results may differ from the reference by this much of the largest magnitude in the reference's result.
-#define RIG_TOLERANCE 1e-5
+// Sets the type that values are drawn in and results are compared in: that of the backend.
+void rig_use(struct cnn_backend *backend);
+// Results may differ from the reference by this much of the largest magnitude in the reference's result:
+// 1e-5, in 16 bits two roundings of the type.
+double rig_tolerance(void);
 
 struct rig {
     struct cnn_backend *backend;
@@ -15,7 +18,9 @@ struct rig {
     const struct cnn_kernel_ops *ops;
     struct cnn_plan *plan;
     struct cnn_kernel_io io;
-    float *in[2], *out, *d_out[2], *d_in[2], *params[CNN_KERNEL_MAX_PARAMS], *d_params[CNN_KERNEL_MAX_PARAMS];
+    void *in[2], *out, *d_out[2], *d_in[2], *compute[CNN_KERNEL_MAX_PARAMS];
+    float *params[CNN_KERNEL_MAX_PARAMS], *d_params[CNN_KERNEL_MAX_PARAMS];
+    struct cnn_control *control; // device
 };
 
 // Makes the plan and all its memory. Where the backend says no, fails the test.
@@ -23,7 +28,7 @@ void rig_open(struct rig *rig, struct cnn_backend *backend, const struct cnn_ker
               const char *label);
 void rig_close(struct rig *rig);
 
-// Channels a block of activations has on this backend.
+// Channels a block of activations has on this backend; 0: all of them.
 int rig_block(struct cnn_backend *backend);
 // A tensor as other kernels of this backend would give it: blocked, or a row of values where it is one pixel
 // and `row`.
@@ -36,7 +41,9 @@ void rig_set_d_param(struct rig *rig, int param, const double *plain, size_t n);
 // Fills a gradient with NaN, which a backward that replaces it must not leave behind.
 void rig_spoil_d_params(struct rig *rig);
 
-struct cnn_kernel_run rig_run(bool accumulate);
+// What dropout's draws depend on; step 3, position 40 unless set.
+void rig_set_key(struct rig *rig, uint64_t step, uint64_t position);
+struct cnn_kernel_run rig_run(bool accumulate); // forward and backward add the control block
 void rig_forward(struct rig *rig, const struct cnn_kernel_run *run);
 // d_out1 NULL: one gradient. `want`: input gradients to compute.
 void rig_backward(struct rig *rig, const double *d_out0, const double *d_out1,
@@ -59,7 +66,7 @@ void rig_expect_d_param(const struct rig *rig, int param, const double *want, si
 // n doubles, zeroed, freed with free().
 double *rig_new(size_t n);
 enum rig_draw { RIG_NORMAL, RIG_POSITIVE, RIG_COARSE }; // COARSE: few values, so that ties are common
-// The same plus a fill with values that are floats too; `key` tells draws apart.
+// The same plus a fill with values that the type under test holds exactly; `key` tells draws apart.
 double *rig_drawn(size_t n, enum rig_draw kind, uint64_t key);
 
 // Device memory from and to plain floats.
@@ -67,6 +74,11 @@ float *rig_upload(struct cnn_backend *backend, const float *values, size_t n);
 float *rig_download(struct cnn_backend *backend, const float *device, size_t n);
 void rig_spoil(struct cnn_backend *backend, void *device, size_t bytes);
 float *rig_pack(const struct cnn_tensor *tensor, const double *plain);
+void *rig_upload_bytes(struct cnn_backend *backend, const void *values, size_t bytes);
+void *rig_upload_tensor(struct cnn_backend *backend, const struct cnn_tensor *tensor, const double *plain);
+// A tensor of the backend's memory as plain floats, malloc'ed.
+float *rig_tensor_values(struct cnn_backend *backend, const char *label, const struct cnn_tensor *tensor,
+                         const void *device);
 float *rig_unpack(const char *label, const struct cnn_tensor *tensor, const float *packed);
 
 #endif

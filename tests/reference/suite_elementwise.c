@@ -138,14 +138,13 @@ static void open_dropout(struct rig *rig, struct cnn_backend *backend, const str
 static float *drop_ones(struct cnn_backend *backend, const struct dropout_case *c) {
     struct rig rig;
     struct cnn_node node;
-    struct cnn_kernel_run run = rig_run(false);
+    const struct cnn_kernel_run run = rig_run(false);
     const size_t n = ref_count(c->shape);
     double *ones = rig_new(n), *d_out = rig_drawn(n, RIG_NORMAL, 5), *want = rig_new(n);
-    run.key.step = c->step;
-    run.key.position = c->position;
     for (size_t i = 0; i < n; i++)
         ones[i] = 1;
     open_dropout(&rig, backend, c, &node, true);
+    rig_set_key(&rig, c->step, c->position);
     rig_set_in(&rig, 0, ones);
     rig_forward(&rig, &run);
     float *out = rig_out(&rig);

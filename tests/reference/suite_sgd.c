@@ -12,7 +12,7 @@ struct arenas {
 };
 
 static float *device_copy(struct cnn_backend *backend, const double *values, size_t n) {
-    const struct cnn_tensor row = {1, 1, 1, (int)n, (int)n};
+    const struct cnn_tensor row = {1, 1, 1, (int)n, (int)n, CNN_TYPE_F32};
     float *packed = rig_pack(&row, values), *device = rig_upload(backend, packed, n);
     free(packed);
     return device;

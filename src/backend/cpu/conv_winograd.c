@@ -137,8 +137,8 @@ static void bias_grad(const struct winograd_plan *p, const struct cnn_kernel_io 
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < planes; i++) {
         double *mean = moments + (size_t)i * 2 * CNN_LANES;
-        p->cpu->simd->moments((float *)io->d_out[0] + cnn_cpu_at(t, i / blocks, i % blocks), cnn_cpu_pixels(t),
-                              t->block, mean, mean + CNN_LANES);
+        p->cpu->simd->moments((float *)io->d_out[0] + cnn_cpu_at(t, i / blocks, i % blocks),
+                              cnn_cpu_pixels(t), t->block, mean, mean + CNN_LANES);
     }
     for (int o = 0; o < t->c; o++) {
         double sum = accumulate ? (double)io->d_params[1][o] : 0.0;

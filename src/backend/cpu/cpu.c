@@ -220,8 +220,9 @@ enum cnn_status cnn_cpu_plan_alloc(void *out_plan, size_t plan_bytes, struct cnn
     }
     const bool row = desc->shape.h == 1 && desc->shape.w == 1 && desc->kernel != CNN_KERNEL_CONV &&
                      desc->kernel != CNN_KERNEL_NORM;
-    plan->out = (struct cnn_tensor){plan->in.n, desc->shape.h, desc->shape.w, desc->shape.c,
-                                    row ? desc->shape.c : cpu->block, desc->out_type};
+    plan->out = (struct cnn_tensor){
+        plan->in.n,    desc->shape.h, desc->shape.w, desc->shape.c, row ? desc->shape.c : cpu->block,
+        desc->out_type};
     if (desc->kernel == CNN_KERNEL_NORM)
         plan->out.block = plan->in.block;
     memcpy(out_plan, &plan, sizeof plan);

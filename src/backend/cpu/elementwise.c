@@ -105,7 +105,8 @@ static enum cnn_status dropout_plan_create(struct cnn_plan **out, struct cnn_bac
 
 // Inverted dropout (Srivastava et al. 2014). The mask of a sample is a function of (seed, layer, step,
 // position), so backward draws it again and it is the same on any number of ranks.
-static void dropout(const struct cnn_plan *plan, const struct cnn_kernel_run *run, void *to, const void *from) {
+static void dropout(const struct cnn_plan *plan, const struct cnn_kernel_run *run, void *to,
+                    const void *from) {
     float *out = to;
     const float *in = from;
     const size_t per_sample = cnn_tensor_count(&plan->out) / (size_t)plan->out.n;

@@ -60,8 +60,8 @@ static enum cnn_status max_pool_forward(struct cnn_plan *plan, const struct cnn_
     for (int i = 0; i < items; i++) {
         const size_t to = cnn_cpu_at(&plan->out, i / blocks, i % blocks);
         p->cpu->simd->max_pool((float *)io->out + to, io->workspace ? (uint8_t *)io->workspace + to : NULL,
-                               (const float *)io->in[0] + cnn_cpu_at(&plan->in, i / blocks, i % blocks), &p->window,
-                               plan->in.block);
+                               (const float *)io->in[0] + cnn_cpu_at(&plan->in, i / blocks, i % blocks),
+                               &p->window, plan->in.block);
     }
     return CNN_OK;
 }
@@ -78,10 +78,11 @@ static enum cnn_status max_pool_backward(struct cnn_plan *plan, const struct cnn
     for (int i = 0; i < items; i++) {
         const size_t from = cnn_cpu_at(&plan->out, i / blocks, i % blocks);
         if (plan->reads_out)
-            p->cpu->simd->relu_grad((float *)io->d_out[0] + from, (float *)io->d_out[0] + from, (float *)io->out + from, floats);
+            p->cpu->simd->relu_grad((float *)io->d_out[0] + from, (float *)io->d_out[0] + from,
+                                    (float *)io->out + from, floats);
         p->cpu->simd->max_pool_grad((float *)io->d_in[0] + cnn_cpu_at(&plan->in, i / blocks, i % blocks),
-                                    (float *)io->d_out[0] + from, (const uint8_t *)io->workspace + from, &p->window,
-                                    plan->in.block);
+                                    (float *)io->d_out[0] + from, (const uint8_t *)io->workspace + from,
+                                    &p->window, plan->in.block);
     }
     return CNN_OK;
 }
@@ -186,8 +187,8 @@ static enum cnn_status average_pool_forward(struct cnn_plan *plan, const struct 
     const int blocks = cnn_cpu_blocks(&plan->in), items = plan->in.n * blocks;
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < items; i++)
-        average_forward(p, (const float *)io->in[0] + cnn_cpu_at(&plan->in, i / blocks, i % blocks), io->out, i / blocks,
-                        i % blocks);
+        average_forward(p, (const float *)io->in[0] + cnn_cpu_at(&plan->in, i / blocks, i % blocks), io->out,
+                        i / blocks, i % blocks);
     return CNN_OK;
 }
 
@@ -200,8 +201,8 @@ static enum cnn_status average_pool_backward(struct cnn_plan *plan, const struct
     const int blocks = cnn_cpu_blocks(&plan->in), items = plan->in.n * blocks;
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < items; i++)
-        average_backward(p, (float *)io->d_in[0] + cnn_cpu_at(&plan->in, i / blocks, i % blocks), io->d_out[0],
-                         i / blocks, i % blocks);
+        average_backward(p, (float *)io->d_in[0] + cnn_cpu_at(&plan->in, i / blocks, i % blocks),
+                         io->d_out[0], i / blocks, i % blocks);
     return CNN_OK;
 }
 

@@ -132,8 +132,9 @@ static enum cnn_status backward_weights(struct cnn_product_plan *p, const struct
     if (!accumulate)
         return CNN_OK;
     CNN_TRY(cnn_cpu_add_into(&p->cpu->base, CNN_TYPE_F32, io->d_params[0], weights, p->base.param_counts[0]));
-    return p->bias ? cnn_cpu_add_into(&p->cpu->base, CNN_TYPE_F32, io->d_params[1], bias, p->base.param_counts[1])
-                   : CNN_OK;
+    return p->bias
+               ? cnn_cpu_add_into(&p->cpu->base, CNN_TYPE_F32, io->d_params[1], bias, p->base.param_counts[1])
+               : CNN_OK;
 }
 
 enum cnn_status cnn_product_backward(struct cnn_plan *plan, const struct cnn_kernel_io *io,

@@ -1,8 +1,8 @@
 // Private to backend/cuda: the backend object and the kernels its table names. Included by C and by CUDA C++.
 //
-// Tensors are NHWC: block = c, except pictures of 3 channels, which are padded to 4 (block 4). Ops are queued on
-// `compute`, inputs are copied on `copy`. Nothing here waits for the device but create, destroy, alloc, free,
-// param_set, param_get, stage_finish and synchronize.
+// Tensors are NHWC: block = c, except pictures of 3 channels, which are padded to 4 (block 4). Ops are queued
+// on `compute`, inputs are copied on `copy`. Nothing here waits for the device but create, destroy, alloc,
+// free, param_set, param_get, stage_finish and synchronize.
 #ifndef CNN_BACKEND_CUDA_CUDA_H
 #define CNN_BACKEND_CUDA_CUDA_H
 #include "backend/ops.h"
@@ -59,8 +59,8 @@ enum cnn_status cnn_cuda_check_finite(struct cnn_backend *backend, const float *
 enum cnn_status cnn_cuda_relu_grad(struct cnn_cuda *cuda, enum cnn_type type, void *d_in, const void *d_out,
                                    const void *out, size_t n) CNN_MUST_CHECK;
 // to = from, or to += from, n elements of `type` into floats.
-enum cnn_status cnn_cuda_widen(struct cnn_cuda *cuda, float *to, enum cnn_type type, const void *from, size_t n,
-                               bool accumulate) CNN_MUST_CHECK;
+enum cnn_status cnn_cuda_widen(struct cnn_cuda *cuda, float *to, enum cnn_type type, const void *from,
+                               size_t n, bool accumulate) CNN_MUST_CHECK;
 // out[c] = (or +=) the sum of rows x c elements over rows, in an order that does not change.
 enum cnn_status cnn_cuda_sum_rows(struct cnn_cuda *cuda, float *out, enum cnn_type type, const void *values,
                                   size_t rows, int c, bool accumulate, void *scratch) CNN_MUST_CHECK;

@@ -289,7 +289,7 @@ static void blocks_of_16_channels(void **state) {
     const struct cnn_backend_options options = {.threads = 2, .precision = CNN_PRECISION_FP32};
     struct cnn_backend *backend = NULL;
     assert_int_equal(cnn_backend_create(&backend, CNN_BACKEND_CPU, &options), CNN_OK);
-    const struct cnn_tensor t = {SAMPLES, SIDE, SIDE, CHANNELS, WIDE};
+    const struct cnn_tensor t = {SAMPLES, SIDE, SIDE, CHANNELS, WIDE, CNN_TYPE_F32};
     const struct cnn_winograd_finish plain = {0};
     const int padding[2] = {1, 1};
     struct cnn_winograd sums, correlation;

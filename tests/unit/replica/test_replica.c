@@ -367,12 +367,12 @@ static void move_params(struct run *run) {
                                 .velocity = velocity,
                                 .segments = segments,
                                 .n_segments = n,
-                                .rate = 0.05f,
+                                .control = cnn_replica_control(run->replica),
                                 .momentum = 0.9f,
                                 .decay = {1e-3f, 0, 0},
-                                .gradient_scale = 1,
-                                .micros = 1,
-                                .first_step = true};
+                                .micros = 1};
+    cnn_replica_set_update(run->replica,
+                           (struct cnn_update_values){.rate = 0.05f, .loss_scale = 1, .first = true});
     run_step(run, 0);
     EXPECT_OK(cnn_backend_sgd(run->backend, &sgd));
     cnn_backend_free(run->backend, velocity);
