@@ -169,17 +169,30 @@ static void values_that_are_not_finite_are_named(void **state) {
     cnn_model_destroy(model);
 }
 
+// Files from before there was loss scaling lack it, and are read as having none; all else must be there.
+static void expect_absent(struct cnn_run_record *record, int field) {
+    const char *key = cnn_record_key(field);
+    if (strstr(key, "loss_scale") || strcmp(key, "skipped_steps") == 0) {
+        assert_int_equal(cnn_record_read(record, field, NULL), CNN_OK);
+        return;
+    }
+    assert_int_equal(cnn_record_read(record, field, NULL), CNN_ERR_INPUT);
+    assert_says(key);
+}
+
 static void records_read_back_exactly(void **state) {
     struct cnn_model *model = make_model("resnet20", N_CLASSES);
     struct cnn_run_record record = make_record(model, 123), back = {0};
     char value[CNN_RECORD_VALUE_BYTES];
     record.facts.seed = INT64_MAX;
     record.state.best_top1 = 100.0 / 3;
+    record.state.loss_scale = 32768;
+    record.state.good_steps = 7;
+    record.state.skipped_steps = 3;
     for (int i = 0; i < cnn_record_n_fields(); i++) {
         cnn_record_write(&record, i, value);
         assert_int_equal(cnn_record_read(&back, i, value), CNN_OK);
-        assert_int_equal(cnn_record_read(&back, i, NULL), CNN_ERR_INPUT);
-        assert_says(cnn_record_key(i));
+        expect_absent(&back, i);
     }
     assert_memory_equal(&back, &record, sizeof back);
     assert_int_equal(cnn_record_read(&back, 1, "12x"), CNN_ERR_INPUT);
