@@ -16,6 +16,8 @@ enum cnn_status cnn_backend_create(struct cnn_backend **out, enum cnn_backend_ki
     return backends[kind]->create(out, options);
 }
 
+bool cnn_backend_built(enum cnn_backend_kind kind) { return backends[kind] != NULL; }
+
 void cnn_backend_destroy(struct cnn_backend *backend) {
     if (backend)
         backend->ops->destroy(backend);

@@ -20,6 +20,7 @@ struct cnn_backend_options {
 // collective.
 enum cnn_status cnn_backend_create(struct cnn_backend **out, enum cnn_backend_kind kind,
                                    const struct cnn_backend_options *options) CNN_MUST_CHECK;
+bool cnn_backend_built(enum cnn_backend_kind kind); // this build has it (not AUTO)
 void cnn_backend_destroy(struct cnn_backend *backend);
 const char *cnn_backend_name(const struct cnn_backend *backend); // "cpu"
 const char *

@@ -1,5 +1,6 @@
 #include "base/cpus.h"
 
+#include "base/cgroup.h"
 #include "base/file.h"
 
 #include <limits.h>
@@ -40,19 +41,10 @@ static int cpus_in_mask(void) {
     return n < 1 ? 1 : n;
 }
 
-// The text of a small file of /proc or /sys; NULL when it is not there. The caller frees.
-static char *read_small(const char *folder, const char *path, const char *name) {
-    char full[4096], *text = NULL;
-    size_t bytes;
-    if (cnn_path_format(full, sizeof full, "%s%s%s", folder, path, name) != CNN_OK)
-        return NULL;
-    return cnn_file_read(&text, &bytes, full, 1 << 20) == CNN_OK ? text : NULL;
-}
-
 // cgroup v2: "max 100000" or "150000 100000".
 static double quota_v2(const char *folder, const char *path) {
     double quota = INFINITY, period = 0;
-    char *text = read_small(folder, path, "/cpu.max");
+    char *text = cnn_cgroup_text(folder, path, "/cpu.max");
     if (text && (sscanf(text, "%lf %lf", &quota, &period) != 2 || quota <= 0 || period <= 0))
         quota = INFINITY;
     free(text);
@@ -61,8 +53,8 @@ static double quota_v2(const char *folder, const char *path) {
 
 // cgroup v1: quota -1 means none.
 static double quota_v1(const char *folder, const char *path) {
-    char *quota_text = read_small(folder, path, "/cpu.cfs_quota_us");
-    char *period_text = read_small(folder, path, "/cpu.cfs_period_us");
+    char *quota_text = cnn_cgroup_text(folder, path, "/cpu.cfs_quota_us");
+    char *period_text = cnn_cgroup_text(folder, path, "/cpu.cfs_period_us");
     double quota = quota_text ? strtod(quota_text, NULL) : -1;
     double period = period_text ? strtod(period_text, NULL) : 0;
     free(quota_text);
@@ -70,54 +62,9 @@ static double quota_v1(const char *folder, const char *path) {
     return quota > 0 && period > 0 ? quota / period : INFINITY;
 }
 
-// A group is bound by its own quota and by those of all groups around it. Inside a container the path may
-// be the host's, which is not visible here: what cannot be read does not bind.
-static double least_quota(double (*quota)(const char *, const char *), const char *folder,
-                          const char *group) {
-    char path[4096];
-    double least = INFINITY;
-    if (cnn_path_format(path, sizeof path, "%s", group) != CNN_OK)
-        return least;
-    for (;;) {
-        least = fmin(least, quota(folder, strcmp(path, "/") == 0 ? "" : path));
-        char *slash = strrchr(path, '/');
-        if (!slash || path[0] == '\0')
-            return least;
-        *slash = '\0';
-    }
-}
-
-static bool names_cpu(const char *controllers) {
-    char list[256];
-    snprintf(list, sizeof list, ",%s,", controllers);
-    return strstr(list, ",cpu,") != NULL;
-}
-
-// `line` is one line of /proc/self/cgroup: "hierarchy:controllers:path".
-static double quota_of_line(char *line, const char *cgroup_mount) {
-    char *controllers = strchr(line, ':');
-    char *path = controllers ? strchr(controllers + 1, ':') : NULL;
-    if (!path)
-        return INFINITY;
-    *controllers++ = '\0';
-    *path++ = '\0';
-    if (*controllers == '\0') // version 2, alone or beside version 1
-        return fmin(least_quota(quota_v2, cgroup_mount, path), quota_v2(cgroup_mount, "/unified"));
-    if (!names_cpu(controllers))
-        return INFINITY;
-    char folder[4096];
-    if (cnn_path_format(folder, sizeof folder, "%s/%s", cgroup_mount, controllers) != CNN_OK)
-        return INFINITY;
-    return least_quota(quota_v1, folder, path);
-}
-
 double cnn_cpus_quota(const char *cgroup_file, const char *cgroup_mount) {
-    double least = INFINITY;
-    char *text = read_small("", cgroup_file, ""), *rest = text, *line;
-    while ((line = strsep(&rest, "\n")))
-        least = fmin(least, quota_of_line(line, cgroup_mount));
-    free(text);
-    return least;
+    static const struct cnn_cgroup_limit limit = {.controller = "cpu", .v1 = quota_v1, .v2 = quota_v2};
+    return cnn_cgroup_least(&limit, cgroup_file, cgroup_mount);
 }
 
 int cnn_cpus_allowed(void) {
@@ -132,8 +79,11 @@ int cnn_cpus_allowed(void) {
 static bool read_process(pid_t pid, char name[16], pid_t *parent) {
     char path[64];
     snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
-    char *text = read_small("", path, "");
-    char *from = text ? strchr(text, '(') : NULL, *to = text ? strrchr(text, ')') : NULL;
+    size_t bytes;
+    char *text = NULL;
+    if (cnn_file_read(&text, &bytes, path, 1 << 20) != CNN_OK)
+        return false;
+    char *from = strchr(text, '('), *to = strrchr(text, ')');
     long number = 0;
     bool known = from && to && sscanf(to + 1, " %*c %ld", &number) == 1;
     if (known) {

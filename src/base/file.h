@@ -36,6 +36,8 @@ enum cnn_status cnn_file_replace(const char *path, const void *data, size_t byte
 enum cnn_status cnn_folder_create(const char *path) CNN_MUST_CHECK;
 bool cnn_file_exists(const char *path);
 bool cnn_folder_exists(const char *path);
+// The folder itself, or else the nearest one above it that exists. A file in the way is CNN_ERR_INPUT, named.
+enum cnn_status cnn_folder_nearest(char out[4096], const char *path) CNN_MUST_CHECK;
 
 // Names in `path` that begin with `prefix` and end with `suffix`, sorted by strcmp, dot-files left out.
 // *out and its strings are freed by cnn_names_free.

@@ -1,4 +1,4 @@
-// The listing half of file.h.
+// Folders: the second half of file.h.
 #include "base/file.h"
 
 #include "base/memory.h"
@@ -7,6 +7,24 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum cnn_status cnn_folder_nearest(char out[4096], const char *path) {
+    char at[4096];
+    CNN_TRY(cnn_path_format(at, sizeof at, "%s", *path ? path : "."));
+    while (!cnn_folder_exists(at)) {
+        if (cnn_file_exists(at))
+            return cnn_fail(CNN_ERR_INPUT, "%s is a file", at);
+        char *slash = strrchr(at, '/');
+        if (!slash)
+            strcpy(at, ".");
+        else if (slash == at)
+            strcpy(at, "/");
+        else
+            *slash = '\0';
+    }
+    strcpy(out, at);
+    return CNN_OK;
+}
 
 struct names {
     char **items;

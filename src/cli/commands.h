@@ -17,6 +17,7 @@ enum cnn_status cnn_cmd_dataset(int argc, char **argv, struct cnn_comm *comm);
 enum cnn_status cnn_cmd_model(int argc, char **argv, struct cnn_comm *comm);
 enum cnn_status cnn_cmd_config(int argc, char **argv, struct cnn_comm *comm);
 enum cnn_status cnn_cmd_bench(int argc, char **argv, struct cnn_comm *comm);
+enum cnn_status cnn_cmd_doctor(int argc, char **argv, struct cnn_comm *comm);
 enum cnn_status cnn_cmd_version(int argc, char **argv, struct cnn_comm *comm);
 
 // Commands within bench: argv[0] is "step", "loader", ...

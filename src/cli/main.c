@@ -14,6 +14,7 @@ static const struct cnn_command_entry commands[] = {
      cnn_cmd_model},
     {"config", "check|show|schema ...", "checks and explains config files", cnn_cmd_config},
     {"bench", "step|loader|allreduce ...", "measures the speed of the parts", cnn_cmd_bench},
+    {"doctor", "[--dir DIR]", "checks the installation and the machine", cnn_cmd_doctor},
     {"version", "", "the version of the program and of its libraries", cnn_cmd_version},
 };
 

@@ -1,13 +1,25 @@
 // `version`: of the program and of the libraries under it.
 #include <cnn_dist/version.h>
 
-#include "backend/backend.h"
-#include "base/cpus.h"
 #include "cli/args.h"
 #include "cli/commands.h"
 #include "cli/json.h"
+#include "cli/libraries.h"
 
 #include <stdio.h>
+
+// What is here, or where that cannot be asked, what was built with.
+static const char *version_of(const struct cnn_library *library) {
+    return *library->found.text ? library->found.text : library->built.text;
+}
+
+static enum cnn_status print_json(const struct cnn_libraries *libraries) {
+    json_t *versions = json_object();
+    for (int i = 0; i < libraries->n; i++)
+        json_object_set_new(versions, libraries->items[i].name,
+                            cnn_json_foreign(version_of(&libraries->items[i])));
+    return cnn_json_print(json_pack("{s:s, s:o}", "version", cnn_dist_version(), "libraries", versions));
+}
 
 enum cnn_status cnn_cmd_version(int argc, char **argv, struct cnn_comm *comm) {
     bool json = false;
@@ -17,19 +29,15 @@ enum cnn_status cnn_cmd_version(int argc, char **argv, struct cnn_comm *comm) {
                                   .flags = flags,
                                   .n_flags = 1};
     struct cnn_args_given given;
-    struct cnn_backend *backend = NULL;
+    struct cnn_libraries libraries;
     CNN_TRY(cnn_args_take(&given, &args, argc, argv, comm));
     if (given.help || cnn_comm_rank(comm) != 0)
         return CNN_OK;
-    struct cnn_backend_options options = {.threads = cnn_cpus_allowed()};
-    CNN_TRY(cnn_backend_create(&backend, CNN_BACKEND_AUTO, &options));
-    enum cnn_status status = CNN_OK;
+    cnn_libraries_gather(&libraries);
     if (json)
-        status = cnn_json_print(json_pack("{s:s, s:s, s:s}", "version", cnn_dist_version(), "backend",
-                                          cnn_backend_description(backend), "comm", cnn_comm_library(comm)));
-    else
-        printf("cnn_dist %s\n%s\n%s\n", cnn_dist_version(), cnn_backend_description(backend),
-               cnn_comm_library(comm));
-    cnn_backend_destroy(backend);
-    return status;
+        return print_json(&libraries);
+    printf("cnn_dist %s\n", cnn_dist_version());
+    for (int i = 0; i < libraries.n; i++)
+        printf("%s %s\n", libraries.items[i].name, version_of(&libraries.items[i]));
+    return CNN_OK;
 }

@@ -29,6 +29,7 @@ enum cnn_status cnn_comm_start(struct cnn_comm **out) {
                         "start them with srun --mpi=pmix, or with mpirun",
                         launcher.name, launcher.size);
     assert(is_complete(comm->ops));
+    comm->launcher = launcher.name;
     *out = comm;
     return CNN_OK;
 }
@@ -52,6 +53,8 @@ int cnn_comm_hosts(const struct cnn_comm *comm) { return comm->hosts; }
 const char *cnn_comm_host(const struct cnn_comm *comm) { return comm->host; }
 const char *cnn_comm_name(const struct cnn_comm *comm) { return comm->ops->name; }
 const char *cnn_comm_library(const struct cnn_comm *comm) { return comm->library; }
+const char *cnn_comm_launcher(const struct cnn_comm *comm) { return comm->launcher; }
+bool cnn_comm_threads(const struct cnn_comm *comm) { return comm->threads; }
 
 static enum cnn_status check_usable(const struct cnn_comm *comm) {
     if (!atomic_load(&comm->broken))

@@ -30,8 +30,13 @@ int cnn_comm_local_rank(const struct cnn_comm *comm); // among the ranks of this
 int cnn_comm_local_size(const struct cnn_comm *comm);
 int cnn_comm_hosts(const struct cnn_comm *comm); // number of hosts
 const char *cnn_comm_host(const struct cnn_comm *comm);
-const char *cnn_comm_name(const struct cnn_comm *comm);    // "self", "mpi"
-const char *cnn_comm_library(const struct cnn_comm *comm); // "Open MPI 4.1.4"
+const char *cnn_comm_name(const struct cnn_comm *comm);     // "self", "mpi"
+const char *cnn_comm_library(const struct cnn_comm *comm);  // "Open MPI 4.1.4"
+const char *cnn_comm_launcher(const struct cnn_comm *comm); // "mpirun", "PMIx"; NULL: nothing started this
+bool cnn_comm_threads(const struct cnn_comm *comm);         // two threads may talk at once
+
+// The most that the ranks of one host take of /dev/shm to add gradients; containers often have 64 MB.
+#define CNN_COMM_SHARED_BYTES ((size_t)32 << 20)
 
 // Control traffic: small, blocking, collective over all ranks, in the same order on all. Sums have the same
 // bits on every rank. While waiting they sleep instead of spinning, so that compute threads of other ranks on

@@ -18,9 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_ONE_HOST ((size_t)256 << 10)     // floats
-#define CHUNK_MANY_HOSTS ((size_t)1 << 20)     // floats; runs travel as messages, larger ones do better
-#define SEGMENT_LIMIT_BYTES ((size_t)32 << 20) // containers often have only 64 MB of /dev/shm
+#define CHUNK_ONE_HOST ((size_t)256 << 10) // floats
+#define CHUNK_MANY_HOSTS ((size_t)1 << 20) // floats; runs travel as messages, larger ones do better
 
 struct neighbour { // a rank of this host
     int rank;      // in the job
@@ -240,7 +239,7 @@ static enum cnn_status plan(struct mpi_exchange *exchange, bool *worth_sharing) 
     int64_t extent[2] = {comm->local_size, -comm->local_size};
     CNN_TRY(cnn_comm_allreduce(comm, extent, 2, CNN_COMM_I64, CNN_REDUCE_MIN));
     size_t most = (size_t)-extent[1];
-    size_t limit = SEGMENT_LIMIT_BYTES / (2 * sizeof(float) * most) / CNN_ALIGN * CNN_ALIGN;
+    size_t limit = CNN_COMM_SHARED_BYTES / (2 * sizeof(float) * most) / CNN_ALIGN * CNN_ALIGN;
     size_t chunk = comm->hosts == 1 ? CHUNK_ONE_HOST : CHUNK_MANY_HOSTS;
     exchange->owners = (int)extent[0];
     exchange->chunk = chunk < limit ? chunk : limit;

@@ -27,6 +27,7 @@ struct cnn_comm {
     bool threads; // two threads may talk at once
     atomic_bool
         broken; // an exchange was given up half-way: this rank is out of step and must not talk any more
+    const char *launcher; // static, or NULL
     char host[256], library[256];
 };
 

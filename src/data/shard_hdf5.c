@@ -22,6 +22,13 @@ static enum cnn_status fail_hdf5(const struct cnn_hdf5 *file, const char *what) 
     return cnn_fail(CNN_ERR_INPUT, "%s: %s (HDF5: %s); make the dataset again", file->path, what, reason);
 }
 
+void cnn_hdf5_library(struct cnn_libraries *list) {
+    unsigned major = 0, minor = 0, release = 0;
+    H5get_libversion(&major, &minor, &release);
+    cnn_libraries_add(list, "HDF5", cnn_version_of(H5_VERS_MAJOR, H5_VERS_MINOR, H5_VERS_RELEASE).text,
+                      cnn_version_of((int)major, (int)minor, (int)release).text);
+}
+
 enum cnn_status cnn_hdf5_open(struct cnn_hdf5 *out, const char *path, uint64_t bytes) {
     struct cnn_hdf5 file = {.path = path, .bytes = bytes};
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL); // HDF5 prints its errors unless told not to

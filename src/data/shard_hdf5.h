@@ -2,10 +2,13 @@
 // compared with the size of the file, and every complaint names the file. Private to data/shard.c.
 #ifndef CNN_DATA_SHARD_HDF5_H
 #define CNN_DATA_SHARD_HDF5_H
+#include "base/library.h"
 #include <cnn_dist/status.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+void cnn_hdf5_library(struct cnn_libraries *list); // its versions
 
 struct cnn_hdf5 {
     const char *path; // borrowed

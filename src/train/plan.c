@@ -3,6 +3,8 @@
 #include "base/cpus.h"
 #include "base/log.h"
 
+#include <stdio.h>
+
 // The global batch nearest to `global`, at least `size`, that `size` ranks can share evenly.
 static int nearest_multiple(int global, int size) {
     int below = global / size * size;
@@ -107,26 +109,29 @@ struct cnn_thread_plan cnn_plan_threads(const struct cnn_config *config, int loc
     return plan;
 }
 
-bool cnn_plan_report_threads(const struct cnn_thread_plan *threads, struct cnn_place place) {
+bool cnn_plan_judge_threads(char *out, size_t out_bytes, const struct cnn_thread_plan *threads,
+                            struct cnn_place place) {
     int fair = threads->online / place.local_size;
-    if (place.local_rank != 0)
+    if (threads->share < fair)
+        snprintf(out, out_bytes,
+                 "rank %d may use %d of the host's %d processors (its part would be %d): an affinity mask or "
+                 "CPU quota holds it back; under mpirun try --bind-to none",
+                 place.rank, threads->share, threads->online, fair);
+    else if (fair < 1)
+        snprintf(out, out_bytes, "%d ranks share %d processors: they take turns, fewer ranks would be faster",
+                 place.local_size, threads->online);
+    else if (threads->compute > threads->allowed)
+        snprintf(out, out_bytes, "train.threads: %d compute threads on %d processors get in each other's way",
+                 threads->compute, threads->allowed);
+    else
         return false;
-    if (threads->share < fair) {
-        cnn_log_warn("rank %d may use %d of the host's %d processors (its part would be %d): an affinity "
-                     "mask or CPU quota holds "
-                     "it back; under mpirun try --bind-to none",
-                     place.rank, threads->share, threads->online, fair);
-        return true;
-    }
-    if (fair < 1) {
-        cnn_log_warn("%d ranks share %d processors: they take turns, fewer ranks would be faster",
-                     place.local_size, threads->online);
-        return true;
-    }
-    if (threads->compute > threads->allowed) {
-        cnn_log_warn("train.threads: %d compute threads on %d processors get in each other's way",
-                     threads->compute, threads->allowed);
-        return true;
-    }
-    return false;
+    return true;
+}
+
+bool cnn_plan_report_threads(const struct cnn_thread_plan *threads, struct cnn_place place) {
+    char text[512];
+    if (place.local_rank != 0 || !cnn_plan_judge_threads(text, sizeof text, threads, place))
+        return false;
+    cnn_log_warn("%s", text);
+    return true;
 }

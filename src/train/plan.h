@@ -48,8 +48,10 @@ struct cnn_thread_plan {
     int allowed, online, share; // processors in this rank's mask, of its host, and what is its part
 };
 struct cnn_thread_plan cnn_plan_threads(const struct cnn_config *config, int local_size);
-// Writes to the log, once per host, when a mask, a quota or the number of ranks starves the threads. True: it
-// did.
+// A sentence into `out` when a mask, a quota or the number of ranks starves the threads. True: they do.
+bool cnn_plan_judge_threads(char *out, size_t out_bytes, const struct cnn_thread_plan *threads,
+                            struct cnn_place place);
+// Writes it to the log, once per host. True: it did.
 bool cnn_plan_report_threads(const struct cnn_thread_plan *threads, struct cnn_place place);
 
 #endif

@@ -19,23 +19,11 @@ enum cnn_status cnn_run_folder_init(struct cnn_run_folder *out, const struct cnn
 
 // The folder itself, or else the nearest one above it that exists, must let us write.
 static enum cnn_status check_writable(const char *path) {
-    char at[4300];
-    CNN_TRY(cnn_path_format(at, sizeof at, "%s", path));
-    for (;;) {
-        if (cnn_folder_exists(at))
-            break;
-        if (cnn_file_exists(at))
-            return cnn_fail(CNN_ERR_INPUT,
-                            "cannot make the run folder %s: %s is a file; choose another run.dir or run.name",
-                            path, at);
-        char *slash = strrchr(at, '/');
-        if (!slash)
-            strcpy(at, ".");
-        else if (slash == at)
-            strcpy(at, "/");
-        else
-            *slash = '\0';
-    }
+    char at[4096];
+    enum cnn_status status = cnn_folder_nearest(at, path);
+    if (status != CNN_OK)
+        return cnn_fail(status, "cannot make the run folder %s: %s; choose another run.dir or run.name", path,
+                        cnn_error_message());
     if (access(at, W_OK | X_OK) != 0)
         return cnn_fail(CNN_ERR_INPUT, "cannot write the run folder %s: %s: %s; choose another run.dir", path,
                         at, strerror(errno));

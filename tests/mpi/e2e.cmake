@@ -4,6 +4,11 @@ if(TARGET cnn_dist)
     add_test(NAME mpi/${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh $<TARGET_FILE:cnn_dist>)
     set_tests_properties(mpi/${name} PROPERTIES TIMEOUT 900 PROCESSORS 2)
   endforeach()
+  add_executable(json_check json_check.c)
+  target_link_libraries(json_check PRIVATE PkgConfig::JANSSON)
+  add_test(NAME mpi/e2e_doctor COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/e2e_doctor.sh $<TARGET_FILE:cnn_dist>
+                                       $<TARGET_FILE:json_check>)
+  set_tests_properties(mpi/e2e_doctor PROPERTIES TIMEOUT 300 PROCESSORS 2)
 endif()
 # A sanitizer's library would have to be loaded first.
 if(TARGET cnn_dist_library AND NOT CNN_SANITIZE)

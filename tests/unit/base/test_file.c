@@ -292,6 +292,23 @@ static void long_paths_are_refused(void **state) {
     assert_int_equal(cnn_folder_create(endless), CNN_ERR_INPUT);
 }
 
+static void the_nearest_folder(void **state) {
+    char got[4096], expected[4096];
+    assert_int_equal(cnn_folder_create(in_root("a/b")), CNN_OK);
+    strcpy(expected, in_root("a"));
+    assert_int_equal(cnn_folder_nearest(got, expected), CNN_OK);
+    assert_string_equal(got, expected);
+    assert_int_equal(cnn_folder_nearest(got, in_root("a/x/y/z")), CNN_OK);
+    assert_string_equal(got, expected);
+    assert_int_equal(cnn_folder_nearest(got, "not-there/x"), CNN_OK);
+    assert_string_equal(got, ".");
+    assert_int_equal(cnn_folder_nearest(got, "/not-there/x"), CNN_OK);
+    assert_string_equal(got, "/");
+    assert_int_equal(cnn_file_replace(in_root("a/file"), "x", 1), CNN_OK);
+    assert_int_equal(cnn_folder_nearest(got, in_root("a/file/x")), CNN_ERR_INPUT);
+    assert_non_null(strstr(cnn_error_message(), "a/file is a file"));
+}
+
 #define IN_ROOT(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
 
 int main(void) {
@@ -310,6 +327,7 @@ int main(void) {
         IN_ROOT(places_that_cannot_be_written),
         IN_ROOT(relative_names_and_long_names),
         IN_ROOT(making_folders),
+        IN_ROOT(the_nearest_folder),
         IN_ROOT(listing),
         IN_ROOT(many_names),
         IN_ROOT(long_paths_are_refused),

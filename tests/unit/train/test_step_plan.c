@@ -171,6 +171,10 @@ static void starving_threads_are_reported(void **state) {
     assert_false(cnn_plan_report_threads(&fine, two));
     assert_true(cnn_plan_report_threads(&crowded, four));
     assert_true(cnn_plan_report_threads(&greedy, one));
+    char sentence[512];
+    assert_true(cnn_plan_judge_threads(sentence, sizeof sentence, &bound, second));
+    assert_non_null(strstr(sentence, "may use 1 of the host's 16 processors (its part would be 8)"));
+    assert_false(cnn_plan_judge_threads(sentence, sizeof sentence, &fine, two));
 }
 
 int main(void) {
