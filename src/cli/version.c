@@ -21,7 +21,7 @@ enum cnn_status cnn_cmd_version(int argc, char **argv, struct cnn_comm *comm) {
     CNN_TRY(cnn_args_take(&given, &args, argc, argv, comm));
     if (given.help || cnn_comm_rank(comm) != 0)
         return CNN_OK;
-    struct cnn_backend_options options = {.threads = cnn_cpus_allowed()};
+    struct cnn_backend_options options = {.threads = cnn_cpus_allowed(), .local_size = 1};
     CNN_TRY(cnn_backend_create(&backend, CNN_BACKEND_AUTO, &options));
     enum cnn_status status = CNN_OK;
     if (json)
