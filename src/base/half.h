@@ -33,27 +33,28 @@ static inline CNN_HOST_DEVICE float cnn_bf16_to_float(uint16_t half) {
 
 // All three ranges are computed and one is taken, so that loops over this become vector code.
 static inline CNN_HOST_DEVICE uint16_t cnn_fp16_from_float(float value) {
-    const uint32_t bits = cnn_bits_of_float(value), size = bits & 0x7fffffff;
+    const uint32_t bits = cnn_bits_of_float(value), magnitude = bits & 0x7fffffff;
     // From 2^-14 on: the exponent's bias changes from 127 to 15. A carry out of the fraction is right as it
     // is.
-    const uint32_t normal = (size - (112u << 23) + 0xfff + (size >> 13 & 1)) >> 13;
+    const uint32_t normal = (magnitude - (112u << 23) + 0xfff + (magnitude >> 13 & 1)) >> 13;
     // Below: beside 1/2 the last bit of a float is the smallest binary16, 2^-24, so that the addition rounds
     // to it.
-    const uint32_t small = cnn_bits_of_float(cnn_float_of_bits(size) + 0.5f) - (126u << 23);
-    const uint32_t quiet = 0x7e00 | (size >> 13 & 0x1ff);
-    uint32_t half = size < 113u << 23 ? small : normal;
-    half =
-        size >= 143u << 23 ? 0x7c00 : half; // from 65536 on; from 65520 on the rounding gets there by itself
-    half = size > 0x7f800000 ? quiet : half;
+    const uint32_t small = cnn_bits_of_float(cnn_float_of_bits(magnitude) + 0.5f) - (126u << 23);
+    const uint32_t quiet = 0x7e00 | (magnitude >> 13 & 0x1ff);
+    uint32_t half = magnitude < 113u << 23 ? small : normal;
+    half = magnitude >= 143u << 23 ? 0x7c00
+                                   : half; // from 65536 on; from 65520 on the rounding gets there by itself
+    half = magnitude > 0x7f800000 ? quiet : half;
     return (uint16_t)(half | (bits >> 16 & 0x8000));
 }
 
 static inline CNN_HOST_DEVICE float cnn_fp16_to_float(uint16_t half) {
-    const uint32_t size = (uint32_t)(half & 0x7fff) << 13, sign = (uint32_t)(half & 0x8000) << 16;
-    const uint32_t exponent = size & (31u << 23);
-    const uint32_t normal = size + (112u << 23), endless = size | 255u << 23;
+    const uint32_t magnitude = (uint32_t)(half & 0x7fff) << 13, sign = (uint32_t)(half & 0x8000) << 16;
+    const uint32_t exponent = magnitude & (31u << 23);
+    const uint32_t normal = magnitude + (112u << 23), quiet = magnitude & 0x7fffff ? 1u << 22 : 0;
+    const uint32_t endless = magnitude | 255u << 23 | quiet;
     // No exponent: as a fraction behind 2^-14, which is then taken away again.
-    const float small = cnn_float_of_bits(size + (113u << 23)) - cnn_float_of_bits(113u << 23);
+    const float small = cnn_float_of_bits(magnitude + (113u << 23)) - cnn_float_of_bits(113u << 23);
     uint32_t bits = exponent == 31u << 23 ? endless : normal;
     bits = exponent == 0 ? cnn_bits_of_float(small) : bits;
     return cnn_float_of_bits(bits | sign);

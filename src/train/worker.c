@@ -80,11 +80,34 @@ static enum cnn_status create_local(struct cnn_worker *worker, const struct cnn_
                                 options->all_micros);
 }
 
+// Running statistics travel with the gradients and must not lose digits on the way. *out has room for all
+// segments.
+static size_t find_statistics(struct cnn_span *out, const struct cnn_segment *segments, size_t n_segments) {
+    size_t n = 0;
+    for (size_t i = 0; i < n_segments; i++)
+        if (segments[i].kind == CNN_SEGMENT_STATISTIC && segments[i].n > 0)
+            out[n++] = (struct cnn_span){segments[i].first, segments[i].n};
+    return n;
+}
+
 // Gradients of a GPU are summed where they lie; those of the CPU are plain memory.
 static enum cnn_status create_exchange(struct cnn_worker *worker, const struct cnn_config *config) {
-    size_t bucket_bytes = (size_t)(config->comm.bucket_mb * 1024 * 1024);
-    return cnn_reducer_create(&worker->reducer, worker->comm, cnn_replica_gradients(worker->replica),
-                              cnn_replica_count(worker->replica), bucket_bytes, config->comm.timeout_s);
+    size_t n_segments;
+    const struct cnn_segment *segments = cnn_replica_segments(worker->replica, &n_segments);
+    struct cnn_span *exact = NULL;
+    CNN_TRY(cnn_comm_agree(worker->comm, cnn_calloc(&exact, n_segments, sizeof *exact)));
+    const struct cnn_reducer_options options = {
+        .gradients = cnn_replica_gradients(worker->replica),
+        .n = cnn_replica_count(worker->replica),
+        .bucket_bytes = (size_t)(config->comm.bucket_mb * 1024 * 1024),
+        .timeout_s = config->comm.timeout_s,
+        .precision = config->comm.precision,
+        .exact = exact,
+        .n_exact = find_statistics(exact, segments, n_segments),
+    };
+    enum cnn_status status = cnn_reducer_create(&worker->reducer, worker->comm, &options);
+    free(exact);
+    return status;
 }
 
 enum cnn_status cnn_worker_create(struct cnn_worker **out, const struct cnn_worker_options *options) {

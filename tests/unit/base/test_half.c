@@ -1,4 +1,4 @@
-#include "base/half.h"
+#include "base/half_loops.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -145,6 +145,28 @@ static void arrays_are_as_single_values(void **state) {
     }
 }
 
+// Whatever the processor has instructions for.
+static void loops_of_the_processor(void **state) {
+    static uint16_t all[65536], back[65536];
+    static float right[65536], is[65536];
+    for (uint32_t half = 0; half < 65536; half++)
+        all[half] = (uint16_t)half;
+    cnn_fp16_loops_portable.unpack(right, all, 65536);
+    cnn_fp16_loops()->unpack(is, all, 65536);
+    assert_memory_equal(is, right, sizeof is);
+    for (uint32_t low = 0; low < 65536; low += 4093) {
+        for (uint32_t high = 0; high < 65536; high++)
+            right[high] = cnn_float_of_bits(high << 16 | low);
+        cnn_fp16_loops_portable.pack(back, right, 65536);
+        cnn_fp16_loops()->pack(all, right, 65536);
+        assert_memory_equal(all, back, sizeof all);
+        memcpy(is, right, sizeof is);
+        cnn_fp16_loops_portable.round(right, 65536);
+        cnn_fp16_loops()->round(is, 65536);
+        assert_memory_equal(is, right, sizeof is);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_value_means_what_it_should),
@@ -154,6 +176,7 @@ int main(void) {
         cmocka_unit_test(a_nan_stays),
         cmocka_unit_test(what_is_too_small_is_zero),
         cmocka_unit_test(arrays_are_as_single_values),
+        cmocka_unit_test(loops_of_the_processor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
