@@ -15,14 +15,21 @@ static double processor_s(void) {
     return (double)used.tv_sec + 1e-9 * (double)used.tv_nsec;
 }
 
-// Rank r holds r + 1 everywhere, so every sum is known and exact.
+// Rank r holds r + 1 everywhere, so every sum is known and exact, but for the rounding to 16 bits.
 static void fill(float *data, size_t n, int rank) {
     for (size_t i = 0; i < n; i++)
         data[i] = (float)(rank + 1);
 }
 
-static enum cnn_status check(const float *data, size_t n, int ranks) {
-    float expected = (float)ranks * (float)(ranks + 1) / 2;
+static enum cnn_status check(const float *data, size_t n, int ranks, const struct cnn_wire *wire) {
+    const struct cnn_span one = {0, 1};
+    float expected = 0;
+    for (int rank = 0; rank < ranks; rank++) {
+        float theirs = (float)(rank + 1);
+        cnn_wire_round(wire, &theirs, one);
+        expected += theirs;
+    }
+    cnn_wire_round(wire, &expected, one);
     for (size_t i = 0; i < n; i++)
         if (data[i] != expected)
             return cnn_fail(CNN_ERR_COMM, "all-reduce over %d ranks: element %zu is %g instead of %g", ranks,
@@ -30,8 +37,12 @@ static enum cnn_status check(const float *data, size_t n, int ranks) {
     return CNN_OK;
 }
 
-static enum cnn_status time_round(struct cnn_reducer *reducer, struct cnn_comm *comm, float *data, size_t n,
-                                  double *seconds, double *processor) {
+static enum cnn_status time_round(struct cnn_reducer *reducer, struct cnn_comm *comm,
+                                  const struct cnn_reducer_options *options, double *seconds,
+                                  double *processor) {
+    float *data = options->gradients;
+    const size_t n = options->n;
+    const struct cnn_wire wire = {.precision = options->precision};
     fill(data, n, cnn_comm_rank(comm));
     CNN_TRY(cnn_comm_barrier(comm));
     double start = cnn_clock_s(), used = processor_s();
@@ -40,7 +51,7 @@ static enum cnn_status time_round(struct cnn_reducer *reducer, struct cnn_comm *
     CNN_TRY(cnn_reducer_finish(reducer));
     *seconds = cnn_clock_s() - start;
     *processor += processor_s() - used;
-    return cnn_comm_agree(comm, check(data, n, cnn_comm_size(comm)));
+    return cnn_comm_agree(comm, check(data, n, cnn_comm_size(comm), &wire));
 }
 
 static int ascending(const void *a, const void *b) {
@@ -58,14 +69,15 @@ static void summarize(struct cnn_comm_bench_result *out, double *seconds) {
     out->bus_bytes_per_s = out->algorithm_bytes_per_s * 2 * (out->ranks - 1) / out->ranks;
 }
 
-static enum cnn_status measure(struct cnn_comm *comm, float *data, size_t n, double *seconds,
-                               struct cnn_comm_bench_result *result) {
+static enum cnn_status measure(struct cnn_comm *comm, const struct cnn_reducer_options *options,
+                               double *seconds, struct cnn_comm_bench_result *result) {
     struct cnn_reducer *reducer;
     double ignored = 0, processor = 0;
-    CNN_TRY(cnn_reducer_create(&reducer, comm, data, n, 0, TIMEOUT_S));
-    enum cnn_status status = time_round(reducer, comm, data, n, &seconds[0], &ignored);
+    CNN_TRY(cnn_reducer_create(&reducer, comm, options));
+    enum cnn_status status = time_round(reducer, comm, options, &seconds[0], &ignored);
     for (int round = 0; round < result->rounds && status == CNN_OK; round++)
-        status = time_round(reducer, comm, data, n, &seconds[round], &processor);
+        status = time_round(reducer, comm, options, &seconds[round], &processor);
+    result->travel_bytes = cnn_reducer_stats(reducer).bytes;
     cnn_reducer_destroy(reducer);
     CNN_TRY(status);
     CNN_TRY(cnn_comm_allreduce(comm, seconds, (size_t)result->rounds, CNN_COMM_F64, CNN_REDUCE_MAX));
@@ -74,7 +86,7 @@ static enum cnn_status measure(struct cnn_comm *comm, float *data, size_t n, dou
     return CNN_OK;
 }
 
-enum cnn_status cnn_comm_bench(struct cnn_comm *comm, size_t bytes, int rounds,
+enum cnn_status cnn_comm_bench(struct cnn_comm *comm, size_t bytes, int rounds, enum cnn_precision precision,
                                struct cnn_comm_bench_result *out) {
     size_t n = bytes / sizeof(float);
     if (n == 0 || rounds < 1)
@@ -89,8 +101,10 @@ enum cnn_status cnn_comm_bench(struct cnn_comm *comm, size_t bytes, int rounds,
     if (status == CNN_OK)
         status = cnn_calloc(&seconds, (size_t)rounds, sizeof *seconds);
     status = cnn_comm_agree(comm, status);
+    const struct cnn_reducer_options options = {
+        .gradients = data, .n = n, .timeout_s = TIMEOUT_S, .precision = precision};
     if (status == CNN_OK)
-        status = measure(comm, data, n, seconds, &result);
+        status = measure(comm, &options, seconds, &result);
     if (status == CNN_OK) {
         summarize(&result, seconds);
         *out = result;

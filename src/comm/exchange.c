@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-#define RUN_ALIGN (CNN_ALIGN / sizeof(float))
+#define PART_ALIGN (CNN_ALIGN / sizeof(float))
 
 struct cnn_patience cnn_patience_of(double timeout_s, const atomic_bool *cancelled) {
     return (struct cnn_patience){timeout_s, cnn_clock_s() + timeout_s, cancelled};
@@ -13,9 +13,9 @@ bool cnn_patience_is_over(const struct cnn_patience *patience) {
     return cnn_clock_s() > patience->deadline_s || (patience->cancelled && atomic_load(patience->cancelled));
 }
 
-enum cnn_status cnn_exchange_sum(struct cnn_exchange *exchange, float *data, size_t n,
+enum cnn_status cnn_exchange_sum(struct cnn_exchange *exchange, float *arena, struct cnn_span span,
                                  const struct cnn_patience *patience) {
-    return n == 0 ? CNN_OK : exchange->ops->sum(exchange, data, n, patience);
+    return span.n == 0 ? CNN_OK : exchange->ops->sum(exchange, arena, span, patience);
 }
 
 void cnn_exchange_destroy(struct cnn_exchange *exchange) {
@@ -33,10 +33,10 @@ enum cnn_status cnn_exchange_late(int rank, int late, const struct cnn_patience 
                     rank, patience->timeout_s, late);
 }
 
-struct cnn_run cnn_run_of(size_t n, int parts, int part) {
-    size_t step = cnn_align_up((n + (size_t)parts - 1) / (size_t)parts, RUN_ALIGN);
+struct cnn_span cnn_span_part(struct cnn_span whole, int parts, int part) {
+    size_t step = cnn_align_up((whole.n + (size_t)parts - 1) / (size_t)parts, PART_ALIGN);
     size_t first = step * (size_t)part;
-    if (first >= n)
-        return (struct cnn_run){n, 0};
-    return (struct cnn_run){first, n - first < step ? n - first : step};
+    if (first >= whole.n)
+        return (struct cnn_span){whole.first + whole.n, 0};
+    return (struct cnn_span){whole.first + first, whole.n - first < step ? whole.n - first : step};
 }

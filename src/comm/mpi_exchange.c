@@ -7,6 +7,9 @@
 // r is free, and posts `summed`; all copy the other runs' sums out. Two buffers a rank, used in turn: a rank
 // reuses one for chunk c + 2 after every owner has posted `summed` for c, and an owner overwrites the sums of
 // c after every rank has posted `copied` for c + 2, which each does when it has copied the sums of c out.
+//
+// Memory is not scarce like a network: where gradients travel in 16 bits, shared memory still holds floats,
+// rounded.
 #include "base/log.h"
 #include "base/memory.h"
 #include "comm/fold.h"
@@ -62,85 +65,90 @@ static enum cnn_status wait_for(struct mpi_exchange *exchange, struct cnn_counte
     return cnn_exchange_late(exchange->comm->rank, late, exchange->patience);
 }
 
-// Shares the runs of chunk number `number` that this rank does not own.
-static void copy_in(struct mpi_exchange *exchange, const float *data, size_t n, uint32_t number) {
+// Rounds the chunk as if it travelled and shares the runs of it that this rank does not own.
+static void copy_in(struct mpi_exchange *exchange, float *arena, struct cnn_span chunk, uint32_t number) {
     struct neighbour *self = &exchange->neighbours[exchange->comm->local_rank];
     float *buffer = self->buffers[number & 1];
+    cnn_wire_round(&exchange->base.wire, arena, chunk);
     for (int owner = 0; owner < exchange->owners; owner++) {
         if (owner == exchange->comm->local_rank)
             continue;
-        struct cnn_run run = cnn_run_of(n, exchange->owners, owner);
-        memcpy(buffer + (size_t)owner * exchange->slot, data + run.first, run.n * sizeof *data);
+        struct cnn_span run = cnn_span_part(chunk, exchange->owners, owner);
+        memcpy(buffer + (size_t)owner * exchange->slot, arena + run.first, run.n * sizeof *arena);
     }
     cnn_counter_post(self->copied, number + 1);
 }
 
-static enum cnn_status sum_across(struct mpi_exchange *exchange, float *data, float *shared, size_t n) {
-    CNN_TRY(cnn_messages_sum(exchange->across, data, n, exchange->patience));
-    memcpy(shared, data, n * sizeof *data);
-    return CNN_OK;
-}
-
 // Adds the run this rank owns, in place and into its shared buffer.
-static enum cnn_status sum_own(struct mpi_exchange *exchange, float *data, size_t n, uint32_t number) {
+static enum cnn_status sum_own(struct mpi_exchange *exchange, float *arena, struct cnn_span chunk,
+                               uint32_t number) {
     struct cnn_comm *comm = exchange->comm;
     struct neighbour *self = &exchange->neighbours[comm->local_rank];
-    struct cnn_run run = cnn_run_of(n, exchange->owners, comm->local_rank);
+    struct cnn_span run = cnn_span_part(chunk, exchange->owners, comm->local_rank);
     size_t slot = (size_t)comm->local_rank * exchange->slot;
+    float *own = arena + run.first, *shared = self->buffers[number & 1] + slot;
+    bool as_added = !exchange->across && !cnn_wire_rounds(&exchange->base.wire);
     for (int local = 0; local < comm->local_size; local++) {
         struct neighbour *other = &exchange->neighbours[local];
         CNN_TRY(wait_for(exchange, other->copied, number + 1, other->rank));
-        exchange->rows[local] = other == self ? data + run.first : other->buffers[number & 1] + slot;
+        exchange->rows[local] = other == self ? own : other->buffers[number & 1] + slot;
     }
-    float *shared = self->buffers[number & 1] + slot;
     if (comm->local_size > 1)
-        cnn_fold_sum_rows(data + run.first, exchange->across ? NULL : shared, exchange->rows,
-                          comm->local_size, run.n);
+        cnn_fold_sum_rows(own, as_added ? shared : NULL, exchange->rows, comm->local_size, run.n);
     if (exchange->across)
-        CNN_TRY(sum_across(exchange, data + run.first, shared, run.n));
+        CNN_TRY(cnn_messages_sum(exchange->across, arena, run, exchange->patience));
+    else
+        cnn_wire_round(&exchange->base.wire, arena, run);
+    if (!as_added)
+        memcpy(shared, own, run.n * sizeof *own);
     cnn_counter_post(self->summed, number + 1);
     return CNN_OK;
 }
 
-static enum cnn_status copy_out(struct mpi_exchange *exchange, float *data, size_t n, uint32_t number) {
+static enum cnn_status copy_out(struct mpi_exchange *exchange, float *arena, struct cnn_span chunk,
+                                uint32_t number) {
     for (int local = 0; local < exchange->owners; local++) {
         struct neighbour *owner = &exchange->neighbours[local];
         if (local == exchange->comm->local_rank)
             continue;
         CNN_TRY(wait_for(exchange, owner->summed, number + 1, owner->rank));
-        struct cnn_run run = cnn_run_of(n, exchange->owners, local);
-        memcpy(data + run.first, owner->buffers[number & 1] + (size_t)local * exchange->slot,
-               run.n * sizeof *data);
+        struct cnn_span run = cnn_span_part(chunk, exchange->owners, local);
+        memcpy(arena + run.first, owner->buffers[number & 1] + (size_t)local * exchange->slot,
+               run.n * sizeof *arena);
     }
     return CNN_OK;
 }
 
+static struct cnn_span chunk_of(const struct mpi_exchange *exchange, struct cnn_span span, size_t c) {
+    const size_t done = c * exchange->chunk, left = span.n - done;
+    return (struct cnn_span){span.first + done, left < exchange->chunk ? left : exchange->chunk};
+}
+
 // Chunk c + 1 is shared before chunk c is summed, so that ranks seldom wait for each other.
-static enum cnn_status shared_sum(struct mpi_exchange *exchange, float *data, size_t n) {
-    size_t chunk = exchange->chunk, chunks = (n + chunk - 1) / chunk;
+static enum cnn_status shared_sum(struct mpi_exchange *exchange, float *arena, struct cnn_span span) {
+    size_t chunks = (span.n + exchange->chunk - 1) / exchange->chunk;
     uint32_t base = exchange->count;
-    copy_in(exchange, data, n < chunk ? n : chunk, base);
+    copy_in(exchange, arena, chunk_of(exchange, span, 0), base);
     for (size_t c = 0; c < chunks; c++) {
         uint32_t number = base + (uint32_t)c;
-        size_t first = c * chunk, next = first + chunk;
-        size_t count = n - first < chunk ? n - first : chunk;
-        if (next < n)
-            copy_in(exchange, data + next, n - next < chunk ? n - next : chunk, number + 1);
+        struct cnn_span chunk = chunk_of(exchange, span, c);
+        if (c + 1 < chunks)
+            copy_in(exchange, arena, chunk_of(exchange, span, c + 1), number + 1);
         if (owns_a_run(exchange))
-            CNN_TRY(sum_own(exchange, data + first, count, number));
-        CNN_TRY(copy_out(exchange, data + first, count, number));
+            CNN_TRY(sum_own(exchange, arena, chunk, number));
+        CNN_TRY(copy_out(exchange, arena, chunk, number));
     }
     exchange->count = base + (uint32_t)chunks;
     return CNN_OK;
 }
 
-static enum cnn_status mpi_sum(struct cnn_exchange *base, float *data, size_t n,
+static enum cnn_status mpi_sum(struct cnn_exchange *base, float *arena, struct cnn_span span,
                                const struct cnn_patience *patience) {
     struct mpi_exchange *exchange = (struct mpi_exchange *)base;
     exchange->patience = patience;
     if (!exchange->segment.memory)
-        return cnn_messages_sum(exchange->across, data, n, patience);
-    return shared_sum(exchange, data, n);
+        return cnn_messages_sum(exchange->across, arena, span, patience);
+    return shared_sum(exchange, arena, span);
 }
 
 // ---- making one
@@ -243,7 +251,7 @@ static enum cnn_status plan(struct mpi_exchange *exchange, bool *worth_sharing) 
     size_t chunk = comm->hosts == 1 ? CHUNK_ONE_HOST : CHUNK_MANY_HOSTS;
     exchange->owners = (int)extent[0];
     exchange->chunk = chunk < limit ? chunk : limit;
-    exchange->slot = cnn_run_of(exchange->chunk, exchange->owners, 0).n;
+    exchange->slot = cnn_span_part((struct cnn_span){0, exchange->chunk}, exchange->owners, 0).n;
     *worth_sharing = most > 1;
     return CNN_OK;
 }
@@ -255,8 +263,11 @@ static bool messages_are_asked_for(void) {
     return text && !strcmp(text, "messages");
 }
 
+// Sums of a host are no longer of 16 bits, and travel as floats so that they are not rounded twice.
 static enum cnn_status connect(struct mpi_exchange *exchange, bool shared) {
     struct cnn_comm *comm = exchange->comm;
+    const struct cnn_wire floats = {0};
+    const struct cnn_messages_wires wires = {shared ? floats : exchange->base.wire, exchange->base.wire};
     struct cnn_mpi_job *job = cnn_mpi_job(comm);
     MPI_Comm across = MPI_COMM_NULL;
     if (shared && comm->hosts == 1)
@@ -266,7 +277,7 @@ static enum cnn_status connect(struct mpi_exchange *exchange, bool shared) {
                 "MPI_Comm_split");
     if (across == MPI_COMM_NULL)
         return CNN_OK;
-    enum cnn_status status = cnn_messages_create(&exchange->across, across, comm->rank);
+    enum cnn_status status = cnn_messages_create(&exchange->across, across, comm->rank, &wires);
     if (status != CNN_OK)
         MPI_Comm_free(&across);
     return status;
@@ -290,10 +301,12 @@ static enum cnn_status build(struct mpi_exchange *exchange) {
     return CNN_OK;
 }
 
-enum cnn_status cnn_mpi_exchange_create(struct cnn_exchange **out, struct cnn_comm *comm) {
+enum cnn_status cnn_mpi_exchange_create(struct cnn_exchange **out, struct cnn_comm *comm,
+                                        const struct cnn_wire *wire) {
     struct mpi_exchange *exchange;
     CNN_TRY(cnn_calloc(&exchange, 1, sizeof *exchange));
     exchange->base.ops = &mpi_exchange_ops;
+    exchange->base.wire = *wire;
     exchange->comm = comm;
     enum cnn_status status = build(exchange);
     if (status != CNN_OK) {

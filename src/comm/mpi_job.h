@@ -15,6 +15,7 @@ struct cnn_mpi_job {
 static inline struct cnn_mpi_job *cnn_mpi_job(struct cnn_comm *comm) { return (struct cnn_mpi_job *)comm; }
 
 // Collective.
-enum cnn_status cnn_mpi_exchange_create(struct cnn_exchange **out, struct cnn_comm *comm) CNN_MUST_CHECK;
+enum cnn_status cnn_mpi_exchange_create(struct cnn_exchange **out, struct cnn_comm *comm,
+                                        const struct cnn_wire *wire) CNN_MUST_CHECK;
 
 #endif

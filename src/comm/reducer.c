@@ -1,5 +1,6 @@
 #include "comm/reducer.h"
 
+#include "base/checksum.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -17,6 +18,7 @@ struct cnn_reducer {
     struct cnn_exchange *exchange; // NULL with one rank
     float *gradients;
     size_t n, bucket, n_buckets; // floats, floats, buckets
+    struct cnn_wire wire;        // its exact spans are owned
     double timeout_s;
     pthread_t thread;
     bool has_thread; // otherwise finish does the exchange
@@ -32,16 +34,15 @@ struct cnn_reducer {
 
 // ---- the exchange of one bucket
 
-static size_t bucket_end(const struct cnn_reducer *reducer, size_t bucket) {
-    size_t left = reducer->n - bucket * reducer->bucket;
-    return reducer->n - left + (left < reducer->bucket ? left : reducer->bucket);
+static struct cnn_span bucket_span(const struct cnn_reducer *reducer, size_t bucket) {
+    size_t first = bucket * reducer->bucket, left = reducer->n - first;
+    return (struct cnn_span){first, left < reducer->bucket ? left : reducer->bucket};
 }
 
 static enum cnn_status sum_bucket(struct cnn_reducer *reducer, size_t bucket) {
     struct cnn_patience patience = cnn_patience_of(reducer->timeout_s, &reducer->cancelled);
-    size_t first = bucket * reducer->bucket;
-    enum cnn_status status = cnn_exchange_sum(reducer->exchange, reducer->gradients + first,
-                                              bucket_end(reducer, bucket) - first, &patience);
+    enum cnn_status status =
+        cnn_exchange_sum(reducer->exchange, reducer->gradients, bucket_span(reducer, bucket), &patience);
     if (status == CNN_OK)
         return CNN_OK;
     atomic_store(&reducer->comm->broken, true);
@@ -67,8 +68,10 @@ static void do_next_bucket(struct cnn_reducer *reducer) {
 }
 
 static bool has_work(const struct cnn_reducer *reducer) {
-    return !reducer->failed && reducer->n_done < reducer->n_buckets &&
-           reducer->n_ready >= bucket_end(reducer, reducer->n_done);
+    if (reducer->failed || reducer->n_done == reducer->n_buckets)
+        return false;
+    const struct cnn_span next = bucket_span(reducer, reducer->n_done);
+    return reducer->n_ready >= next.first + next.n;
 }
 
 static void *run(void *context) {
@@ -111,15 +114,29 @@ static size_t choose_bucket(size_t n, int hosts) {
     return sixteenth < least ? least : sixteenth > most ? most : sixteenth;
 }
 
-static enum cnn_status check_equal(struct cnn_comm *comm, size_t n, size_t bucket) {
-    int64_t extent[4] = {(int64_t)n, -(int64_t)n, (int64_t)bucket, -(int64_t)bucket};
-    CNN_TRY(cnn_comm_allreduce(comm, extent, 4, CNN_COMM_I64, CNN_REDUCE_MIN));
+static enum cnn_status check_extent(struct cnn_reducer *reducer) {
+    const int64_t n = (int64_t)reducer->n, bucket = (int64_t)reducer->bucket;
+    int64_t extent[4] = {n, -n, bucket, -bucket};
+    CNN_TRY(cnn_comm_allreduce(reducer->comm, extent, 4, CNN_COMM_I64, CNN_REDUCE_MIN));
     if (extent[0] == -extent[1] && extent[2] == -extent[3])
         return CNN_OK;
     return cnn_fail(CNN_ERR_COMM,
                     "gradient exchange: ranks have from %lld to %lld gradients in buckets of %lld to %lld: "
                     "all ranks must run the same model with the same options",
                     (long long)extent[0], -(long long)extent[1], (long long)extent[2], -(long long)extent[3]);
+}
+
+static enum cnn_status check_wire(struct cnn_reducer *reducer) {
+    const struct cnn_wire *wire = &reducer->wire;
+    const int64_t exact = cnn_crc32c(0, wire->exact, wire->n_exact * sizeof *wire->exact);
+    int64_t is[4] = {wire->precision, -(int64_t)wire->precision, exact, -exact};
+    CNN_TRY(cnn_comm_allreduce(reducer->comm, is, 4, CNN_COMM_I64, CNN_REDUCE_MIN));
+    if (is[0] == -is[1] && is[2] == -is[3])
+        return CNN_OK;
+    return cnn_fail(CNN_ERR_COMM,
+                    "gradient exchange: ranks differ in %s: all ranks must run the same model with the "
+                    "same options",
+                    is[0] == -is[1] ? "what they send exactly" : "comm.precision");
 }
 
 // For tests, and to tell what overlap gains: CNN_COMM_OVERLAP=0.
@@ -131,11 +148,13 @@ static bool overlap_is_wanted(void) {
 // Collective, with the same result on all ranks.
 static enum cnn_status connect(struct cnn_reducer *reducer) {
     struct cnn_comm *comm = reducer->comm;
-    CNN_TRY(check_equal(comm, reducer->n, reducer->bucket));
-    CNN_TRY(comm->ops->exchange_create(&reducer->exchange, comm));
+    CNN_TRY(check_extent(reducer));
+    CNN_TRY(check_wire(reducer));
+    CNN_TRY(comm->ops->exchange_create(&reducer->exchange, comm, &reducer->wire));
     if (comm->rank == 0)
-        cnn_log(CNN_LOG_DEBUG, "gradients: %zu buckets of %zu floats by %s", reducer->n_buckets,
-                reducer->bucket, reducer->exchange->name);
+        cnn_log(CNN_LOG_DEBUG, "gradients: %zu buckets of %zu %s by %s", reducer->n_buckets, reducer->bucket,
+                cnn_wire_rounds(&reducer->wire) ? cnn_precision_name(reducer->wire.precision) : "floats",
+                reducer->exchange->name);
     if (!reducer->exchange->any_thread && comm->rank == 0)
         cnn_log_warn(
             "%s allows one thread at a time: gradients are exchanged after backward instead of during it",
@@ -146,22 +165,34 @@ static enum cnn_status connect(struct cnn_reducer *reducer) {
     return cnn_comm_agree(comm, status);
 }
 
-enum cnn_status cnn_reducer_create(struct cnn_reducer **out, struct cnn_comm *comm, float *gradients,
-                                   size_t n, size_t bucket_bytes, double timeout_s) {
+static enum cnn_status set_up(struct cnn_reducer *reducer, const struct cnn_reducer_options *options) {
+    struct cnn_span *exact;
+    CNN_TRY(cnn_calloc(&exact, options->n_exact, sizeof *exact));
+    for (size_t i = 0; i < options->n_exact; i++)
+        exact[i] = options->exact[i];
+    reducer->wire = (struct cnn_wire){options->precision, exact, options->n_exact};
+    reducer->gradients = options->gradients;
+    reducer->n = options->n;
+    reducer->timeout_s = options->timeout_s;
+    reducer->bucket = options->bucket_bytes ? options->bucket_bytes / sizeof(float)
+                                            : choose_bucket(options->n, reducer->comm->hosts);
+    if (reducer->bucket == 0)
+        reducer->bucket = 1;
+    reducer->n_buckets = reducer->n_done = reducer->n / reducer->bucket + (reducer->n % reducer->bucket != 0);
+    return CNN_OK;
+}
+
+enum cnn_status cnn_reducer_create(struct cnn_reducer **out, struct cnn_comm *comm,
+                                   const struct cnn_reducer_options *options) {
     struct cnn_reducer *reducer;
     CNN_TRY(cnn_calloc(&reducer, 1, sizeof *reducer));
     reducer->comm = comm;
-    reducer->gradients = gradients;
-    reducer->n = n;
-    reducer->timeout_s = timeout_s;
-    reducer->bucket = bucket_bytes ? bucket_bytes / sizeof(float) : choose_bucket(n, comm->hosts);
-    if (reducer->bucket == 0)
-        reducer->bucket = 1;
-    reducer->n_buckets = reducer->n_done = n / reducer->bucket + (n % reducer->bucket != 0);
     pthread_mutex_init(&reducer->lock, NULL);
     pthread_cond_init(&reducer->work, NULL);
     pthread_cond_init(&reducer->done, NULL);
-    enum cnn_status status = comm->size > 1 ? connect(reducer) : CNN_OK;
+    enum cnn_status status = cnn_comm_agree(comm, set_up(reducer, options));
+    if (status == CNN_OK && comm->size > 1)
+        status = connect(reducer);
     if (status != CNN_OK) {
         cnn_reducer_destroy(reducer);
         return status;
@@ -188,6 +219,7 @@ void cnn_reducer_destroy(struct cnn_reducer *reducer) {
     if (reducer->has_thread)
         stop_thread(reducer);
     cnn_exchange_destroy(reducer->exchange);
+    free((void *)reducer->wire.exact);
     pthread_cond_destroy(&reducer->done);
     pthread_cond_destroy(&reducer->work);
     pthread_mutex_destroy(&reducer->lock);
@@ -243,6 +275,6 @@ struct cnn_reducer_stats cnn_reducer_stats(const struct cnn_reducer *reducer) {
         .wait_s = reducer->wait_s,
         .busy_s = reducer->busy_s,
         .n_buckets = reducer->n_buckets,
-        .bytes = reducer->n * sizeof(float),
+        .bytes = cnn_wire_bytes(&reducer->wire, (struct cnn_span){0, reducer->n}),
     };
 }

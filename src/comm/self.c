@@ -24,7 +24,7 @@ static enum cnn_status self_gather(struct cnn_comm *comm, const void *data, size
 
 static enum cnn_status self_barrier(struct cnn_comm *comm) { return CNN_OK; }
 
-static enum cnn_status self_sum(struct cnn_exchange *exchange, float *data, size_t n,
+static enum cnn_status self_sum(struct cnn_exchange *exchange, float *arena, struct cnn_span span,
                                 const struct cnn_patience *patience) {
     return CNN_OK;
 }
@@ -33,10 +33,12 @@ static void self_exchange_destroy(struct cnn_exchange *exchange) { free(exchange
 
 static const struct cnn_exchange_ops self_exchange_ops = {.sum = self_sum, .destroy = self_exchange_destroy};
 
-static enum cnn_status self_exchange_create(struct cnn_exchange **out, struct cnn_comm *comm) {
+static enum cnn_status self_exchange_create(struct cnn_exchange **out, struct cnn_comm *comm,
+                                            const struct cnn_wire *wire) {
     struct cnn_exchange *exchange;
     CNN_TRY(cnn_calloc(&exchange, 1, sizeof *exchange));
-    *exchange = (struct cnn_exchange){.ops = &self_exchange_ops, .any_thread = true, .name = "none"};
+    *exchange =
+        (struct cnn_exchange){.ops = &self_exchange_ops, .wire = *wire, .any_thread = true, .name = "none"};
     *out = exchange;
     return CNN_OK;
 }

@@ -15,8 +15,10 @@ struct cnn_comm_ops {
     enum cnn_status (*broadcast)(struct cnn_comm *comm, void *data, size_t bytes, int root);
     enum cnn_status (*gather)(struct cnn_comm *comm, const void *data, size_t bytes, void *out, int root);
     enum cnn_status (*barrier)(struct cnn_comm *comm);
-    enum cnn_status (*exchange_create)(struct cnn_exchange **out, struct cnn_comm *comm); // collective
-    void (*finish)(struct cnn_comm *comm);                                                // also frees comm
+    // Collective; what the wire points to is borrowed.
+    enum cnn_status (*exchange_create)(struct cnn_exchange **out, struct cnn_comm *comm,
+                                       const struct cnn_wire *wire);
+    void (*finish)(struct cnn_comm *comm);               // also frees comm
     void (*abort)(struct cnn_comm *comm, int exit_code); // may return where it could not end the job
 };
 

@@ -123,7 +123,8 @@ struct cnn_config {
     } checkpoint;
     struct {
         enum cnn_comm_kind backend;
-        double bucket_mb; // CNN_AUTO
+        double bucket_mb;             // CNN_AUTO
+        enum cnn_precision precision; // FP32, BF16, FP16
         double timeout_s;
     } comm;
     struct {

@@ -41,6 +41,8 @@ static const struct cnn_choice comms[] = {
     {"nccl", CNN_COMM_NCCL},
     {NULL, 0},
 };
+static const struct cnn_choice comm_precisions[] = {
+    {"fp32", CNN_PRECISION_FP32}, {"bf16", CNN_PRECISION_BF16}, {"fp16", CNN_PRECISION_FP16}, {NULL, 0}};
 static const struct cnn_choice backends[] = {
     {"auto", CNN_BACKEND_AUTO},
     {"cpu", CNN_BACKEND_CPU},
@@ -247,7 +249,9 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
     {.path = "train.precision",
      CHOICE(train.precision, precisions),
      .fallback = "auto",
-     .doc = "number format of the computation; `auto`: the fastest that is safe on the device"},
+     .doc = "what products and activations are computed in; parameters and their gradients are fp32 always. "
+            "`auto`: bf16 on GPUs of compute capability 8.0 and more, fp32 elsewhere. `tf32` is fp32 whose "
+            "factors are rounded to 10 bits of fraction; it and `fp16` are for GPUs"},
     {.path = "train.loss_scale.initial",
      REAL(train.loss_scale.initial),
      .fallback = "auto",
@@ -422,6 +426,12 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
      ABOVE(0, 4096),
      .unit = "MiB",
      .doc = "gradients are summed in pieces of this size while backward still runs"},
+    {.path = "comm.precision",
+     CHOICE(comm.precision, comm_precisions),
+     .fallback = "fp32",
+     .doc = "what gradients are rounded to before and after they are summed over ranks; 16 bits halve what "
+            "hosts send each other (on one host they save nothing), and cost digits. Statistics of batch "
+            "norm are not rounded, and with one rank nothing is"},
     {.path = "comm.timeout_s",
      REAL(comm.timeout_s),
      .fallback = "600",

@@ -46,7 +46,7 @@ struct cnn_option {
     const char *doc;  // one line
 };
 
-#define CNN_N_OPTIONS 64
+#define CNN_N_OPTIONS 65
 extern const struct cnn_option cnn_option_table[CNN_N_OPTIONS];
 
 #define CNN_MAX_EPOCHS 1e6 // of a duration

@@ -17,12 +17,35 @@ struct cnn_batch_source cnn_batch_source_of_loader(struct cnn_loader *loader) {
     return (struct cnn_batch_source){.context = loader, .next = loader_next, .release = loader_release};
 }
 
-// Batch norm's sums over ranks.
-static enum cnn_status sum_ranks(void *context, double *values, size_t n) {
-    struct cnn_worker *worker = context;
+static enum cnn_status sum_on_host(struct cnn_worker *worker, double *values, size_t n) {
     const enum cnn_status status = cnn_comm_allreduce(worker->comm, values, n, CNN_COMM_F64, CNN_REDUCE_SUM);
     worker->broken |= status != CNN_OK;
     return status;
+}
+
+// The first step finds out how many sums a layer has at most.
+static enum cnn_status reserve_sums(struct cnn_worker *worker, size_t n) {
+    if (n <= worker->n_sums)
+        return CNN_OK;
+    cnn_backend_free_host(worker->backend, worker->sums);
+    worker->sums = NULL;
+    worker->n_sums = 0;
+    CNN_TRY(cnn_backend_alloc_host(worker->backend, (void **)&worker->sums, n * sizeof *worker->sums));
+    worker->n_sums = n;
+    return CNN_OK;
+}
+
+// Batch norm's sums over ranks; those of a device come to the host and go back.
+static enum cnn_status sum_ranks(void *context, double *values, size_t n) {
+    struct cnn_worker *worker = context;
+    if (cnn_backend_is_host(worker->backend))
+        return sum_on_host(worker, values, n);
+    CNN_TRY(cnn_backend_synchronize(worker->backend)); // what was sent last has left the host's memory
+    CNN_TRY(reserve_sums(worker, n));
+    CNN_TRY(cnn_backend_download(worker->backend, worker->sums, values, n * sizeof *values));
+    CNN_TRY(cnn_backend_synchronize(worker->backend));
+    CNN_TRY(sum_on_host(worker, worker->sums, n));
+    return cnn_backend_upload(worker->backend, values, worker->sums, n * sizeof *values);
 }
 
 static enum cnn_status create_replica(struct cnn_worker *worker, const struct cnn_worker_options *options) {
@@ -50,16 +73,41 @@ static enum cnn_status create_local(struct cnn_worker *worker, const struct cnn_
     CNN_TRY(create_replica(worker, options));
     CNN_TRY(cnn_calloc(&worker->recordings, (size_t)options->micros, sizeof *worker->recordings));
     worker->prefetches = !cnn_backend_is_host(options->backend);
-    worker->records = options->config->train.record && cnn_backend_can_record(options->backend);
+    // a recording cannot wait for other ranks on the host
+    worker->records =
+        options->config->train.record && cnn_backend_can_record(options->backend) && !worker->syncs;
     return cnn_optimizer_create(&worker->optimizer, options->config, options->backend, worker->replica,
                                 options->all_micros);
 }
 
+// Running statistics travel with the gradients and must not lose digits on the way. *out has room for all
+// segments.
+static size_t find_statistics(struct cnn_span *out, const struct cnn_segment *segments, size_t n_segments) {
+    size_t n = 0;
+    for (size_t i = 0; i < n_segments; i++)
+        if (segments[i].kind == CNN_SEGMENT_STATISTIC && segments[i].n > 0)
+            out[n++] = (struct cnn_span){segments[i].first, segments[i].n};
+    return n;
+}
+
 // Gradients of a GPU are summed where they lie; those of the CPU are plain memory.
 static enum cnn_status create_exchange(struct cnn_worker *worker, const struct cnn_config *config) {
-    size_t bucket_bytes = (size_t)(config->comm.bucket_mb * 1024 * 1024);
-    return cnn_reducer_create(&worker->reducer, worker->comm, cnn_replica_gradients(worker->replica),
-                              cnn_replica_count(worker->replica), bucket_bytes, config->comm.timeout_s);
+    size_t n_segments;
+    const struct cnn_segment *segments = cnn_replica_segments(worker->replica, &n_segments);
+    struct cnn_span *exact = NULL;
+    CNN_TRY(cnn_comm_agree(worker->comm, cnn_calloc(&exact, n_segments, sizeof *exact)));
+    const struct cnn_reducer_options options = {
+        .gradients = cnn_replica_gradients(worker->replica),
+        .n = cnn_replica_count(worker->replica),
+        .bucket_bytes = (size_t)(config->comm.bucket_mb * 1024 * 1024),
+        .timeout_s = config->comm.timeout_s,
+        .precision = config->comm.precision,
+        .exact = exact,
+        .n_exact = find_statistics(exact, segments, n_segments),
+    };
+    enum cnn_status status = cnn_reducer_create(&worker->reducer, worker->comm, &options);
+    free(exact);
+    return status;
 }
 
 enum cnn_status cnn_worker_create(struct cnn_worker **out, const struct cnn_worker_options *options) {
@@ -90,8 +138,10 @@ void cnn_worker_destroy(struct cnn_worker *worker) {
         return;
     if (worker->broken)
         return; // its thread may still hold the arenas
-    if (worker->ahead)
+    // an error is of no interest any more; memory that is still copied from must stay
+    if (worker->ahead && cnn_replica_loaded(worker->replica) == CNN_OK)
         worker->source.release(worker->source.context, worker->ahead);
+    cnn_backend_free_host(worker->backend, worker->sums);
     for (int i = 0; worker->recordings && i < worker->micros; i++)
         cnn_recording_destroy(worker->backend, worker->recordings[i]);
     free(worker->recordings);

@@ -5,11 +5,12 @@ make_data
 # Long enough that a fast machine is still at it when the signal comes.
 sed -i "s/epochs: 3/epochs: 10/" tiny.yaml
 
-# One rank is told; which one, and when, is drawn anew each time.
+# stop_and_go_on N WHOLE BROKEN ARGS...: one rank is told; which one, and when, is drawn anew each time
 stop_and_go_on() {
     local n=$1 whole=$2 broken=$3 at pids
+    shift 3
     at=$((RANDOM % 50 + 2))
-    start "$n" "$broken"
+    start "$n" "$broken" "$@"
     wait_for_step "$broken" "$at"
     mapfile -t pids < <(programs_below "$job")
     [ "${#pids[@]}" = "$n" ] || fail "${#pids[@]} ranks found instead of $n"
@@ -17,7 +18,7 @@ stop_and_go_on() {
     expect 75 wait "$job"
     say "$n rank(s): stopped after step $(steps_logged "$broken")"
     grep -q '"kind":"end".*"status":"stopped"' "$(metrics "$broken")" || fail "the end is not in metrics.jsonl"
-    expect 0 train "$n" "$broken"
+    expect 0 train "$n" "$broken" "$@"
     same_end "$whole" "$broken"
 }
 
@@ -25,6 +26,17 @@ for n in 1 2; do
     expect 0 train $n whole$n
     stop_and_go_on $n whole$n broken$n
 done
+
+say "gradients of 16 bits: the same whichever way they go, and a run still learns"
+sixteen=(--set comm.precision=bf16)
+expect 0 train 2 bf16 "${sixteen[@]}"
+stop_and_go_on 2 bf16 bf16broken "${sixteen[@]}"
+CNN_COMM_EXCHANGE=messages expect 0 train 2 bf16messages "${sixteen[@]}"
+same_end bf16 bf16messages
+cmp -s "$(last_checkpoint bf16)" "$(last_checkpoint whole2)" && fail "nothing was rounded"
+losses bf16 | awk 'NR <= 8 { first += $2 } { last[NR % 8] = $2 }
+    END { for (i in last) sum += last[i]; print "loss of an epoch from " first / 8 " to " sum / 8; exit !(sum < 0.97 * first) }' ||
+    fail "the loss did not fall"
 
 say "a stop at the end of an epoch puts the evaluation off, and it is made up for"
 start 1 boundary --set eval.every="1 steps"

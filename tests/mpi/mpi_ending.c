@@ -12,6 +12,12 @@
 enum { N = 4000 };
 static float gradients[N];
 
+static enum cnn_status create(struct cnn_reducer **out, struct cnn_comm *comm, double timeout_s) {
+    const struct cnn_reducer_options options = {
+        .gradients = gradients, .n = N, .bucket_bytes = 4 * 1000, .timeout_s = timeout_s};
+    return cnn_reducer_create(out, comm, &options);
+}
+
 static int step(struct cnn_comm *comm, struct cnn_reducer *reducer) {
     cnn_reducer_begin(reducer);
     cnn_reducer_ready(reducer, N);
@@ -27,7 +33,7 @@ static int step(struct cnn_comm *comm, struct cnn_reducer *reducer) {
 // The last rank sleeps far past the timeout of the others in the second step.
 static int late(struct cnn_comm *comm, bool leave) {
     struct cnn_reducer *reducer;
-    if (cnn_reducer_create(&reducer, comm, gradients, N, 4 * 1000, 1) != CNN_OK)
+    if (create(&reducer, comm, 1) != CNN_OK)
         return 3;
     if (step(comm, reducer) != 0)
         return 3;
@@ -44,7 +50,7 @@ static int late(struct cnn_comm *comm, bool leave) {
 // Rank 0 fails in the middle of a step, when its thread already waits for the others' first bucket.
 static int abandon(struct cnn_comm *comm) {
     struct cnn_reducer *reducer;
-    if (cnn_reducer_create(&reducer, comm, gradients, N, 4 * 1000, 100) != CNN_OK)
+    if (create(&reducer, comm, 100) != CNN_OK)
         return 3;
     if (cnn_comm_rank(comm) != 0)
         sleep(100);

@@ -159,7 +159,11 @@ MPI_TEST(a_barrier_waits_without_spinning) {
 
 MPI_TEST(bench_measures) {
     struct cnn_comm_bench_result result;
-    assert_ok(cnn_comm_bench(comm, 1000003, 5, &result));
+    assert_ok(cnn_comm_bench(comm, 1000003, 5, CNN_PRECISION_BF16, &result));
+    assert_int_equal(result.bytes, 1000000);
+    assert_int_equal(result.travel_bytes, 500000);
+    assert_ok(cnn_comm_bench(comm, 1000003, 5, CNN_PRECISION_FP32, &result));
+    assert_int_equal(result.travel_bytes, 1000000);
     assert_int_equal(result.bytes, 1000000);
     assert_int_equal(result.ranks, size);
     assert_true(result.least_s <= result.median_s && result.median_s <= result.most_s);
@@ -167,7 +171,7 @@ MPI_TEST(bench_measures) {
     assert_true(fabs(result.bus_bytes_per_s - result.algorithm_bytes_per_s * 2 * (size - 1) / size) <=
                 1e-9 * result.algorithm_bytes_per_s);
     same_on_all_ranks(&result.median_s, sizeof result.median_s);
-    assert_int_equal(cnn_comm_bench(comm, 3, 5, &result), CNN_ERR_INPUT);
+    assert_int_equal(cnn_comm_bench(comm, 3, 5, CNN_PRECISION_FP32, &result), CNN_ERR_INPUT);
 }
 
 static const struct CMUnitTest tests[] = {

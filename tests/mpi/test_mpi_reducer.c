@@ -2,6 +2,7 @@
 #include "mpi_test.h"
 
 #include "base/clock.h"
+#include "base/half.h"
 #include "base/random.h"
 #include "comm/reducer.h"
 
@@ -21,6 +22,39 @@ static float value(size_t i, int of, int step) {
     float out;
     memcpy(&out, &word, sizeof out);
     return out;
+}
+
+// How the reducers below are made, and so what is expected of them.
+static enum cnn_precision precision;
+static const struct cnn_span exact[] = {{0, 3}, {10, 1}, {11, 2}, {60, 7}, {1000, 100}, {40000, 30001}};
+enum { N_EXACT = sizeof exact / sizeof *exact };
+
+static bool is_exact(size_t i) {
+    for (int e = 0; e < N_EXACT; e++)
+        if (i >= exact[e].first && i < exact[e].first + exact[e].n)
+            return true;
+    return false;
+}
+
+static float rounded(float value, size_t i) {
+    if (precision == CNN_PRECISION_BF16 && !is_exact(i))
+        return cnn_bf16_to_float(cnn_bf16_from_float(value));
+    if (precision == CNN_PRECISION_FP16 && !is_exact(i))
+        return cnn_fp16_to_float(cnn_fp16_from_float(value));
+    return value;
+}
+
+static enum cnn_status create(struct cnn_reducer **out, float *data, size_t n, size_t bucket_bytes) {
+    const struct cnn_reducer_options options = {
+        .gradients = data,
+        .n = n,
+        .bucket_bytes = bucket_bytes,
+        .timeout_s = 60,
+        .precision = precision,
+        .exact = exact,
+        .n_exact = N_EXACT,
+    };
+    return cnn_reducer_create(out, comm, &options);
 }
 
 // Hosts add first, then the sums of the hosts are added.
@@ -50,10 +84,10 @@ static float expected(size_t i, int step) {
     int n_hosts = 0;
     assert_true(size <= 64);
     for (int of = 0; of < size; of++)
-        ranks[of] = value(i, of, step);
+        ranks[of] = rounded(value(i, of, step), i);
     for (int first = 0; first < size; first += per_host)
         hosts[n_hosts++] = in_pairs(ranks + first, size - first < per_host ? size - first : per_host);
-    return in_pairs(hosts, n_hosts);
+    return rounded(in_pairs(hosts, n_hosts), i);
 }
 
 static void fill(float *data, size_t n, int step) {
@@ -84,7 +118,14 @@ static void one_step(struct cnn_reducer *reducer, float *data, size_t n, int ste
     check(data, n, step);
 }
 
-MPI_TEST(every_size_and_bucket) {
+static size_t travel_bytes(size_t n) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < n; i++)
+        bytes += precision == CNN_PRECISION_AUTO || is_exact(i) ? 4 : 2;
+    return bytes;
+}
+
+static void check_sizes_and_buckets(void) {
     static const size_t sizes[] = {1, 2, 3, 15, 16, 17, 63, 64, 65, 1000, 4099, 65537, 300007};
     static const size_t buckets[] = {0, 1, 4, 12, 64, 1000, 40004, 1 << 20, (size_t)1 << 40};
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
@@ -94,22 +135,72 @@ MPI_TEST(every_size_and_bucket) {
                 continue; // seconds of tiny messages would show nothing new
             float *data = make(n);
             struct cnn_reducer *reducer;
-            assert_ok(cnn_reducer_create(&reducer, comm, data, n, buckets[b], 60));
+            assert_ok(create(&reducer, data, n, buckets[b]));
             for (int step = 0; step < 3; step++)
                 one_step(reducer, data, n, step);
             if (buckets[b])
                 assert_int_equal(cnn_reducer_stats(reducer).n_buckets,
                                  floats ? (n + floats - 1) / floats : n);
-            assert_int_equal(cnn_reducer_stats(reducer).bytes, n * 4);
+            assert_int_equal(cnn_reducer_stats(reducer).bytes, travel_bytes(n));
             cnn_reducer_destroy(reducer);
             free(data);
         }
 }
 
+MPI_TEST(every_size_and_bucket) { check_sizes_and_buckets(); }
+
+// The same bits are expected whichever way they travel: the other ways run this program too.
+MPI_TEST(sixteen_bits) {
+    if (size == 1)
+        return; // a rank alone does not round: see below
+    for (precision = CNN_PRECISION_BF16; precision <= CNN_PRECISION_FP16; precision++)
+        check_sizes_and_buckets();
+    precision = CNN_PRECISION_AUTO;
+}
+
+MPI_TEST(a_rank_alone_does_not_round) {
+    float data[100];
+    struct cnn_reducer *reducer;
+    if (size > 1)
+        return;
+    precision = CNN_PRECISION_BF16;
+    fill(data, 100, 0);
+    assert_ok(create(&reducer, data, 100, 0));
+    cnn_reducer_begin(reducer);
+    cnn_reducer_ready(reducer, 100);
+    assert_ok(cnn_reducer_finish(reducer));
+    for (size_t i = 0; i < 100; i++)
+        assert_true(data[i] == value(i, 0, 0));
+    cnn_reducer_destroy(reducer);
+    precision = CNN_PRECISION_AUTO;
+}
+
+// What loss scaling looks for must reach all ranks, and not only that one which had it.
+MPI_TEST(overflow_is_seen_by_all) {
+    enum { LARGE = 20, SUM_IS_LARGE, NOT_A_NUMBER, N = 32 };
+    float data[N] = {0};
+    struct cnn_reducer *reducer;
+    if (size == 1)
+        return;
+    precision = CNN_PRECISION_FP16;
+    assert_ok(create(&reducer, data, N, 0));
+    data[LARGE] = rank == size - 1 ? 70000 : -60000;
+    data[SUM_IS_LARGE] = -40000;
+    data[NOT_A_NUMBER] = rank == 0 ? NAN : 1;
+    cnn_reducer_begin(reducer);
+    cnn_reducer_ready(reducer, N);
+    assert_ok(cnn_reducer_finish(reducer));
+    assert_true(data[LARGE] == INFINITY);
+    assert_true(data[SUM_IS_LARGE] == -INFINITY);
+    assert_true(isnan(data[NOT_A_NUMBER]));
+    cnn_reducer_destroy(reducer);
+    precision = CNN_PRECISION_AUTO;
+}
+
 MPI_TEST(an_empty_arena) {
     struct cnn_reducer *reducer;
     float nothing;
-    assert_ok(cnn_reducer_create(&reducer, comm, &nothing, 0, 0, 60));
+    assert_ok(create(&reducer, &nothing, 0, 0));
     one_step(reducer, &nothing, 0, 0);
     one_step(reducer, &nothing, 0, 1);
     cnn_reducer_destroy(reducer);
@@ -121,7 +212,7 @@ MPI_TEST(large_arena_many_steps) {
     size_t n = 1500017;
     float *data = make(n);
     struct cnn_reducer *reducer;
-    assert_ok(cnn_reducer_create(&reducer, comm, data, n, 4 * 600001, 60));
+    assert_ok(create(&reducer, data, n, 4 * 600001));
     for (int step = 0; step < 8; step++) {
         if (step % size == rank)
             usleep(3000);
@@ -135,7 +226,7 @@ MPI_TEST(many_small_increments) {
     size_t n = 20011;
     float *data = make(n);
     struct cnn_reducer *reducer;
-    assert_ok(cnn_reducer_create(&reducer, comm, data, n, 4 * 100, 60));
+    assert_ok(create(&reducer, data, n, 4 * 100));
     struct cnn_draws draws = cnn_draws_of(7, CNN_PURPOSE_TEST, 0, (uint64_t)rank);
     for (int step = 0; step < 10; step++) {
         for (size_t i = 0; i < n; i++)
@@ -161,7 +252,7 @@ MPI_TEST(control_traffic_beside_it) {
     size_t n = 200009;
     float *data = make(n);
     struct cnn_reducer *reducer;
-    assert_ok(cnn_reducer_create(&reducer, comm, data, n, 4 * 12000, 60));
+    assert_ok(create(&reducer, data, n, 4 * 12000));
     for (int step = 0; step < 10; step++) {
         fill(data, n, step);
         cnn_reducer_begin(reducer);
@@ -183,8 +274,8 @@ MPI_TEST(two_reducers_at_once) {
     size_t n = 70001;
     float *a = make(n), *b = make(n);
     struct cnn_reducer *first, *second;
-    assert_ok(cnn_reducer_create(&first, comm, a, n, 4 * 5000, 60));
-    assert_ok(cnn_reducer_create(&second, comm, b, n, 4 * 7001, 60));
+    assert_ok(create(&first, a, n, 4 * 5000));
+    assert_ok(create(&second, b, n, 4 * 7001));
     for (int step = 0; step < 5; step++) {
         fill(a, n, step);
         fill(b, n, step + 100);
@@ -218,7 +309,7 @@ MPI_TEST(the_exchange_is_hidden) {
     size_t n = 1 << 20, bucket = n / 8;
     float *data = make(n);
     struct cnn_reducer *reducer;
-    assert_ok(cnn_reducer_create(&reducer, comm, data, n, bucket * sizeof *data, 60));
+    assert_ok(create(&reducer, data, n, bucket * sizeof *data));
     fill(data, n, 0);
     cnn_reducer_begin(reducer);
     cnn_reducer_ready(reducer, n - 1);
@@ -248,7 +339,7 @@ MPI_TEST(waiting_leaves_the_processor_alone) {
     size_t n = 1000;
     float *data = make(n);
     struct cnn_reducer *reducer;
-    assert_ok(cnn_reducer_create(&reducer, comm, data, n, 0, 60));
+    assert_ok(create(&reducer, data, n, 0));
     one_step(reducer, data, n, 0);
     assert_ok(cnn_comm_barrier(comm));
     double start = cnn_clock_s(), used = processor_s();
@@ -268,9 +359,18 @@ MPI_TEST(ranks_that_differ_are_told) {
     size_t n = rank == 1 ? 101 : 100;
     float *data = make(n);
     struct cnn_reducer *reducer = NULL;
-    assert_int_equal(cnn_reducer_create(&reducer, comm, data, n, 0, 60), CNN_ERR_COMM);
+    assert_int_equal(create(&reducer, data, n, 0), CNN_ERR_COMM);
     assert_null(reducer);
     assert_non_null(strstr(cnn_error_message(), "from 100 to 101 gradients"));
+    precision = rank == 1 ? CNN_PRECISION_BF16 : CNN_PRECISION_FP16;
+    assert_int_equal(create(&reducer, data, 100, 0), CNN_ERR_COMM);
+    assert_non_null(strstr(cnn_error_message(), "ranks differ in comm.precision"));
+    precision = CNN_PRECISION_AUTO;
+    const struct cnn_reducer_options options = {
+        .gradients = data, .n = 100, .timeout_s = 60, .exact = exact, .n_exact = rank == 1};
+    assert_int_equal(cnn_reducer_create(&reducer, comm, &options), CNN_ERR_COMM);
+    assert_non_null(strstr(cnn_error_message(), "ranks differ in what they send exactly"));
+    assert_null(reducer);
     assert_ok(cnn_comm_agree(comm, CNN_OK)); // the job goes on
     free(data);
 }
@@ -280,7 +380,7 @@ MPI_TEST(destroying_an_idle_reducer) {
     float data[64];
     struct cnn_reducer *reducer;
     for (int i = 0; i < 20; i++) {
-        assert_ok(cnn_reducer_create(&reducer, comm, data, 64, 0, 60));
+        assert_ok(create(&reducer, data, 64, 0));
         cnn_reducer_begin(reducer);
         cnn_reducer_ready(reducer, 1);
         cnn_reducer_destroy(reducer);
@@ -290,10 +390,18 @@ MPI_TEST(destroying_an_idle_reducer) {
 }
 
 static const struct CMUnitTest tests[] = {
-    MPI_UNIT(every_size_and_bucket),      MPI_UNIT(an_empty_arena),
-    MPI_UNIT(large_arena_many_steps),     MPI_UNIT(many_small_increments),
-    MPI_UNIT(control_traffic_beside_it),  MPI_UNIT(two_reducers_at_once),
-    MPI_UNIT(the_exchange_is_hidden),     MPI_UNIT(waiting_leaves_the_processor_alone),
-    MPI_UNIT(ranks_that_differ_are_told), MPI_UNIT(destroying_an_idle_reducer),
+    MPI_UNIT(every_size_and_bucket),
+    MPI_UNIT(an_empty_arena),
+    MPI_UNIT(sixteen_bits),
+    MPI_UNIT(a_rank_alone_does_not_round),
+    MPI_UNIT(overflow_is_seen_by_all),
+    MPI_UNIT(large_arena_many_steps),
+    MPI_UNIT(many_small_increments),
+    MPI_UNIT(control_traffic_beside_it),
+    MPI_UNIT(two_reducers_at_once),
+    MPI_UNIT(the_exchange_is_hidden),
+    MPI_UNIT(waiting_leaves_the_processor_alone),
+    MPI_UNIT(ranks_that_differ_are_told),
+    MPI_UNIT(destroying_an_idle_reducer),
 };
 MPI_MAIN(tests)

@@ -62,7 +62,8 @@ static void agreeing_with_oneself(void **state) {
 static void the_reducer_does_nothing(void **state) {
     float data[5] = {1, 2, 3, 4, 5};
     struct cnn_reducer *reducer;
-    assert_int_equal(cnn_reducer_create(&reducer, comm, data, 5, 8, 1), CNN_OK);
+    const struct cnn_reducer_options options = {.gradients = data, .n = 5, .bucket_bytes = 8, .timeout_s = 1};
+    assert_int_equal(cnn_reducer_create(&reducer, comm, &options), CNN_OK);
     for (int step = 0; step < 3; step++) {
         cnn_reducer_begin(reducer);
         cnn_reducer_ready(reducer, 2);
@@ -82,21 +83,23 @@ static void the_reducer_does_nothing(void **state) {
 static void buckets_are_chosen(void **state) {
     static float data[1 << 20];
     struct cnn_reducer *reducer;
-    assert_int_equal(cnn_reducer_create(&reducer, comm, data, 1 << 20, 0, 1), CNN_OK);
+    struct cnn_reducer_options options = {.gradients = data, .n = 1 << 20, .timeout_s = 1};
+    assert_int_equal(cnn_reducer_create(&reducer, comm, &options), CNN_OK);
     assert_int_equal(cnn_reducer_stats(reducer).n_buckets, 16);
     cnn_reducer_destroy(reducer);
-    assert_int_equal(cnn_reducer_create(&reducer, comm, data, 10, 0, 1), CNN_OK);
+    options.n = 10;
+    assert_int_equal(cnn_reducer_create(&reducer, comm, &options), CNN_OK);
     assert_int_equal(cnn_reducer_stats(reducer).n_buckets, 1);
     cnn_reducer_destroy(reducer);
 }
 
 static void bench_alone(void **state) {
     struct cnn_comm_bench_result result;
-    assert_int_equal(cnn_comm_bench(comm, 4000, 4, &result), CNN_OK);
+    assert_int_equal(cnn_comm_bench(comm, 4000, 4, CNN_PRECISION_FP32, &result), CNN_OK);
     assert_int_equal(result.ranks, 1);
     assert_int_equal(result.rounds, 4);
     assert_true(result.bus_bytes_per_s == 0);
-    assert_int_equal(cnn_comm_bench(comm, 4000, 0, &result), CNN_ERR_INPUT);
+    assert_int_equal(cnn_comm_bench(comm, 4000, 0, CNN_PRECISION_FP32, &result), CNN_ERR_INPUT);
 }
 
 static void abort_ends_with_the_code(void **state) {

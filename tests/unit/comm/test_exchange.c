@@ -12,22 +12,23 @@
 
 #include <cmocka.h>
 
-static void runs_cover_everything_once(void **state) {
+static void parts_cover_everything_once(void **state) {
     static const size_t sizes[] = {0, 1, 15, 16, 17, 31, 32, 33, 1000, 4096, 262144, 262145};
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
         for (int parts = 1; parts <= 9; parts++) {
-            size_t next = 0, largest = cnn_run_of(sizes[s], parts, 0).n;
-            for (int part = 0; part < parts; part++) {
-                struct cnn_run run = cnn_run_of(sizes[s], parts, part);
-                if (run.n) {
-                    assert_int_equal(run.first, next);
-                    assert_int_equal(run.first % 16, 0);
+            const struct cnn_span whole = {s * 48, sizes[s]};
+            size_t next = whole.first, largest = cnn_span_part(whole, parts, 0).n;
+            for (int i = 0; i < parts; i++) {
+                struct cnn_span part = cnn_span_part(whole, parts, i);
+                if (part.n) {
+                    assert_int_equal(part.first, next);
+                    assert_int_equal(part.first % 16, 0);
                 }
-                assert_true(run.n <= largest);
-                assert_true(run.first + run.n <= sizes[s]);
-                next += run.n;
+                assert_true(part.n <= largest);
+                assert_true(part.first + part.n <= whole.first + whole.n);
+                next += part.n;
             }
-            assert_int_equal(next, sizes[s]);
+            assert_int_equal(next, whole.first + whole.n);
         }
 }
 
@@ -47,7 +48,7 @@ static void patience_ends(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(runs_cover_everything_once),
+        cmocka_unit_test(parts_cover_everything_once),
         cmocka_unit_test(patience_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

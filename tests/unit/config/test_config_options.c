@@ -150,6 +150,7 @@ static void defaults_are_the_promised_ones(void **state) {
     assert_true(c.checkpoint.every.count == 1 && c.checkpoint.every.unit == CNN_EPOCHS &&
                 c.checkpoint.keep == 3);
     assert_true(c.comm.timeout_s == 600 && c.comm.bucket_mb == CNN_AUTO);
+    assert_int_equal(c.comm.precision, CNN_PRECISION_FP32);
     assert_int_equal(c.log.every, 50);
 }
 
@@ -200,7 +201,7 @@ static const char everything[] =
     "    by_epoch: true\n"
     "eval: {every: 250 steps, batch: 11}\n"
     "checkpoint: {every: never, keep: 9}\n"
-    "comm: {backend: mpi, bucket_mb: 12.5, timeout_s: 30}\n"
+    "comm: {backend: mpi, bucket_mb: 12.5, precision: bf16, timeout_s: 30}\n"
     "log: {every: 1}\n"
     "backend: cpu\n";
 
@@ -264,6 +265,7 @@ static void every_training_option_reaches_its_field(void **state) {
     assert_true(c.checkpoint.every.unit == CNN_NEVER && c.checkpoint.keep == 9);
     assert_int_equal(c.comm.backend, CNN_COMM_MPI);
     assert_true(c.comm.bucket_mb == 12.5 && c.comm.timeout_s == 30);
+    assert_int_equal(c.comm.precision, CNN_PRECISION_BF16);
     assert_int_equal(c.log.every, 1);
     assert_int_equal(c.backend, CNN_BACKEND_CPU);
 }

@@ -1,0 +1,28 @@
+// How gradients look on their way between ranks: 16 bits each, but for the spans of the arena that stay exact
+// (statistics of batch norm are no gradients: what is lost of them stays lost), or floats as they are.
+#ifndef CNN_COMM_WIRE_H
+#define CNN_COMM_WIRE_H
+#include "config/config.h"
+
+// Elements first .. first + n - 1 of an arena.
+struct cnn_span {
+    size_t first, n;
+};
+
+struct cnn_wire {
+    enum cnn_precision precision; // BF16 or FP16: rounded to it; anything else: floats
+    const struct cnn_span *exact; // what is not rounded: ascending, disjoint, none empty
+    size_t n_exact;
+};
+
+bool cnn_wire_rounds(const struct cnn_wire *wire);
+// What a span takes as it travels.
+size_t cnn_wire_bytes(const struct cnn_wire *wire, struct cnn_span span);
+// Writes cnn_wire_bytes at `out`, aligned to 2 bytes, from arena[span.first], ...
+void cnn_wire_pack(const struct cnn_wire *wire, void *out, const float *arena, struct cnn_span span);
+// Back again: floats[0] is the span's first element.
+void cnn_wire_unpack(const struct cnn_wire *wire, float *floats, const void *in, struct cnn_span span);
+// Does to the arena what travelling would.
+void cnn_wire_round(const struct cnn_wire *wire, float *arena, struct cnn_span span);
+
+#endif
