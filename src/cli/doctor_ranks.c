@@ -43,13 +43,13 @@ enum cnn_status cnn_check_mpi(const struct cnn_doctor *doctor, struct cnn_findin
 // As many rounds as fit the time, after one that tells how long a round takes. The result is the same on all
 // ranks, and so is what follows from it.
 static enum cnn_status bench(struct cnn_comm_bench_result *out, struct cnn_comm *comm, size_t bytes) {
-    CNN_TRY(cnn_comm_bench(comm, bytes, 1, out));
+    CNN_TRY(cnn_comm_bench(comm, bytes, 1, CNN_PRECISION_FP32, out));
     double rounds = BENCH_S / fmax(out->median_s, 1e-6);
     return cnn_comm_bench(comm, bytes,
                           rounds < 1             ? 1
                           : rounds > MOST_ROUNDS ? MOST_ROUNDS
                                                  : (int)rounds,
-                          out);
+                          CNN_PRECISION_FP32, out);
 }
 
 enum cnn_status cnn_check_exchange(const struct cnn_doctor *doctor, struct cnn_findings *out) {
