@@ -65,7 +65,7 @@ struct cnn_event_phase {
     double rate; // after warm-up, scaled with the batch
 };
 struct cnn_event_note {
-    const char *name; // "resumed", "stopping", "checkpoint_failed", "bad_records"
+    const char *name; // "resumed", "stopping", "checkpoint_failed", "bad_records", "overflow"
     const char *message;
     bool warning;
 };

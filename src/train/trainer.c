@@ -280,6 +280,16 @@ static void report_bad_records(struct trainer *trainer, const struct cnn_step_re
     emit_note(trainer, "bad_records", message, true);
 }
 
+static void report_overflow(struct trainer *trainer, const struct cnn_step_report *sums) {
+    char message[128];
+    if (sums->overflow <= 0)
+        return;
+    snprintf(message, sizeof message,
+             "the gradients overflowed: the step changed nothing, and the loss scale is %g from now on",
+             state_of(trainer)->loss_scale);
+    emit_note(trainer, "overflow", message, false);
+}
+
 // A rank's loader knows its own failures only; the limit is for all of them.
 static enum cnn_status check_bad_records(struct trainer *trainer, const struct cnn_step_report *sums) {
     const struct cnn_config *config = &trainer->run->config;
@@ -353,6 +363,7 @@ static enum cnn_status step_once(struct trainer *trainer) {
     collect_save(trainer, false);
     emit_step(trainer, &report, lr, directive.log);
     report_bad_records(trainer, &report);
+    report_overflow(trainer, &report);
     CNN_TRY(check_bad_records(trainer, &report));
     return act(trainer, &directive);
 }
