@@ -76,13 +76,16 @@ launch/install_packages.sh
 
 say "build: release"
 configure build-test -DCMAKE_BUILD_TYPE=Release
+grep -m 1 '^-- GPUs: ' build-test/configure.log # with CUDA where it is installed, or why not
 build build-test all
 
 say "tests: release"
 run_tests build-test
 
 say "build: address and undefined-behaviour sanitizers"
-configure build-test-asan -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g" -DCNN_SANITIZE=address,undefined
+# nvcc knows no sanitizers, and the driver's memory does not go with theirs
+configure build-test-asan -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g" -DCNN_SANITIZE=address,undefined \
+    -DCNN_CUDA=OFF
 build build-test-asan all
 
 say "tests: address and undefined-behaviour sanitizers"
@@ -96,7 +99,7 @@ mapfile -t fuzzers < <(find tests/fuzz -name 'fuzz_*.c' -printf '%f\n' | sed 's/
 if can_fuzz; then
     say "fuzz targets: ${fuzzers[*]}"
     configure build-test-fuzz -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g" -DCNN_SANITIZE=address,undefined \
-        -DCNN_FUZZ=ON -DCMAKE_C_COMPILER=clang
+        -DCNN_FUZZ=ON -DCMAKE_C_COMPILER=clang -DCNN_CUDA=OFF
     build build-test-fuzz "${fuzzers[@]}"
     run_tests build-test-fuzz --tests-regex '^fuzz/'
 else

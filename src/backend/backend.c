@@ -1,22 +1,31 @@
 #include "backend/ops.h"
+#include "base/log.h"
 #include <stddef.h>
 
-static const struct cnn_backend_ops *const backends[] = {
-    [CNN_BACKEND_CPU] = &cnn_backend_cpu,
-    [CNN_BACKEND_CUDA] = NULL,
-};
+// The first rank of a host tells of a GPU that is not used; the others would say the same.
+static enum cnn_backend_kind choose(const struct cnn_backend_options *options) {
+    const struct cnn_backend_ops *cuda = cnn_backends[CNN_BACKEND_CUDA];
+    char why[1024] = "";
+    if (!cuda)
+        return CNN_BACKEND_CPU;
+    if (cuda->is_usable(options, why, sizeof why))
+        return CNN_BACKEND_CUDA;
+    if (why[0] && options->local_rank == 0)
+        cnn_log_warn("backend: auto: computing on the CPU, as the GPU cannot be used: %s", why);
+    return CNN_BACKEND_CPU;
+}
 
 enum cnn_status cnn_backend_create(struct cnn_backend **out, enum cnn_backend_kind kind,
                                    const struct cnn_backend_options *options) {
     if (kind == CNN_BACKEND_AUTO)
-        kind = CNN_BACKEND_CPU;
-    if (!backends[kind])
+        kind = choose(options);
+    if (!cnn_backends[kind])
         return cnn_fail(CNN_ERR_UNSUPPORTED,
                         "backend: cuda: this build has no CUDA support; use backend: cpu");
-    return backends[kind]->create(out, options);
+    return cnn_backends[kind]->create(out, options);
 }
 
-bool cnn_backend_built(enum cnn_backend_kind kind) { return backends[kind] != NULL; }
+bool cnn_backend_built(enum cnn_backend_kind kind) { return cnn_backends[kind] != NULL; }
 
 void cnn_backend_destroy(struct cnn_backend *backend) {
     if (backend)

@@ -131,6 +131,9 @@ struct cnn_loss_args {
 
 struct cnn_backend_ops {
     const char *name;
+    // Whether this machine has a device that works; otherwise `why` says what is wrong with it, or is ""
+    // where there is none to speak of. NULL: always.
+    bool (*is_usable)(const struct cnn_backend_options *options, char *why, size_t bytes);
     enum cnn_status (*create)(struct cnn_backend **out, const struct cnn_backend_options *options);
     void (*destroy)(struct cnn_backend *backend);
     enum cnn_status (*alloc)(struct cnn_backend *backend, void **out, size_t bytes);
@@ -179,5 +182,9 @@ struct cnn_backend {
 };
 
 extern const struct cnn_backend_ops cnn_backend_cpu;
+
+// By enum cnn_backend_kind; NULL where this build has none, and for AUTO.
+#define CNN_N_BACKENDS 3
+extern const struct cnn_backend_ops *const cnn_backends[CNN_N_BACKENDS];
 
 #endif

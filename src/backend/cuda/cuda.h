@@ -37,6 +37,30 @@ enum cnn_status cnn_cudnn_check(cudnnStatus_t status, const char *what) CNN_MUST
 enum cnn_status cnn_cublas_check(cublasStatus_t status, const char *what) CNN_MUST_CHECK;
 #define CNN_CUDA_TRY(call, what) CNN_TRY(cnn_cuda_check((call), (what)))
 
+// lazy.c: cuDNN and cuBLASLt, which this program is not linked with. CNN_ERR_UNSUPPORTED says which is
+// missing.
+enum cnn_status cnn_cuda_load_libraries(void) CNN_MUST_CHECK;
+
+// ---- memory.c, stage.c, record.c: as in struct cnn_backend_ops
+enum cnn_status cnn_cuda_alloc(struct cnn_backend *backend, void **out, size_t bytes) CNN_MUST_CHECK;
+void cnn_cuda_free(struct cnn_backend *backend, void *memory);
+enum cnn_status cnn_cuda_alloc_host(struct cnn_backend *backend, void **out, size_t bytes) CNN_MUST_CHECK;
+void cnn_cuda_free_host(struct cnn_backend *backend, void *memory);
+enum cnn_status cnn_cuda_upload(struct cnn_backend *backend, void *device, const void *host, size_t bytes);
+enum cnn_status cnn_cuda_download(struct cnn_backend *backend, void *host, const void *device, size_t bytes);
+enum cnn_status cnn_cuda_copy(struct cnn_backend *backend, float *to, const float *from, size_t n);
+enum cnn_status cnn_cuda_synchronize(struct cnn_backend *backend);
+bool cnn_cuda_is_busy(const struct cnn_backend *backend);
+enum cnn_status cnn_cuda_memory_left(struct cnn_backend *backend, size_t *out);
+enum cnn_status cnn_cuda_stage(struct cnn_backend *backend, void *device, const void *host, size_t bytes);
+enum cnn_status cnn_cuda_stage_wait(struct cnn_backend *backend);
+enum cnn_status cnn_cuda_stage_used(struct cnn_backend *backend);
+enum cnn_status cnn_cuda_stage_finish(struct cnn_backend *backend);
+enum cnn_status cnn_cuda_record_begin(struct cnn_backend *backend);
+enum cnn_status cnn_cuda_record_end(struct cnn_backend *backend, struct cnn_recording **out);
+enum cnn_status cnn_cuda_replay(struct cnn_backend *backend, struct cnn_recording *recording);
+void cnn_cuda_recording_destroy(struct cnn_recording *recording); // accepts NULL
+
 extern const struct cnn_kernel_ops cnn_cuda_conv, cnn_cuda_linear, cnn_cuda_norm, cnn_cuda_max_pool,
     cnn_cuda_avg_pool, cnn_cuda_adaptive_avg_pool, cnn_cuda_add, cnn_cuda_relu, cnn_cuda_dropout;
 
