@@ -102,7 +102,7 @@ static enum cnn_status set_up_local(struct bench *bench, const struct request *r
         bench->threads = (int)request->threads;
     CNN_TRY(cnn_calloc(&bench->times, (size_t)request->steps, sizeof *bench->times));
     CNN_TRY(cnn_network_backend(&bench->backend, bench->config, bench->threads,
-                                cnn_comm_local_rank(bench->comm)));
+                                cnn_comm_local_rank(bench->comm), cnn_comm_local_size(bench->comm)));
     return draw_batch(bench);
 }
 

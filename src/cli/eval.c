@@ -58,7 +58,7 @@ static enum cnn_status open_local(struct eval *eval, const struct request *reque
     CNN_TRY(open_data(eval, request));
     *threads = cnn_plan_threads(eval->config, cnn_comm_local_size(eval->comm));
     return cnn_network_backend(&eval->backend, eval->config, threads->compute,
-                               cnn_comm_local_rank(eval->comm));
+                               cnn_comm_local_rank(eval->comm), cnn_comm_local_size(eval->comm));
 }
 
 static enum cnn_status open_all(struct eval *eval, const struct request *request) {

@@ -29,7 +29,7 @@ static enum cnn_status open_parts(struct cnn_classifier *classifier, const char 
     CNN_TRY(cnn_config_parse(&classifier->config, path, text, strlen(text), NULL, 0));
     classifier->class_names = json_loads(cnn_checkpoint_class_names(classifier->checkpoint), 0, NULL);
     return cnn_network_backend(&classifier->backend, &classifier->config,
-                               threads > 0 ? threads : cnn_cpus_allowed(), 0);
+                               threads > 0 ? threads : cnn_cpus_allowed(), 0, 1);
 }
 
 enum cnn_status cnn_classifier_open_latest(struct cnn_classifier **out, const char *run_or_checkpoint,

@@ -1,10 +1,11 @@
 #include "train/network.h"
 
 enum cnn_status cnn_network_backend(struct cnn_backend **out, const struct cnn_config *config, int threads,
-                                    int local_rank) {
+                                    int local_rank, int local_size) {
     struct cnn_backend_options options = {
         .threads = threads,
         .local_rank = local_rank,
+        .local_size = local_size,
         .precision = config->train.precision,
         .deterministic = config->train.deterministic,
         .recompute = config->train.recompute,

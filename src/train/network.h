@@ -10,7 +10,7 @@
 
 // The backend the config asks for, with `threads` compute threads. Not collective.
 enum cnn_status cnn_network_backend(struct cnn_backend **out, const struct cnn_config *config, int threads,
-                                    int local_rank) CNN_MUST_CHECK;
+                                    int local_rank, int local_size) CNN_MUST_CHECK;
 
 // The config's architecture for pictures of this shape. Not collective.
 enum cnn_status cnn_network_model(struct cnn_model **out, const struct cnn_config *config,

@@ -17,12 +17,35 @@ struct cnn_batch_source cnn_batch_source_of_loader(struct cnn_loader *loader) {
     return (struct cnn_batch_source){.context = loader, .next = loader_next, .release = loader_release};
 }
 
-// Batch norm's sums over ranks.
-static enum cnn_status sum_ranks(void *context, double *values, size_t n) {
-    struct cnn_worker *worker = context;
+static enum cnn_status sum_on_host(struct cnn_worker *worker, double *values, size_t n) {
     const enum cnn_status status = cnn_comm_allreduce(worker->comm, values, n, CNN_COMM_F64, CNN_REDUCE_SUM);
     worker->broken |= status != CNN_OK;
     return status;
+}
+
+// The first step finds out how many sums a layer has at most.
+static enum cnn_status reserve_sums(struct cnn_worker *worker, size_t n) {
+    if (n <= worker->n_sums)
+        return CNN_OK;
+    cnn_backend_free_host(worker->backend, worker->sums);
+    worker->sums = NULL;
+    worker->n_sums = 0;
+    CNN_TRY(cnn_backend_alloc_host(worker->backend, (void **)&worker->sums, n * sizeof *worker->sums));
+    worker->n_sums = n;
+    return CNN_OK;
+}
+
+// Batch norm's sums over ranks; those of a device come to the host and go back.
+static enum cnn_status sum_ranks(void *context, double *values, size_t n) {
+    struct cnn_worker *worker = context;
+    if (cnn_backend_is_host(worker->backend))
+        return sum_on_host(worker, values, n);
+    CNN_TRY(cnn_backend_synchronize(worker->backend)); // what was sent last has left the host's memory
+    CNN_TRY(reserve_sums(worker, n));
+    CNN_TRY(cnn_backend_download(worker->backend, worker->sums, values, n * sizeof *values));
+    CNN_TRY(cnn_backend_synchronize(worker->backend));
+    CNN_TRY(sum_on_host(worker, worker->sums, n));
+    return cnn_backend_upload(worker->backend, values, worker->sums, n * sizeof *values);
 }
 
 static enum cnn_status create_replica(struct cnn_worker *worker, const struct cnn_worker_options *options) {
@@ -50,7 +73,9 @@ static enum cnn_status create_local(struct cnn_worker *worker, const struct cnn_
     CNN_TRY(create_replica(worker, options));
     CNN_TRY(cnn_calloc(&worker->recordings, (size_t)options->micros, sizeof *worker->recordings));
     worker->prefetches = !cnn_backend_is_host(options->backend);
-    worker->records = options->config->train.record && cnn_backend_can_record(options->backend);
+    // a recording cannot wait for other ranks on the host
+    worker->records =
+        options->config->train.record && cnn_backend_can_record(options->backend) && !worker->syncs;
     return cnn_optimizer_create(&worker->optimizer, options->config, options->backend, worker->replica,
                                 options->all_micros);
 }
@@ -90,8 +115,10 @@ void cnn_worker_destroy(struct cnn_worker *worker) {
         return;
     if (worker->broken)
         return; // its thread may still hold the arenas
-    if (worker->ahead)
+    // an error is of no interest any more; memory that is still copied from must stay
+    if (worker->ahead && cnn_replica_loaded(worker->replica) == CNN_OK)
         worker->source.release(worker->source.context, worker->ahead);
+    cnn_backend_free_host(worker->backend, worker->sums);
     for (int i = 0; worker->recordings && i < worker->micros; i++)
         cnn_recording_destroy(worker->backend, worker->recordings[i]);
     free(worker->recordings);

@@ -45,8 +45,10 @@ struct cnn_worker {
     bool records;                      // steps are recorded once and run again
     bool warm;                         // a step has run
     bool syncs;                        // ranks meet inside the network
-    bool exchanged;                    // this step's exchange was begun to its end
-    bool broken;                       // the exchange failed: other ranks may be gone
+    double *sums;                      // of a layer, on their way from the device to other ranks and back
+    size_t n_sums;
+    bool exchanged; // this step's exchange was begun to its end
+    bool broken;    // the exchange failed: other ranks may be gone
 };
 
 // Parameters are not set yet. All ranks succeed or fail together. Collective.

@@ -64,6 +64,14 @@ static void describe(struct cnn_cuda *cuda, const char *name) {
              cnn_precision_name(cuda->precision), version / 10000, version / 100 % 100);
 }
 
+// A launcher may show each rank a GPU of its own; then each sees one, and they share none.
+static void tell_sharing(const struct cnn_cuda_device *device, const struct cnn_backend_options *options) {
+    if (options->local_size > device->count && options->local_rank == 0)
+        cnn_log_info("backend: cuda: %d ranks on this host, each of which sees %d GPU%s: where these are the "
+                     "same, ranks take turns on them",
+                     options->local_size, device->count, device->count == 1 ? "" : "s");
+}
+
 static enum cnn_status start(struct cnn_cuda *cuda, const struct cnn_backend_options *options) {
     struct cnn_cuda_device device;
     CNN_TRY(cnn_cuda_choose(&device, options));
@@ -75,6 +83,7 @@ static enum cnn_status start(struct cnn_cuda *cuda, const struct cnn_backend_opt
     CNN_TRY(choose_precision(cuda, options->precision, device.name));
     CNN_TRY(start_device(cuda));
     CNN_TRY(start_libraries(cuda));
+    tell_sharing(&device, options);
     describe(cuda, device.name);
     return CNN_OK;
 }

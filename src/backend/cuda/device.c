@@ -1,7 +1,6 @@
 #include "backend/cuda/device.h"
 
 #include "backend/cuda/cuda.h"
-#include "base/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,13 +70,13 @@ static enum cnn_status check_capability(const struct cnn_cuda_device *device) {
 }
 
 enum cnn_status cnn_cuda_choose(struct cnn_cuda_device *out, const struct cnn_backend_options *options) {
-    int n = 0;
-    cudaError_t error = cudaGetDeviceCount(&n);
-    if (error == cudaSuccess && n == 0)
+    out->count = 0;
+    cudaError_t error = cudaGetDeviceCount(&out->count);
+    if (error == cudaSuccess && out->count == 0)
         error = cudaErrorNoDevice;
     if (error != cudaSuccess)
         return refuse(error);
-    out->number = options->local_rank % n;
+    out->number = options->local_rank % out->count;
     error = ask(out);
     return error == cudaSuccess ? check_capability(out) : refuse(error);
 }

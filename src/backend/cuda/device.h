@@ -4,10 +4,10 @@
 #include "backend/backend.h"
 
 struct cnn_cuda_device {
-    int number;
-    int processors; // streaming multiprocessors
-    int capability; // 90 for 9.0
-    char name[64];  // "NVIDIA H100 80GB HBM3"
+    int number, count; // of the GPUs this process sees
+    int processors;    // streaming multiprocessors
+    int capability;    // 90 for 9.0
+    char name[64];     // "NVIDIA H100 80GB HBM3"
 };
 
 // The GPU of a rank: by its number on the host, in turn where ranks are more than GPUs. CNN_ERR_UNSUPPORTED
