@@ -5,8 +5,7 @@
 #include <cuda_runtime_api.h>
 #include <stdio.h>
 
-// CUDA 13 and the cuDNN that belongs to it begin with Turing, CUDA 12 with Maxwell.
-#define LEAST_CAPABILITY (CUDART_VERSION >= 13000 ? 75 : 50)
+#define LEAST_CAPABILITY CNN_CUDA_LEAST_CAPABILITY // of what the kernels were compiled for
 
 static bool fail_device(struct cnn_device *out, const char *doing, cudaError_t error) {
     snprintf(out->problem, sizeof out->problem, "%s: %s", doing, cudaGetErrorString(error));

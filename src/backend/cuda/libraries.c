@@ -32,7 +32,7 @@ void cnn_cuda_libraries(struct cnn_libraries *list) {
     if (cudaDriverGetVersion(&driver) == cudaSuccess && driver > 0)
         cnn_libraries_add(list, "CUDA driver", cuda_version(CUDART_VERSION).text, cuda_version(driver).text)
             ->newer_is_fine = true;
-    cnn_libraries_add(list, "cuDNN", cudnn_version(CUDNN_VERSION).text,
-                      cudnn_version(cudnnGetVersion()).text);
+    const size_t dnn = cudnnGetVersion(); // 0: it is not there
+    cnn_libraries_add(list, "cuDNN", cudnn_version(CUDNN_VERSION).text, dnn ? cudnn_version(dnn).text : NULL);
     add_cublas(list);
 }
