@@ -165,7 +165,7 @@ struct cnn_backend_ops {
     enum cnn_status (*add)(struct cnn_backend *backend, enum cnn_type type, void *into, const void *values,
                            size_t n); // into += values
     enum cnn_status (*copy)(struct cnn_backend *backend, float *to, const float *from, size_t n);
-    // To the backend's 16-bit type; NULL where that is floats.
+    // To the backend's 16-bit type; not called where that is floats.
     enum cnn_status (*narrow)(struct cnn_backend *backend, void *to, const float *from, size_t n);
     enum cnn_status (*check_finite)(struct cnn_backend *backend, const float *values, size_t n,
                                     struct cnn_control *control);

@@ -55,8 +55,7 @@ static void decode(enum cnn_type type, float *out, const void *values, size_t n)
         out[i] = (float)((const _Float16 *)values)[i];
 }
 
-// What is left of a value in the type under test.
-static double rounded(double value) {
+double rig_rounded(double value) {
     const float narrow = (float)value;
     uint32_t bits = 0;
     float back = 0;
@@ -75,8 +74,8 @@ double *rig_drawn(size_t n, enum rig_draw kind, uint64_t key) {
     double *values = rig_new(n);
     struct cnn_draws draws = cnn_draws_of(11, CNN_PURPOSE_TEST, key, n);
     for (size_t i = 0; i < n; i++)
-        values[i] = kind == RIG_NORMAL     ? rounded(cnn_draw_normal(&draws))
-                    : kind == RIG_POSITIVE ? rounded(cnn_draw_between(&draws, 0.5, 1.5))
+        values[i] = kind == RIG_NORMAL     ? rig_rounded(cnn_draw_normal(&draws))
+                    : kind == RIG_POSITIVE ? rig_rounded(cnn_draw_between(&draws, 0.5, 1.5))
                                            : (double)cnn_draw_below(&draws, 5) - 2;
     return values;
 }
@@ -235,8 +234,10 @@ static void alloc_tensors(struct rig *rig) {
     rig_set_key(rig, 3, 40);
 }
 
-void rig_open(struct rig *rig, struct cnn_backend *backend, const struct cnn_kernel_desc *desc,
-              const char *label) {
+static void open_as(struct rig *rig, struct cnn_backend *backend, const struct cnn_kernel_desc *given,
+                    enum cnn_type out_type, const char *label) {
+    struct cnn_kernel_desc typed = *given, *desc = &typed;
+    typed.out_type = out_type;
     *rig = (struct rig){.backend = backend, .label = label, .ops = backend->ops->kernels[desc->kernel]};
     if (!rig->ops)
         fail_msg("%s: the %s backend has no kernel %d", label, backend->ops->name, (int)desc->kernel);
@@ -251,6 +252,23 @@ void rig_open(struct rig *rig, struct cnn_backend *backend, const struct cnn_ker
     rig->io.workspace = plan->workspace_bytes ? alloc(rig, plan->workspace_bytes) : NULL;
     rig->io.scratch = alloc(rig, plan->scratch_bytes);
     rig->io.constants = plan->constant_bytes ? alloc(rig, plan->constant_bytes) : NULL;
+}
+
+void rig_open(struct rig *rig, struct cnn_backend *backend, const struct cnn_kernel_desc *desc,
+              const char *label) {
+    open_as(rig, backend, desc, backend->type, label);
+}
+
+void rig_open_last(struct rig *rig, struct cnn_backend *backend, const struct cnn_kernel_desc *desc,
+                   const char *label) {
+    open_as(rig, backend, desc, CNN_TYPE_F32, label);
+}
+
+void rig_share_params(struct rig *rig, const struct rig *of) {
+    for (int k = 0; k < rig->plan->n_params; k++) {
+        rig->io.params[k] = of->io.params[k];
+        rig->io.compute[k] = of->io.compute[k];
+    }
 }
 
 void rig_close(struct rig *rig) {

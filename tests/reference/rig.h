@@ -26,7 +26,12 @@ struct rig {
 // Makes the plan and all its memory. Where the backend says no, fails the test.
 void rig_open(struct rig *rig, struct cnn_backend *backend, const struct cnn_kernel_desc *desc,
               const char *label);
+// The same for the last layer of a network: its output and the gradient of that are floats.
+void rig_open_last(struct rig *rig, struct cnn_backend *backend, const struct cnn_kernel_desc *desc,
+                   const char *label);
 void rig_close(struct rig *rig);
+// Runs with the other's parameters, which are laid out alike.
+void rig_share_params(struct rig *rig, const struct rig *of);
 
 // Channels a block of activations has on this backend; 0: all of them.
 int rig_block(struct cnn_backend *backend);
@@ -63,6 +68,8 @@ void rig_expect_out(const struct rig *rig, const double *want);
 void rig_expect_d_in(const struct rig *rig, int j, const double *want, double floor);
 void rig_expect_d_param(const struct rig *rig, int param, const double *want, size_t n);
 
+// What the type under test makes of a value.
+double rig_rounded(double value);
 // n doubles, zeroed, freed with free().
 double *rig_new(size_t n);
 enum rig_draw { RIG_NORMAL, RIG_POSITIVE, RIG_COARSE }; // COARSE: few values, so that ties are common

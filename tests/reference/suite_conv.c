@@ -258,10 +258,9 @@ static void run_inference(struct cnn_backend *backend, const struct conv_case *g
     f.desc.like = training.plan;
     rig_open(&inference, backend, &f.desc, f.label);
     give_inputs(&training, &f);
-    for (int k = 0; k < training.plan->n_params; k++) {
+    for (int k = 0; k < training.plan->n_params; k++)
         assert_int_equal(inference.plan->param_counts[k], training.plan->param_counts[k]);
-        inference.io.params[k] = training.params[k];
-    }
+    rig_share_params(&inference, &training);
     rig_set_in(&inference, 0, f.in);
     expect_forward(&inference, &f);
     rig_close(&inference);

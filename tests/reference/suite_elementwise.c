@@ -163,7 +163,7 @@ static void check_share(const float *out, size_t n, double p) {
     size_t dropped = 0;
     for (size_t i = 0; i < n; i++) {
         if (out[i] != 0)
-            assert_true(fabs((double)out[i] * (1 - p) - 1) < 1e-6);
+            assert_true(fabs((double)out[i] * (1 - p) - 1) < rig_tolerance());
         dropped += out[i] == 0;
     }
     const double off = fabs((double)dropped - p * (double)n), deviation = sqrt(p * (1 - p) * (double)n);

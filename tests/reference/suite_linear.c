@@ -86,51 +86,56 @@ static void check_inference(struct cnn_backend *backend, const struct rig *train
     desc.training = desc.accumulates = desc.relu_backward = false;
     desc.like = training->plan;
     rig_open(&rig, backend, &desc, training->label);
-    for (int k = 0; k < rig.plan->n_params; k++)
-        rig.io.params[k] = training->params[k];
+    rig_share_params(&rig, training);
     rig_set_in(&rig, 0, v->in);
     rig_forward(&rig, &run);
     rig_expect_out(&rig, v->out);
     rig_close(&rig);
 }
 
+static void run_case(struct cnn_backend *backend, const struct linear_case *given, bool last) {
+    const struct cnn_node node = {.op = CNN_OP_LINEAR,
+                                  .name = "linear",
+                                  .shape = {1, 1, given->outputs},
+                                  .linear = {given->outputs, given->bias}};
+    struct cnn_kernel_desc desc = {.kernel = CNN_KERNEL_LINEAR,
+                                   .node = &node,
+                                   .n_in = 1,
+                                   .from_pixels = given->from_pixels,
+                                   .accumulates = true,
+                                   .shape = node.shape,
+                                   .training = true,
+                                   .relu = given->relu,
+                                   .relu_backward = given->relu};
+    const struct cnn_kernel_run run = rig_run(false);
+    struct linear_values v;
+    struct rig rig;
+    char label[96];
+    desc.in[0] = rig_tensor(backend, given->in, given->row);
+    if (given->from_pixels)
+        desc.in[0].block = 0;
+    snprintf(label, sizeof label, "linear n%d %dx%dx%d%s -> %d%s%s%s%s", given->in.n, given->in.h, given->in.w,
+             given->in.c, given->row ? " row" : "", given->outputs, given->bias ? " bias" : "",
+             given->relu ? " relu" : "", given->from_pixels ? " pixels" : "", last ? " last" : "");
+    draw_values(&v, given);
+    (last ? rig_open_last : rig_open)(&rig, backend, &desc, label);
+    rig_set_in(&rig, 0, v.in);
+    rig_set_param(&rig, 0, v.weight, v.n_weight);
+    if (v.bias)
+        rig_set_param(&rig, 1, v.bias, v.n_bias);
+    rig_forward(&rig, &run);
+    rig_expect_out(&rig, v.out);
+    check_backward(&rig, &v, !given->from_pixels);
+    check_inference(backend, &rig, desc, &v);
+    rig_close(&rig);
+    free_values(&v);
+}
+
 void suite_linear(void **state) {
+    struct cnn_backend *backend = *state;
     for (size_t i = 0; i < LENGTH(cases); i++) {
-        const struct linear_case *given = &cases[i];
-        const struct cnn_node node = {.op = CNN_OP_LINEAR,
-                                      .name = "linear",
-                                      .shape = {1, 1, given->outputs},
-                                      .linear = {given->outputs, given->bias}};
-        struct cnn_kernel_desc desc = {.kernel = CNN_KERNEL_LINEAR,
-                                       .node = &node,
-                                       .n_in = 1,
-                                       .from_pixels = given->from_pixels,
-                                       .accumulates = true,
-                                       .shape = node.shape,
-                                       .training = true,
-                                       .relu = given->relu,
-                                       .relu_backward = given->relu};
-        const struct cnn_kernel_run run = rig_run(false);
-        struct linear_values v;
-        struct rig rig;
-        char label[96];
-        desc.in[0] = rig_tensor(*state, given->in, given->row);
-        if (given->from_pixels)
-            desc.in[0].block = 0;
-        snprintf(label, sizeof label, "linear n%d %dx%dx%d%s -> %d%s%s%s", given->in.n, given->in.h,
-                 given->in.w, given->in.c, given->row ? " row" : "", given->outputs,
-                 given->bias ? " bias" : "", given->relu ? " relu" : "", given->from_pixels ? " pixels" : "");
-        draw_values(&v, given);
-        rig_open(&rig, *state, &desc, label);
-        rig_set_in(&rig, 0, v.in);
-        rig_set_param(&rig, 0, v.weight, v.n_weight);
-        if (v.bias)
-            rig_set_param(&rig, 1, v.bias, v.n_bias);
-        rig_forward(&rig, &run);
-        rig_expect_out(&rig, v.out);
-        check_backward(&rig, &v, !given->from_pixels);
-        check_inference(*state, &rig, desc, &v);
-        rig_close(&rig);
-        free_values(&v);
+        run_case(backend, &cases[i], false);
+        if (backend->type != CNN_TYPE_F32)
+            run_case(backend, &cases[i], true);
     }
 }

@@ -12,7 +12,7 @@ static enum cnn_status lay_out_pixels(struct cnn_product_plan *p, const int *wei
     plain.block = 1;
     enum cnn_status status = cnn_layout_tensor(&src, &plain);
     if (status == CNN_OK)
-        status = cnn_layout_any(&weights, n_weight_dims, weight_dims);
+        status = cnn_layout_any(&weights, plain.type, n_weight_dims, weight_dims);
     const struct cnn_product product = {CNN_PASS_FORWARD, p->conv, src, weights, NULL, p->dst, NULL, false};
     if (status == CNN_OK && cnn_product_create(&trial, p->cpu->dnn, &product) == CNN_OK &&
         cnn_primitive_class(trial) == 2)
@@ -28,7 +28,7 @@ static enum cnn_status plan_layouts(struct cnn_product_plan *p) {
     const int in_per_group = p->base.in.c / conv->groups, out_per_group = conv->out_channels / conv->groups;
     const int grouped[5] = {conv->groups, out_per_group, in_per_group, conv->kernel[0], conv->kernel[1]};
     const int *dims = conv->groups > 1 ? grouped : grouped + 1, n_dims = conv->groups > 1 ? 5 : 4;
-    CNN_TRY(cnn_layout_plain(&p->plain, n_dims, dims));
+    CNN_TRY(cnn_layout_plain(&p->plain, CNN_TYPE_F32, n_dims, dims));
     CNN_TRY(cnn_layout_tensor(&p->dst, &p->base.out));
     if (p->base.desc.from_pixels && p->base.desc.in[0].block == 0)
         CNN_TRY(lay_out_pixels(p, dims, n_dims));

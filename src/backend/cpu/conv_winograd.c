@@ -16,7 +16,7 @@ struct winograd_plan {
 
 bool cnn_conv_winograd_fits(const struct cnn_kernel_desc *desc) {
     const struct cnn_conv *conv = &desc->node->conv;
-    if (desc->from_pixels || conv->groups != 1 || !cnn_winograd_kernels(desc->in[0].block))
+    if (desc->in[0].type != CNN_TYPE_F32 || desc->from_pixels || conv->groups != 1 || !cnn_winograd_kernels(desc->in[0].block))
         return false;
     for (int i = 0; i < 2; i++)
         if (conv->kernel[i] != 3 || conv->stride[i] != 1 || conv->dilation[i] != 1 || conv->padding[i] > 2)
@@ -137,7 +137,7 @@ static void bias_grad(const struct winograd_plan *p, const struct cnn_kernel_io 
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < planes; i++) {
         double *mean = moments + (size_t)i * 2 * CNN_LANES;
-        p->cpu->simd->moments((float *)io->d_out[0] + cnn_cpu_at(t, i / blocks, i % blocks),
+        p->cpu->simd[CNN_TYPE_F32]->moments((float *)io->d_out[0] + cnn_cpu_at(t, i / blocks, i % blocks),
                               cnn_cpu_pixels(t), t->block, mean, mean + CNN_LANES);
     }
     for (int o = 0; o < t->c; o++) {
@@ -154,7 +154,8 @@ static enum cnn_status winograd_backward(struct cnn_plan *plan, const struct cnn
     const struct winograd_plan *p = (const struct winograd_plan *)(const void *)plan;
     const struct cnn_winograd_finish finish = {.mask = plan->desc.mask_by_input ? io->in[0] : NULL};
     if (plan->reads_out)
-        cnn_cpu_relu_grad(p->cpu, io->d_out[0], io->d_out[0], io->out, cnn_tensor_count(&plan->out));
+        cnn_cpu_relu_grad(p->cpu, CNN_TYPE_F32, io->d_out[0], io->d_out[0], io->out,
+                          cnn_tensor_count(&plan->out));
     cnn_winograd_correlation(&p->weights, io->d_params[0], io->in[0], io->d_out[0], run->accumulate,
                              io->scratch);
     if (p->conv->bias)

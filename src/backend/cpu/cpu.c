@@ -14,22 +14,47 @@ static void cpu_destroy(struct cnn_backend *backend) {
     free(cpu);
 }
 
-static enum cnn_status check_precision(enum cnn_precision precision) {
-    if (precision == CNN_PRECISION_AUTO || precision == CNN_PRECISION_FP32)
+// bf16 is for processors that multiply in it. Others can be made to for tests, slowly: CNN_CPU_BF16=emulate.
+static enum cnn_status check_bf16(void) {
+    const char *wish = getenv("CNN_CPU_BF16");
+    const enum cnn_onednn_bf16 can = cnn_onednn_bf16();
+    if (can == CNN_ONEDNN_BF16 || (can == CNN_ONEDNN_BF16_EMULATED && wish && !strcmp(wish, "emulate")))
         return CNN_OK;
     return cnn_fail(CNN_ERR_UNSUPPORTED,
-                    "train.precision: the cpu backend computes in fp32, not %s; use fp32 or auto",
-                    cnn_precision_name(precision));
+                    "train.precision: bf16 needs a processor with AVX-512 BF16 or AMX, this one has %s; use fp32 "
+                    "or auto",
+                    cnn_onednn_isa());
+}
+
+// What tensors are made of.
+static enum cnn_status choose_type(enum cnn_type *out, enum cnn_precision precision) {
+    if (precision == CNN_PRECISION_BF16)
+        CNN_TRY(check_bf16());
+    else if (precision != CNN_PRECISION_AUTO && precision != CNN_PRECISION_FP32)
+        return cnn_fail(CNN_ERR_UNSUPPORTED,
+                        "train.precision: the cpu backend computes in fp32 or bf16, not %s; use fp32 or auto",
+                        cnn_precision_name(precision));
+    *out = precision == CNN_PRECISION_BF16 ? CNN_TYPE_BF16 : CNN_TYPE_F32;
+    return CNN_OK;
+}
+
+static void describe(struct cnn_cpu *cpu) {
+    char library[128];
+    cnn_onednn_describe(library, sizeof library);
+    snprintf(cpu->base.description, sizeof cpu->base.description, "cpu: %s, %d thread%s%s", library,
+             cpu->threads, cpu->threads == 1 ? "" : "s", cpu->base.type == CNN_TYPE_BF16 ? ", bf16" : "");
 }
 
 static enum cnn_status cpu_create(struct cnn_backend **out, const struct cnn_backend_options *options) {
     struct cnn_cpu *cpu = NULL;
-    char library[128];
-    CNN_TRY(check_precision(options->precision));
+    enum cnn_type type = CNN_TYPE_F32;
+    CNN_TRY(choose_type(&type, options->precision));
     CNN_TRY(cnn_calloc(&cpu, 1, sizeof *cpu));
     cpu->base.ops = &cnn_backend_cpu;
+    cpu->base.type = type;
     cpu->threads = options->threads;
-    cpu->simd = cnn_simd_best();
+    cpu->simd[CNN_TYPE_F32] = cnn_simd_best();
+    cpu->simd[CNN_TYPE_BF16] = type == CNN_TYPE_BF16 ? cnn_simd_best_bf16() : NULL;
     cpu->block = cnn_simd_block();
     omp_set_dynamic(0);
     omp_set_num_threads(options->threads);
@@ -38,9 +63,7 @@ static enum cnn_status cpu_create(struct cnn_backend **out, const struct cnn_bac
         free(cpu);
         return status;
     }
-    cnn_onednn_describe(library, sizeof library);
-    snprintf(cpu->base.description, sizeof cpu->base.description, "cpu: %s, %d thread%s", library,
-             cpu->threads, cpu->threads == 1 ? "" : "s");
+    describe(cpu);
     *out = &cpu->base;
     return CNN_OK;
 }
@@ -103,15 +126,13 @@ static enum cnn_status cpu_synchronize(struct cnn_backend *backend) {
 
 static size_t span_at(size_t i, size_t n) { return n - i < SPAN ? n - i : SPAN; }
 
-enum cnn_status cnn_cpu_add_into(struct cnn_backend *backend, enum cnn_type type, void *into_values,
-                                 const void *from, size_t n) {
-    float *into = into_values;
-    const float *values = from;
-    (void)type;
+enum cnn_status cnn_cpu_add_into(struct cnn_backend *backend, enum cnn_type type, void *into,
+                                 const void *values, size_t n) {
     const struct cnn_cpu *cpu = (const struct cnn_cpu *)(const void *)backend;
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < n; i += SPAN)
-        cpu->simd->add(into + i, into + i, values + i, span_at(i, n), false);
+        cpu->simd[type]->add(cnn_cpu_to(into, type, i), cnn_cpu_from(into, type, i),
+                             cnn_cpu_from(values, type, i), span_at(i, n), false);
     return CNN_OK;
 }
 
@@ -123,18 +144,36 @@ static enum cnn_status cpu_copy(struct cnn_backend *backend, float *to, const fl
     return CNN_OK;
 }
 
-void cnn_cpu_relu_grad(const struct cnn_cpu *cpu, void *d_in, const void *d_out, const void *out, size_t n) {
-    float *to = d_in;
-    const float *from = d_out, *by = out;
+enum cnn_status cnn_cpu_narrow(struct cnn_backend *backend, void *to, const float *from, size_t n) {
+    const struct cnn_cpu *cpu = (const struct cnn_cpu *)(const void *)backend;
+    const enum cnn_type type = backend->type;
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < n; i += SPAN)
-        cpu->simd->relu_grad(to + i, from + i, by + i, span_at(i, n));
+        cpu->simd[type]->narrow(cnn_cpu_to(to, type, i), from + i, span_at(i, n));
+    return CNN_OK;
 }
 
-static void update_statistics(const struct cnn_sgd *sgd, const struct cnn_segment *segment) {
+void cnn_cpu_relu_grad(const struct cnn_cpu *cpu, enum cnn_type type, void *d_in, const void *d_out,
+                       const void *out, size_t n) {
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < n; i += SPAN)
+        cpu->simd[type]->relu_grad(cnn_cpu_to(d_in, type, i), cnn_cpu_from(d_out, type, i),
+                                   cnn_cpu_from(out, type, i), span_at(i, n));
+}
+
+// The 16-bit copy of parameters that were changed.
+static void update_copy(const struct cnn_cpu *cpu, const struct cnn_sgd *sgd, size_t first, size_t n) {
+    const enum cnn_type type = cpu->base.type;
+    if (sgd->compute)
+        cpu->simd[type]->narrow(cnn_cpu_to(sgd->compute, type, first), sgd->parameters + first, n);
+}
+
+static void update_statistics(const struct cnn_cpu *cpu, const struct cnn_sgd *sgd,
+                              const struct cnn_segment *segment) {
     const float share = segment->statistic_momentum / (float)sgd->micros;
     for (size_t i = segment->first; i < segment->first + segment->n; i++)
         cnn_update_statistic(sgd->parameters + i, sgd->gradients[i], segment->statistic_momentum, share);
+    update_copy(cpu, sgd, segment->first, segment->n);
 }
 
 // A value times 0 is NaN where it is not finite, and so is the sum then.
@@ -159,13 +198,14 @@ static enum cnn_status cpu_check_finite(struct cnn_backend *backend, const float
 
 enum cnn_status cnn_cpu_sgd(struct cnn_backend *backend, const struct cnn_sgd *sgd) {
     const struct cnn_cpu *cpu = (const struct cnn_cpu *)(const void *)backend;
+    const struct cnn_simd *simd = cpu->simd[CNN_TYPE_F32];
     const struct cnn_control *control = sgd->control;
     if (control->overflow)
         return CNN_OK;
     for (size_t s = 0; s < sgd->n_segments; s++) {
         const struct cnn_segment *segment = &sgd->segments[s];
         if (segment->kind == CNN_SEGMENT_STATISTIC) {
-            update_statistics(sgd, segment);
+            update_statistics(cpu, sgd, segment);
             continue;
         }
         const struct cnn_sgd_factors factors = {control->rate, sgd->momentum,
@@ -175,9 +215,10 @@ enum cnn_status cnn_cpu_sgd(struct cnn_backend *backend, const struct cnn_sgd *s
         const float *g = sgd->gradients + segment->first;
         const size_t n = segment->n;
 #pragma omp parallel for schedule(static) if (n > 4 * SPAN)
-        for (size_t i = 0; i < n; i += SPAN)
-            (sgd->nesterov ? cpu->simd->nesterov : cpu->simd->sgd)(w + i, v + i, g + i, span_at(i, n),
-                                                                   factors);
+        for (size_t i = 0; i < n; i += SPAN) {
+            (sgd->nesterov ? simd->nesterov : simd->sgd)(w + i, v + i, g + i, span_at(i, n), factors);
+            update_copy(cpu, sgd, segment->first + i, span_at(i, n));
+        }
     }
     return CNN_OK;
 }
@@ -206,10 +247,22 @@ bool cnn_cpu_lie_alike(const struct cnn_tensor *a, const struct cnn_tensor *b) {
     return a->block == b->block || rows;
 }
 
+// Products and averages give floats where the network ends; other layers only what they take.
+static enum cnn_status check_type(const struct cnn_kernel_desc *desc) {
+    const enum cnn_kernel kernel = desc->kernel;
+    if (desc->out_type == desc->in[0].type || kernel == CNN_KERNEL_CONV || kernel == CNN_KERNEL_LINEAR ||
+        kernel == CNN_KERNEL_AVG_POOL || kernel == CNN_KERNEL_ADAPTIVE_AVG_POOL)
+        return CNN_OK;
+    return cnn_fail(CNN_ERR_UNSUPPORTED,
+                    "%s: in bf16 a network must end in a linear layer, a convolution or average pooling",
+                    desc->node->name);
+}
+
 enum cnn_status cnn_cpu_plan_alloc(void *out_plan, size_t plan_bytes, struct cnn_backend *backend,
                                    const struct cnn_kernel_desc *desc) {
     const struct cnn_cpu *cpu = (const struct cnn_cpu *)(const void *)backend;
     struct cnn_plan *plan = NULL;
+    CNN_TRY(check_type(desc));
     CNN_TRY(cnn_calloc(&plan, 1, plan_bytes));
     plan->desc = *desc;
     plan->in = desc->in[0];
@@ -268,6 +321,7 @@ const struct cnn_backend_ops cnn_backend_cpu = {
     .loss = cnn_cpu_loss,
     .add = cnn_cpu_add_into,
     .copy = cpu_copy,
+    .narrow = cnn_cpu_narrow,
     .check_finite = cpu_check_finite,
     .sgd = cnn_cpu_sgd,
 };

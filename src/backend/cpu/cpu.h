@@ -1,6 +1,7 @@
 // Private to backend/cpu: the backend object and the kernels its table names.
 #ifndef CNN_BACKEND_CPU_CPU_H
 #define CNN_BACKEND_CPU_CPU_H
+#include "backend/cpu/bf16.h"
 #include "backend/cpu/onednn.h"
 #include "backend/cpu/simd.h"
 #include "backend/ops.h"
@@ -8,7 +9,7 @@
 struct cnn_cpu {
     struct cnn_backend base;
     struct cnn_onednn *dnn;
-    const struct cnn_simd *simd;
+    const struct cnn_simd *simd[CNN_TYPE_BF16 + 1]; // by the type of tensors; bf16 NULL unless that is computed in
     int threads;
     int block; // channels a block of activations has: 8 or 16
 };
@@ -21,8 +22,10 @@ enum cnn_status cnn_cpu_normalize(struct cnn_backend *backend, void *out, const 
                                   const uint8_t *pixels, int n, const float mean[3], const float std[3]);
 enum cnn_status cnn_cpu_add_into(struct cnn_backend *backend, enum cnn_type type, void *into,
                                  const void *values, size_t n);
-// d_in = d_out where out > 0, elsewhere 0; d_in may be d_out.
-void cnn_cpu_relu_grad(const struct cnn_cpu *cpu, void *d_in, const void *d_out, const void *out, size_t n);
+// d_in = d_out where out > 0, elsewhere 0; d_in may be d_out. All three have n elements of `type`.
+void cnn_cpu_relu_grad(const struct cnn_cpu *cpu, enum cnn_type type, void *d_in, const void *d_out,
+                       const void *out, size_t n);
+enum cnn_status cnn_cpu_narrow(struct cnn_backend *backend, void *to, const float *from, size_t n);
 enum cnn_status cnn_cpu_sgd(struct cnn_backend *backend, const struct cnn_sgd *sgd);
 
 // Allocates a plan of `plan_bytes` whose first member is struct cnn_plan and fills in what all kernels share:
@@ -37,7 +40,7 @@ enum cnn_status cnn_cpu_param_copy_in(struct cnn_plan *plan, int param, float *a
 enum cnn_status cnn_cpu_param_copy_out(struct cnn_plan *plan, int param, const float *arena, float *values);
 void cnn_cpu_plan_free(struct cnn_plan *plan);
 
-// Channel blocks of a tensor, floats in one of them, and where it begins.
+// Channel blocks of a tensor, elements in one of them, and where it begins.
 static inline int cnn_cpu_blocks(const struct cnn_tensor *t) { return (t->c + t->block - 1) / t->block; }
 static inline size_t cnn_cpu_pixels(const struct cnn_tensor *t) { return (size_t)t->h * (size_t)t->w; }
 static inline size_t cnn_cpu_at(const struct cnn_tensor *t, int n, int block) {

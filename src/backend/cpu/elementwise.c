@@ -22,7 +22,7 @@ static enum cnn_status elementwise_plan_alloc(struct elementwise_plan **out, str
     p->base.out.block = p->base.in.block;
     p->base.in_place = 0;
     p->base.max_gradients = 1;
-    p->base.implementation = p->cpu->simd->name;
+    p->base.implementation = p->cpu->simd[p->base.in.type]->name;
     return CNN_OK;
 }
 
@@ -44,11 +44,11 @@ static enum cnn_status add_forward(struct cnn_plan *plan, const struct cnn_kerne
     (void)run;
     const struct elementwise_plan *p = (const struct elementwise_plan *)(const void *)plan;
     const size_t n = cnn_tensor_count(&plan->out);
-    const float *a = io->in[0], *b = io->in[1];
-    float *out = io->out;
+    const enum cnn_type type = plan->out.type;
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < n; i += SPAN)
-        p->cpu->simd->add(out + i, a + i, b + i, span_at(i, n), plan->desc.relu);
+        p->cpu->simd[type]->add(cnn_cpu_to(io->out, type, i), cnn_cpu_from(io->in[0], type, i),
+                                cnn_cpu_from(io->in[1], type, i), span_at(i, n), plan->desc.relu);
     return CNN_OK;
 }
 
@@ -57,10 +57,10 @@ static enum cnn_status add_backward(struct cnn_plan *plan, const struct cnn_kern
     (void)run;
     const struct elementwise_plan *p = (const struct elementwise_plan *)(const void *)plan;
     if (plan->reads_out)
-        cnn_cpu_relu_grad(p->cpu, io->d_out[0], io->d_out[0], io->out, cnn_tensor_count(&plan->out));
+        cnn_cpu_relu_grad(p->cpu, plan->out.type, io->d_out[0], io->d_out[0], io->out, cnn_tensor_count(&plan->out));
     for (int i = 0; i < 2; i++)
         if (io->d_in[i] && io->d_in[i] != io->d_out[0])
-            memcpy(io->d_in[i], io->d_out[0], cnn_tensor_count(&plan->out) * sizeof(float));
+            memcpy(io->d_in[i], io->d_out[0], cnn_tensor_bytes(&plan->out));
     return CNN_OK;
 }
 
@@ -78,11 +78,11 @@ static enum cnn_status relu_forward(struct cnn_plan *plan, const struct cnn_kern
     (void)run;
     const struct elementwise_plan *p = (const struct elementwise_plan *)(const void *)plan;
     const size_t n = cnn_tensor_count(&plan->out);
-    const float *in = io->in[0];
-    float *out = io->out;
+    const enum cnn_type type = plan->out.type;
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < n; i += SPAN)
-        p->cpu->simd->relu(out + i, in + i, span_at(i, n));
+        p->cpu->simd[type]->relu(cnn_cpu_to(io->out, type, i), cnn_cpu_from(io->in[0], type, i),
+                                 span_at(i, n));
     return CNN_OK;
 }
 
@@ -91,7 +91,7 @@ static enum cnn_status relu_backward(struct cnn_plan *plan, const struct cnn_ker
     (void)run;
     const struct elementwise_plan *p = (const struct elementwise_plan *)(const void *)plan;
     if (io->d_in[0])
-        cnn_cpu_relu_grad(p->cpu, io->d_in[0], io->d_out[0], io->out, cnn_tensor_count(&plan->out));
+        cnn_cpu_relu_grad(p->cpu, plan->out.type, io->d_in[0], io->d_out[0], io->out, cnn_tensor_count(&plan->out));
     return CNN_OK;
 }
 
@@ -107,8 +107,7 @@ static enum cnn_status dropout_plan_create(struct cnn_plan **out, struct cnn_bac
 // position), so backward draws it again and it is the same on any number of ranks.
 static void dropout(const struct cnn_plan *plan, const struct cnn_kernel_run *run, void *to,
                     const void *from) {
-    float *out = to;
-    const float *in = from;
+    const enum cnn_type type = plan->out.type;
     const size_t per_sample = cnn_tensor_count(&plan->out) / (size_t)plan->out.n;
     const double p = plan->desc.node->dropout.p;
     const uint32_t threshold = (uint32_t)(p * 4294967296.0 > 4294967295.0 ? 4294967295.0 : p * 4294967296.0);
@@ -123,9 +122,13 @@ static void dropout(const struct cnn_plan *plan, const struct cnn_kernel_run *ru
                                          (uint32_t)(step >> 32) ^ (uint32_t)(position >> 32) << 16};
             uint32_t draws[4];
             cnn_philox4x32(counter, key, draws);
-            for (size_t j = i; j < per_sample && j < i + 4; j++)
-                out[(size_t)n * per_sample + j] =
-                    draws[j - i] < threshold ? 0.0f : in[(size_t)n * per_sample + j] * keep;
+            const size_t at = (size_t)n * per_sample + i;
+            const int count = per_sample - i < 4 ? (int)(per_sample - i) : 4;
+            float buffer[4], out[4];
+            const float *in = cnn_cpu_read(buffer, from, type, at, count);
+            for (int j = 0; j < count; j++)
+                out[j] = draws[j] < threshold ? 0.0f : in[j] * keep;
+            cnn_cpu_write(to, type, at, out, count);
         }
     }
 }
@@ -135,7 +138,7 @@ static enum cnn_status dropout_forward(struct cnn_plan *plan, const struct cnn_k
     if (plan->desc.training)
         dropout(plan, run, io->out, io->in[0]);
     else
-        memcpy(io->out, io->in[0], cnn_tensor_count(&plan->out) * sizeof(float));
+        memcpy(io->out, io->in[0], cnn_tensor_bytes(&plan->out));
     return CNN_OK;
 }
 

@@ -18,12 +18,12 @@ static enum cnn_status loose_product_create(struct cnn_primitive **out, struct c
                                             const struct cnn_product *wanted, bool all) {
     struct cnn_product product = *wanted;
     struct cnn_layout *src = NULL, *weights = NULL, *dst = NULL;
-    enum cnn_status status = cnn_layout_loosen(&weights, wanted->weights);
+    enum cnn_status status = cnn_layout_loosen(&weights, wanted->weights, cnn_layout_type(wanted->weights));
     product.weights = weights;
     if (status == CNN_OK && all)
-        status = cnn_layout_loosen(&src, wanted->src);
+        status = cnn_layout_loosen(&src, wanted->src, cnn_layout_type(wanted->src));
     if (status == CNN_OK && all)
-        status = cnn_layout_loosen(&dst, wanted->dst);
+        status = cnn_layout_loosen(&dst, wanted->dst, cnn_layout_type(wanted->dst));
     if (all) {
         product.src = src;
         product.dst = dst;
@@ -36,6 +36,13 @@ static enum cnn_status loose_product_create(struct cnn_primitive **out, struct c
     return status;
 }
 
+// oneDNN's products of bf16 through matrix products (2.6) take a residual to lie like their output, whatever its
+// layout says.
+static bool is_wrong(const struct cnn_primitive *product, const struct cnn_product *wanted) {
+    return wanted->residual && cnn_layout_type(wanted->src) == CNN_TYPE_BF16 &&
+           !cnn_layout_equal(cnn_primitive_layout(product, CNN_SLOT_DST), wanted->dst);
+}
+
 // The best of: layouts as wanted, other weights, all layouts free; of equals the first.
 static enum cnn_status choose(struct cnn_primitive **out, struct cnn_onednn *dnn,
                               const struct cnn_product *wanted) {
@@ -45,6 +52,8 @@ static enum cnn_status choose(struct cnn_primitive **out, struct cnn_onednn *dnn
         struct cnn_primitive *next = NULL;
         status = attempt == 0 ? cnn_product_create(&next, dnn, wanted)
                               : loose_product_create(&next, dnn, wanted, attempt == 2);
+        if (status == CNN_OK && is_wrong(next, wanted))
+            status = cnn_fail(CNN_ERR_UNSUPPORTED, "oneDNN: a product does not add a residual as it lies");
         if (status == CNN_OK && (!best || cnn_primitive_class(next) > cnn_primitive_class(best))) {
             cnn_primitive_destroy(best);
             best = next;

@@ -8,9 +8,9 @@ static enum cnn_status plan_layouts(struct cnn_product_plan *p) {
     const bool vector = in->h == 1 && in->w == 1 && in->block == in->c;
     const int weights[4] = {p->out_channels, in->c, in->h, in->w}, src[2] = {in->n, in->c},
               dst[2] = {in->n, p->out_channels};
-    CNN_TRY(cnn_layout_plain(&p->plain, vector ? 2 : 4, weights));
-    CNN_TRY(cnn_layout_plain(&p->dst, 2, dst));
-    return vector ? cnn_layout_plain(&p->src, 2, src) : cnn_layout_tensor(&p->src, in);
+    CNN_TRY(cnn_layout_plain(&p->plain, CNN_TYPE_F32, vector ? 2 : 4, weights));
+    CNN_TRY(cnn_layout_plain(&p->dst, p->base.out.type, 2, dst));
+    return vector ? cnn_layout_plain(&p->src, in->type, 2, src) : cnn_layout_tensor(&p->src, in);
 }
 
 static enum cnn_status linear_plan_create(struct cnn_plan **out, struct cnn_backend *backend,

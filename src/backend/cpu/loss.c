@@ -4,6 +4,21 @@
 #include <math.h>
 #include <string.h>
 
+// One channel: every step-th element of `out` from every c-th byte of `pixels`.
+static void normalize_floats(void *out, size_t step, const uint8_t *pixels, size_t c, size_t n, float scale,
+                             float shift) {
+    float *into = out;
+    for (size_t i = 0; i < n; i++)
+        into[i * step] = (float)pixels[i * c] * scale + shift;
+}
+
+static void normalize_bf16(void *out, size_t step, const uint8_t *pixels, size_t c, size_t n, float scale,
+                           float shift) {
+    uint16_t *into = out;
+    for (size_t i = 0; i < n; i++)
+        into[i * step] = cnn_bf16_of_float((float)pixels[i * c] * scale + shift);
+}
+
 enum cnn_status cnn_cpu_normalize(struct cnn_backend *backend, void *out, const struct cnn_tensor *to,
                                   const uint8_t *pixels, int n, const float mean[3], const float std[3]) {
     const size_t area = cnn_cpu_pixels(to), c = (size_t)to->c, sample = area * cnn_tensor_channels(to);
@@ -15,17 +30,17 @@ enum cnn_status cnn_cpu_normalize(struct cnn_backend *backend, void *out, const 
     }
 #pragma omp parallel for schedule(static)
     for (int s = 0; s < to->n; s++) {
-        float *into = (float *)out + (size_t)s * sample;
+        void *into = cnn_cpu_to(out, to->type, (size_t)s * sample);
         if (s >= n || to->block != 1)
-            memset(into, 0, sample * sizeof(float));
+            memset(into, 0, sample * cnn_type_bytes(to->type));
         if (s >= n)
             continue;
         const uint8_t *from = pixels + (size_t)s * area * c;
         // the picture's 1 or 3 channels lie in one block, or in planes of their own
         const size_t step = to->block == 1 ? 1 : (size_t)to->block, plane = to->block == 1 ? area : 1;
         for (size_t k = 0; k < c; k++)
-            for (size_t i = 0; i < area; i++)
-                into[k * plane + i * step] = (float)from[i * c + k] * scale[k] + shift[k];
+            (to->type == CNN_TYPE_F32 ? normalize_floats : normalize_bf16)(
+                cnn_cpu_to(into, to->type, k * plane), step, from + k, c, area, scale[k], shift[k]);
     }
     return CNN_OK;
 }

@@ -48,7 +48,7 @@ static enum cnn_status norm_plan_create(struct cnn_plan **out, struct cnn_backen
     base->recomputable = true;
     base->in_place = p->residual ? 1 : 0;
     base->max_gradients = 2;
-    base->implementation = p->cpu->simd->name;
+    base->implementation = p->cpu->simd[base->in.type]->name;
     *out = base;
     return CNN_OK;
 }
@@ -95,7 +95,7 @@ static void batch_coefficients(const struct norm_plan *p, const struct cnn_kerne
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < items; i++) {
         double *sums = item_sums(io->scratch, (size_t)i);
-        p->cpu->simd->moments((const float *)io->in[0] + cnn_cpu_at(t, i / blocks, i % blocks),
+        p->cpu->simd[t->type]->moments(cnn_cpu_from(io->in[0], t->type, cnn_cpu_at(t, i / blocks, i % blocks)),
                               cnn_cpu_pixels(t), t->block, sums, sums + CNN_LANES);
     }
     for (int c = 0; c < blocks * t->block; c++)
@@ -119,8 +119,8 @@ static enum cnn_status norm_apply(struct cnn_plan *plan, const struct cnn_kernel
         float scale[CNN_LANES], shift[CNN_LANES];
         twice(scale, row(io->workspace, t, ROW_SCALE) + i % blocks * t->block, t->block);
         twice(shift, row(io->workspace, t, ROW_SHIFT) + i % blocks * t->block, t->block);
-        p->cpu->simd->norm_apply((float *)io->out + at, (const float *)io->in[0] + at,
-                                 p->residual ? (const float *)io->in[1] + at : NULL, scale, shift, floats,
+        p->cpu->simd[t->type]->norm_apply(cnn_cpu_to(io->out, t->type, at), cnn_cpu_from(io->in[0], t->type, at),
+                                 p->residual ? cnn_cpu_from(io->in[1], t->type, at) : NULL, scale, shift, floats,
                                  plan->desc.relu);
     }
     return CNN_OK;
@@ -140,11 +140,12 @@ static enum cnn_status norm_forward(struct cnn_plan *plan, const struct cnn_kern
 static struct cnn_norm_grad grad_at(const struct norm_plan *p, const struct cnn_kernel_io *io, size_t at,
                                     const float *scale, const float *shift) {
     const bool relu = p->base.desc.relu && p->base.desc.relu_backward;
+    const enum cnn_type type = p->base.in.type;
     return (struct cnn_norm_grad){
-        .d0 = (float *)io->d_out[0] + at,
-        .d1 = io->d_out[1] ? (float *)io->d_out[1] + at : NULL,
-        .in = (const float *)io->in[0] + at,
-        .out = p->residual && relu ? (float *)io->out + at : NULL,
+        .d0 = cnn_cpu_from(io->d_out[0], type, at),
+        .d1 = io->d_out[1] ? cnn_cpu_from(io->d_out[1], type, at) : NULL,
+        .in = cnn_cpu_from(io->in[0], type, at),
+        .out = p->residual && relu ? cnn_cpu_from(io->out, type, at) : NULL,
         .scale = scale,
         .shift = shift,
         .mask = !relu         ? CNN_MASK_NONE
@@ -167,7 +168,7 @@ static void gradient_sums(const struct norm_plan *p, const struct cnn_kernel_io 
         twice(mean, row(io->workspace, t, ROW_MEAN) + i % blocks * t->block, t->block);
         const struct cnn_norm_grad grad = grad_at(p, io, at, scale, shift);
         double *sums = item_sums(io->scratch, (size_t)i);
-        p->cpu->simd->norm_grad_sums(&grad, mean, write ? (float *)io->d_out[0] + at : NULL,
+        p->cpu->simd[t->type]->norm_grad_sums(&grad, mean, write ? cnn_cpu_to(io->d_out[0], t->type, at) : NULL,
                                      cnn_cpu_pixels(t), t->block, sums, sums + CNN_LANES);
     }
 }
@@ -224,7 +225,7 @@ static void gradient_apply(const struct norm_plan *p, const struct cnn_kernel_io
             grad.d1 = NULL;
             grad.mask = CNN_MASK_NONE;
         }
-        p->cpu->simd->norm_grad_apply((float *)io->d_in[0] + at, &grad, abc, abc + CNN_LANES,
+        p->cpu->simd[t->type]->norm_grad_apply(cnn_cpu_to(io->d_in[0], t->type, at), &grad, abc, abc + CNN_LANES,
                                       abc + 2 * CNN_LANES, floats);
     }
 }

@@ -51,7 +51,10 @@ void cnn_onednn_destroy(struct cnn_onednn *dnn) {
     free(dnn);
 }
 
-static const char *isa_name(void) {
+// An instruction set's bits say which it includes.
+static bool has_all(int isa, int of) { return (isa & of) == of; }
+
+const char *cnn_onednn_isa(void) {
     static const struct {
         int isa;
         const char *name;
@@ -59,6 +62,7 @@ static const char *isa_name(void) {
         {dnnl_cpu_isa_sse41, "SSE4.1"},
         {dnnl_cpu_isa_avx, "AVX"},
         {dnnl_cpu_isa_avx2, "AVX2"},
+        {dnnl_cpu_isa_avx2_vnni, "AVX2 VNNI"},
         {dnnl_cpu_isa_avx512_core, "AVX-512"},
         {dnnl_cpu_isa_avx512_core_vnni, "AVX-512 VNNI"},
         {dnnl_cpu_isa_avx512_core_bf16, "AVX-512 BF16"},
@@ -67,12 +71,28 @@ static const char *isa_name(void) {
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (names[i].isa == isa)
             return names[i].name;
-    return isa > (int)dnnl_cpu_isa_avx512_core_bf16 ? "AMX or later" : "other instruction set";
+    return has_all(isa, dnnl_cpu_isa_avx512_core_bf16) ? "AMX or later" : "other instruction set";
+}
+
+enum cnn_onednn_bf16 cnn_onednn_bf16(void) {
+    const int isa = (int)dnnl_get_effective_cpu_isa();
+    return has_all(isa, dnnl_cpu_isa_avx512_core_bf16) ? CNN_ONEDNN_BF16
+           : has_all(isa, dnnl_cpu_isa_avx512_core)    ? CNN_ONEDNN_BF16_EMULATED
+                                                       : CNN_ONEDNN_NO_BF16;
 }
 
 void cnn_onednn_describe(char *out, size_t out_bytes) {
     const dnnl_version_t *v = dnnl_version();
-    snprintf(out, out_bytes, "oneDNN %d.%d.%d, %s", v->major, v->minor, v->patch, isa_name());
+    snprintf(out, out_bytes, "oneDNN %d.%d.%d, %s", v->major, v->minor, v->patch, cnn_onednn_isa());
+}
+
+static dnnl_data_type_t data_type(enum cnn_type type) {
+    return type == CNN_TYPE_BF16 ? dnnl_bf16 : type == CNN_TYPE_F16 ? dnnl_f16 : dnnl_f32;
+}
+
+enum cnn_type cnn_layout_type(const struct cnn_layout *layout) {
+    const dnnl_data_type_t type = cnn_dnnl_layout_type(layout);
+    return type == dnnl_bf16 ? CNN_TYPE_BF16 : type == dnnl_f16 ? CNN_TYPE_F16 : CNN_TYPE_F32;
 }
 
 enum cnn_status cnn_layout_tensor(struct cnn_layout **out, const struct cnn_tensor *t) {
@@ -83,31 +103,40 @@ enum cnn_status cnn_layout_tensor(struct cnn_layout **out, const struct cnn_tens
                                              : dnnl_nhwc;
     if (t->block == t->c)
         tag = t->c == 8 ? dnnl_nChw8c : t->c == 16 ? dnnl_nChw16c : dnnl_nhwc;
-    return check(cnn_dnnl_layout_by_tag(out, 4, dims, tag), "describing a tensor");
+    return check(cnn_dnnl_layout_by_tag(out, 4, dims, data_type(t->type), tag), "describing a tensor");
 }
 
-static enum cnn_status layout_by_tag(struct cnn_layout **out, int n_dims, const int *dims,
+static enum cnn_status layout_by_tag(struct cnn_layout **out, enum cnn_type type, int n_dims, const int *dims,
                                      dnnl_format_tag_t tag) {
     dnnl_dims_t d = {0};
     for (int i = 0; i < n_dims; i++)
         d[i] = dims[i];
-    return check(cnn_dnnl_layout_by_tag(out, n_dims, d, tag), "describing a tensor");
+    return check(cnn_dnnl_layout_by_tag(out, n_dims, d, data_type(type), tag), "describing a tensor");
 }
 
-enum cnn_status cnn_layout_plain(struct cnn_layout **out, int n_dims, const int *dims) {
+enum cnn_status cnn_layout_plain(struct cnn_layout **out, enum cnn_type type, int n_dims, const int *dims) {
     static const dnnl_format_tag_t tags[] = {0, dnnl_a, dnnl_ab, dnnl_abc, dnnl_abcd, dnnl_abcde};
-    return layout_by_tag(out, n_dims, dims, tags[n_dims]);
+    return layout_by_tag(out, type, n_dims, dims, tags[n_dims]);
 }
 
-enum cnn_status cnn_layout_any(struct cnn_layout **out, int n_dims, const int *dims) {
-    return layout_by_tag(out, n_dims, dims, dnnl_format_tag_any);
+enum cnn_status cnn_layout_any(struct cnn_layout **out, enum cnn_type type, int n_dims, const int *dims) {
+    return layout_by_tag(out, type, n_dims, dims, dnnl_format_tag_any);
 }
 
-enum cnn_status cnn_layout_loosen(struct cnn_layout **out, const struct cnn_layout *layout) {
+enum cnn_status cnn_layout_loosen(struct cnn_layout **out, const struct cnn_layout *layout,
+                                  enum cnn_type type) {
     int n_dims;
     dnnl_dims_t dims;
     CNN_TRY(check(cnn_dnnl_layout_dims(layout, &n_dims, dims), "reading a layout"));
-    return check(cnn_dnnl_layout_by_tag(out, n_dims, dims, dnnl_format_tag_any), "describing a tensor");
+    return check(cnn_dnnl_layout_by_tag(out, n_dims, dims, data_type(type), dnnl_format_tag_any),
+                 "describing a tensor");
+}
+
+enum cnn_status cnn_layout_retype(struct cnn_layout **out, const struct cnn_layout *layout,
+                                  enum cnn_type type) {
+    if (cnn_layout_type(layout) == type)
+        return cnn_layout_copy(out, layout);
+    return check(cnn_dnnl_layout_retype(out, layout, data_type(type)), "describing weights of another type");
 }
 
 enum cnn_status cnn_layout_copy(struct cnn_layout **out, const struct cnn_layout *layout) {
@@ -303,6 +332,23 @@ void cnn_primitive_destroy(struct cnn_primitive *p) {
     if (p->primitive)
         dnnl_primitive_destroy(p->primitive);
     free(p);
+}
+
+dnnl_status_t cnn_dnnl_forward_of(struct cnn_product *out, struct cnn_layout **weights,
+                                  const struct cnn_product *backward) {
+    const dnnl_data_type_t type = cnn_dnnl_layout_type(backward->src);
+    dnnl_status_t status = dnnl_success;
+    *out = *backward;
+    out->pass = CNN_PASS_FORWARD;
+    if (type == cnn_dnnl_layout_type(backward->weights))
+        return status;
+    int n_dims;
+    dnnl_dims_t dims;
+    status = cnn_dnnl_layout_dims(backward->weights, &n_dims, dims);
+    if (status == dnnl_success)
+        status = cnn_dnnl_layout_by_tag(weights, n_dims, dims, type, dnnl_format_tag_any);
+    out->weights = *weights;
+    return status;
 }
 
 struct cnn_dnnl_window cnn_dnnl_window_of(const struct cnn_conv *conv) {

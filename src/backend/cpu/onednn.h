@@ -9,16 +9,26 @@ struct cnn_onednn; // an engine and a stream
 enum cnn_status cnn_onednn_create(struct cnn_onednn **out) CNN_MUST_CHECK;
 void cnn_onednn_destroy(struct cnn_onednn *dnn);
 void cnn_onednn_describe(char *out, size_t out_bytes); // "oneDNN 2.6.3, AVX2"
+// The instruction set oneDNN uses: what the processor has, unless ONEDNN_MAX_CPU_ISA holds it back. And whether
+// bf16 is multiplied in it, or only by converting to floats and back.
+const char *cnn_onednn_isa(void); // "AVX2"
+enum cnn_onednn_bf16 { CNN_ONEDNN_NO_BF16, CNN_ONEDNN_BF16_EMULATED, CNN_ONEDNN_BF16 };
+enum cnn_onednn_bf16 cnn_onednn_bf16(void);
 
-// How a tensor lies in memory.
+// What a tensor is made of and how it lies in memory.
 struct cnn_layout;
 enum cnn_status cnn_layout_tensor(struct cnn_layout **out, const struct cnn_tensor *tensor) CNN_MUST_CHECK;
-enum cnn_status cnn_layout_plain(struct cnn_layout **out, int n_dims,
+enum cnn_status cnn_layout_plain(struct cnn_layout **out, enum cnn_type type, int n_dims,
                                  const int *dims) CNN_MUST_CHECK; // row-major
-enum cnn_status cnn_layout_any(struct cnn_layout **out, int n_dims,
+enum cnn_status cnn_layout_any(struct cnn_layout **out, enum cnn_type type, int n_dims,
                                const int *dims) CNN_MUST_CHECK; // the primitive chooses
-enum cnn_status cnn_layout_loosen(struct cnn_layout **out,
-                                  const struct cnn_layout *layout) CNN_MUST_CHECK; // same dimensions, `any`
+// The same dimensions of `type`, left for the primitive to lay out.
+enum cnn_status cnn_layout_loosen(struct cnn_layout **out, const struct cnn_layout *layout,
+                                  enum cnn_type type) CNN_MUST_CHECK;
+// The same places for elements of `type`; CNN_ERR_UNSUPPORTED where oneDNN has no word for that.
+enum cnn_status cnn_layout_retype(struct cnn_layout **out, const struct cnn_layout *layout,
+                                  enum cnn_type type) CNN_MUST_CHECK;
+enum cnn_type cnn_layout_type(const struct cnn_layout *layout);
 bool cnn_layout_is_any(const struct cnn_layout *layout);
 enum cnn_status cnn_layout_copy(struct cnn_layout **out, const struct cnn_layout *layout) CNN_MUST_CHECK;
 bool cnn_layout_equal(const struct cnn_layout *a, const struct cnn_layout *b);
@@ -45,7 +55,7 @@ void cnn_primitive_destroy(struct cnn_primitive *primitive);
 enum cnn_pass { CNN_PASS_INFERENCE, CNN_PASS_FORWARD, CNN_PASS_BACKWARD_DATA, CNN_PASS_BACKWARD_WEIGHTS };
 
 // A convolution (conv set) or inner product (conv NULL). Layouts are borrowed; bias and residual NULL where
-// there is none. relu and residual (dst = relu(conv + residual)) only forward.
+// there is none. Tensors may be of bf16, and then are weights; their gradients and the bias are floats. relu and residual (dst = relu(conv + residual)) only forward.
 struct cnn_product {
     enum cnn_pass pass;
     const struct cnn_conv *conv;

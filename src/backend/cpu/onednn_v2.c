@@ -20,11 +20,21 @@ static const dnnl_memory_desc_t *raw(const struct cnn_layout *layout) {
 }
 
 dnnl_status_t cnn_dnnl_layout_by_tag(struct cnn_layout **out, int n_dims, const dnnl_dims_t dims,
-                                     dnnl_format_tag_t tag) {
+                                     dnnl_data_type_t type, dnnl_format_tag_t tag) {
     dnnl_memory_desc_t desc;
-    dnnl_status_t status = dnnl_memory_desc_init_by_tag(&desc, n_dims, dims, dnnl_f32, tag);
+    dnnl_status_t status = dnnl_memory_desc_init_by_tag(&desc, n_dims, dims, type, tag);
     if (status != dnnl_success)
         return status;
+    *out = cnn_dnnl_layout_wrap(&desc);
+    return *out ? dnnl_success : dnnl_out_of_memory;
+}
+
+dnnl_data_type_t cnn_dnnl_layout_type(const struct cnn_layout *layout) { return layout->desc.data_type; }
+
+dnnl_status_t cnn_dnnl_layout_retype(struct cnn_layout **out, const struct cnn_layout *layout,
+                                     dnnl_data_type_t type) {
+    dnnl_memory_desc_t desc = layout->desc; // strides and blocks count elements
+    desc.data_type = type;
     *out = cnn_dnnl_layout_wrap(&desc);
     return *out ? dnnl_success : dnnl_out_of_memory;
 }
@@ -127,6 +137,18 @@ static dnnl_status_t inner_product_op(dnnl_inner_product_desc_t *op, const struc
     }
 }
 
+static dnnl_status_t forward_hint(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                  const struct cnn_product *p) {
+    struct cnn_product forward;
+    struct cnn_layout *weights = NULL;
+    dnnl_status_t status = cnn_dnnl_forward_of(&forward, &weights, p);
+    if (status == dnnl_success)
+        status =
+            p->conv ? convolution_hint(out, engine, &forward) : inner_product_hint(out, engine, &forward);
+    cnn_layout_destroy(weights);
+    return status;
+}
+
 dnnl_status_t cnn_dnnl_product_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
                                     const struct cnn_product *p, const_dnnl_primitive_attr_t attributes) {
     dnnl_convolution_desc_t convolution;
@@ -136,7 +158,7 @@ dnnl_status_t cnn_dnnl_product_desc(dnnl_primitive_desc_t *out, dnnl_engine_t en
     dnnl_primitive_desc_t hint = NULL;
     dnnl_status_t status = p->conv ? convolution_op(&convolution, p) : inner_product_op(&inner_product, p);
     if (status == dnnl_success && backward)
-        status = p->conv ? convolution_hint(&hint, engine, p) : inner_product_hint(&hint, engine, p);
+        status = forward_hint(&hint, engine, p);
     if (status == dnnl_success)
         status = dnnl_primitive_desc_create(out, op, attributes, engine, hint);
     if (hint)

@@ -20,16 +20,40 @@ const void *cnn_dnnl_layout_raw(const struct cnn_layout *layout) { return layout
 static const_dnnl_memory_desc_t raw(const struct cnn_layout *layout) { return layout ? layout->desc : NULL; }
 
 dnnl_status_t cnn_dnnl_layout_by_tag(struct cnn_layout **out, int n_dims, const dnnl_dims_t dims,
-                                     dnnl_format_tag_t tag) {
+                                     dnnl_data_type_t type, dnnl_format_tag_t tag) {
     struct cnn_layout *layout = calloc(1, sizeof *layout);
     if (!layout)
         return dnnl_out_of_memory;
-    dnnl_status_t status = dnnl_memory_desc_create_with_tag(&layout->desc, n_dims, dims, dnnl_f32, tag);
+    dnnl_status_t status = dnnl_memory_desc_create_with_tag(&layout->desc, n_dims, dims, type, tag);
     if (status != dnnl_success)
         free(layout);
     else
         *out = layout;
     return status;
+}
+
+dnnl_data_type_t cnn_dnnl_layout_type(const struct cnn_layout *layout) {
+    dnnl_data_type_t type = dnnl_data_type_undef;
+    dnnl_memory_desc_query(layout->desc, dnnl_query_data_type, &type);
+    return type;
+}
+
+// Descriptors cannot be changed, and only tags say how blocks lie: the tag that gives this layout is looked for.
+dnnl_status_t cnn_dnnl_layout_retype(struct cnn_layout **out, const struct cnn_layout *layout,
+                                     dnnl_data_type_t type) {
+    int n_dims = 0;
+    dnnl_dims_t dims = {0};
+    dnnl_status_t status = cnn_dnnl_layout_dims(layout, &n_dims, dims);
+    for (int tag = dnnl_format_tag_any + 1; status == dnnl_success && tag < dnnl_format_tag_last; tag++) {
+        struct cnn_layout *same = NULL;
+        if (cnn_dnnl_layout_by_tag(&same, n_dims, dims, cnn_dnnl_layout_type(layout), tag) != dnnl_success)
+            continue;
+        const bool found = cnn_layout_equal(same, layout);
+        cnn_layout_destroy(same);
+        if (found)
+            return cnn_dnnl_layout_by_tag(out, n_dims, dims, type, tag);
+    }
+    return status == dnnl_success ? dnnl_unimplemented : status;
 }
 
 bool cnn_layout_equal(const struct cnn_layout *a, const struct cnn_layout *b) {
@@ -142,9 +166,14 @@ dnnl_status_t cnn_dnnl_product_desc(dnnl_primitive_desc_t *out, dnnl_engine_t en
     if (p->pass == CNN_PASS_INFERENCE || p->pass == CNN_PASS_FORWARD)
         return p->conv ? convolution_forward(out, engine, p, attributes)
                        : inner_product_forward(out, engine, p, attributes);
+    struct cnn_product forward;
+    struct cnn_layout *weights = NULL;
     dnnl_primitive_desc_t hint = NULL;
-    dnnl_status_t status =
-        p->conv ? convolution_forward(&hint, engine, p, NULL) : inner_product_forward(&hint, engine, p, NULL);
+    dnnl_status_t status = cnn_dnnl_forward_of(&forward, &weights, p);
+    if (status == dnnl_success)
+        status = p->conv ? convolution_forward(&hint, engine, &forward, NULL)
+                         : inner_product_forward(&hint, engine, &forward, NULL);
+    cnn_layout_destroy(weights);
     if (status != dnnl_success)
         return status;
     status = p->conv ? convolution_backward(out, engine, p, hint, attributes)

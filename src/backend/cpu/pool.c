@@ -2,6 +2,7 @@
 // them.
 #include "backend/cpu/cpu.h"
 #include "base/memory.h"
+#include <omp.h>
 #include <string.h>
 
 struct pool_plan {
@@ -18,7 +19,7 @@ static enum cnn_status pool_plan_alloc(struct pool_plan **out, struct cnn_backen
     p->cpu = (struct cnn_cpu *)(void *)backend;
     p->base.in_place = -1;
     p->base.max_gradients = 1;
-    p->base.implementation = p->cpu->simd->name;
+    p->base.implementation = p->cpu->simd[p->base.in.type]->name;
     p->window = (struct cnn_window){
         .h = p->base.in.h, .w = p->base.in.w, .out_h = p->base.out.h, .out_w = p->base.out.w};
     return CNN_OK;
@@ -56,12 +57,14 @@ static enum cnn_status max_pool_forward(struct cnn_plan *plan, const struct cnn_
     (void)run;
     const struct pool_plan *p = (const struct pool_plan *)(const void *)plan;
     const int blocks = cnn_cpu_blocks(&plan->in), items = plan->in.n * blocks;
+    const enum cnn_type type = plan->in.type;
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < items; i++) {
         const size_t to = cnn_cpu_at(&plan->out, i / blocks, i % blocks);
-        p->cpu->simd->max_pool((float *)io->out + to, io->workspace ? (uint8_t *)io->workspace + to : NULL,
-                               (const float *)io->in[0] + cnn_cpu_at(&plan->in, i / blocks, i % blocks),
-                               &p->window, plan->in.block);
+        p->cpu->simd[type]->max_pool(
+            cnn_cpu_to(io->out, type, to), io->workspace ? (uint8_t *)io->workspace + to : NULL,
+            cnn_cpu_from(io->in[0], type, cnn_cpu_at(&plan->in, i / blocks, i % blocks)), &p->window,
+            plan->in.block);
     }
     return CNN_OK;
 }
@@ -73,16 +76,17 @@ static enum cnn_status max_pool_backward(struct cnn_plan *plan, const struct cnn
         return CNN_OK;
     const struct pool_plan *p = (const struct pool_plan *)(const void *)plan;
     const int blocks = cnn_cpu_blocks(&plan->in), items = plan->in.n * blocks;
-    const size_t floats = cnn_cpu_pixels(&plan->out) * (size_t)plan->out.block;
+    const size_t count = cnn_cpu_pixels(&plan->out) * (size_t)plan->out.block;
+    const enum cnn_type type = plan->in.type;
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < items; i++) {
         const size_t from = cnn_cpu_at(&plan->out, i / blocks, i % blocks);
+        void *d_out = cnn_cpu_to(io->d_out[0], type, from);
         if (plan->reads_out)
-            p->cpu->simd->relu_grad((float *)io->d_out[0] + from, (float *)io->d_out[0] + from,
-                                    (float *)io->out + from, floats);
-        p->cpu->simd->max_pool_grad((float *)io->d_in[0] + cnn_cpu_at(&plan->in, i / blocks, i % blocks),
-                                    (float *)io->d_out[0] + from, (const uint8_t *)io->workspace + from,
-                                    &p->window, plan->in.block);
+            p->cpu->simd[type]->relu_grad(d_out, d_out, cnn_cpu_from(io->out, type, from), count);
+        p->cpu->simd[type]->max_pool_grad(
+            cnn_cpu_to(io->d_in[0], type, cnn_cpu_at(&plan->in, i / blocks, i % blocks)), d_out,
+            (const uint8_t *)io->workspace + from, &p->window, plan->in.block);
     }
     return CNN_OK;
 }
@@ -139,28 +143,34 @@ static int lanes_of(const struct cnn_tensor *out, int in_block, int block) {
     return out->block == in_block ? in_block : at_most(in_block, out->c - block * in_block);
 }
 
-static void average_forward(const struct pool_plan *p, const float *in, float *out, int n, int block) {
+// `in`: the block's elements.
+static void average_forward(const struct pool_plan *p, const void *in, void *out, int n, int block) {
     const int b = p->base.in.block, lanes = lanes_of(&p->base.out, b, block);
     for (int o = 0; o < p->window.out_h * p->window.out_w; o++) {
         const struct average a = average_of(p, o / p->window.out_w, o % p->window.out_w);
-        float sum[CNN_LANES] = {0};
+        float sum[CNN_LANES] = {0}, buffer[CNN_LANES];
         for (int y = a.begin[0]; y < a.end[0]; y++)
-            for (int x = a.begin[1]; x < a.end[1]; x++)
+            for (int x = a.begin[1]; x < a.end[1]; x++) {
+                const float *from =
+                    cnn_cpu_read(buffer, in, p->base.in.type, (size_t)(y * p->window.w + x) * (size_t)b, b);
                 for (int l = 0; l < b; l++)
-                    sum[l] += in[(y * p->window.w + x) * b + l];
-        float *to = out + out_at(&p->base.out, b, n, block, o);
+                    sum[l] += from[l];
+            }
         for (int l = 0; l < lanes; l++)
-            to[l] = sum[l] / a.divisor;
+            sum[l] /= a.divisor;
+        cnn_cpu_write(out, p->base.out.type, out_at(&p->base.out, b, n, block, o), sum, lanes);
     }
 }
 
-static void average_backward(const struct pool_plan *p, float *d_in, const float *d_out, int n, int block) {
+// `d_in`: the block's gradients, floats whatever the type, as windows overlap.
+static void average_backward(const struct pool_plan *p, float *d_in, const void *d_out, int n, int block) {
     const int b = p->base.in.block, lanes = lanes_of(&p->base.out, b, block);
     memset(d_in, 0, cnn_cpu_pixels(&p->base.in) * (size_t)b * sizeof(float));
     for (int o = 0; o < p->window.out_h * p->window.out_w; o++) {
         const struct average a = average_of(p, o / p->window.out_w, o % p->window.out_w);
-        const float *from = d_out + out_at(&p->base.out, b, n, block, o);
-        float share[CNN_LANES] = {0};
+        float share[CNN_LANES] = {0}, buffer[CNN_LANES];
+        const float *from =
+            cnn_cpu_read(buffer, d_out, p->base.out.type, out_at(&p->base.out, b, n, block, o), lanes);
         for (int l = 0; l < lanes; l++)
             share[l] = from[l] / a.divisor;
         for (int y = a.begin[0]; y < a.end[0]; y++)
@@ -170,12 +180,19 @@ static void average_backward(const struct pool_plan *p, float *d_in, const float
     }
 }
 
+// Elements of a channel block of the input.
+static size_t block_count(const struct pool_plan *p) {
+    return cnn_cpu_pixels(&p->base.in) * (size_t)p->base.in.block;
+}
+
 static enum cnn_status average_plan_create(struct cnn_plan **out, struct cnn_backend *backend,
                                            const struct cnn_kernel_desc *desc) {
     struct pool_plan *p = NULL;
     CNN_TRY(pool_plan_alloc(&p, backend, desc));
     if (desc->kernel == CNN_KERNEL_AVG_POOL)
         take_window(p, &desc->node->pool);
+    if (desc->training && p->base.in.type != CNN_TYPE_F32) // a block for each thread
+        p->base.scratch_bytes = (size_t)p->cpu->threads * block_count(p) * sizeof(float);
     *out = &p->base;
     return CNN_OK;
 }
@@ -187,8 +204,9 @@ static enum cnn_status average_pool_forward(struct cnn_plan *plan, const struct 
     const int blocks = cnn_cpu_blocks(&plan->in), items = plan->in.n * blocks;
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < items; i++)
-        average_forward(p, (const float *)io->in[0] + cnn_cpu_at(&plan->in, i / blocks, i % blocks), io->out,
-                        i / blocks, i % blocks);
+        average_forward(p,
+                        cnn_cpu_from(io->in[0], plan->in.type, cnn_cpu_at(&plan->in, i / blocks, i % blocks)),
+                        io->out, i / blocks, i % blocks);
     return CNN_OK;
 }
 
@@ -199,10 +217,17 @@ static enum cnn_status average_pool_backward(struct cnn_plan *plan, const struct
         return CNN_OK;
     const struct pool_plan *p = (const struct pool_plan *)(const void *)plan;
     const int blocks = cnn_cpu_blocks(&plan->in), items = plan->in.n * blocks;
-#pragma omp parallel for schedule(static)
-    for (int i = 0; i < items; i++)
-        average_backward(p, (float *)io->d_in[0] + cnn_cpu_at(&plan->in, i / blocks, i % blocks),
-                         io->d_out[0], i / blocks, i % blocks);
+    const enum cnn_type type = plan->in.type;
+#pragma omp parallel for schedule(static) num_threads(p->cpu->threads)
+    for (int i = 0; i < items; i++) {
+        void *d_in = cnn_cpu_to(io->d_in[0], type, cnn_cpu_at(&plan->in, i / blocks, i % blocks));
+        float *sums = type == CNN_TYPE_F32
+                          ? d_in
+                          : (float *)io->scratch + (size_t)omp_get_thread_num() * block_count(p);
+        average_backward(p, sums, io->d_out[0], i / blocks, i % blocks);
+        if (type != CNN_TYPE_F32)
+            p->cpu->simd[type]->narrow(d_in, sums, block_count(p));
+    }
     return CNN_OK;
 }
 

@@ -14,16 +14,22 @@ static size_t folded_bias_offset(const struct cnn_product_plan *p) {
 
 static enum cnn_status plan_arena_layout(struct cnn_product_plan *p, const struct cnn_layout *free_weights,
                                          const struct cnn_layout *bias) {
-    if (p->base.desc.like)
-        return cnn_layout_copy(&p->arena,
-                               ((const struct cnn_product_plan *)(const void *)p->base.desc.like)->arena);
+    if (p->base.desc.like) {
+        const struct cnn_product_plan *like = (const struct cnn_product_plan *)(const void *)p->base.desc.like;
+        CNN_TRY(cnn_layout_copy(&p->arena, like->arena));
+        return cnn_layout_copy(&p->compute, like->compute);
+    }
     // training and inference must agree on the arena, so both ask for what training would choose
     const struct cnn_product product = {CNN_PASS_FORWARD, p->conv, p->src, free_weights, bias,
                                         p->dst,           NULL,    false};
     struct cnn_fit fit = {0};
     CNN_TRY(cnn_fit_create(&fit, p->cpu->dnn, &product));
-    const enum cnn_status status =
-        cnn_layout_copy(&p->arena, cnn_primitive_layout(fit.product, CNN_SLOT_WEIGHTS));
+    const struct cnn_layout *chosen = cnn_primitive_layout(fit.product, CNN_SLOT_WEIGHTS);
+    enum cnn_status status = cnn_layout_retype(&p->arena, chosen, CNN_TYPE_F32);
+    if (status == CNN_ERR_UNSUPPORTED) // products reorder it
+        status = cnn_layout_copy(&p->arena, p->plain);
+    if (status == CNN_OK)
+        status = cnn_layout_retype(&p->compute, p->arena, p->base.in.type);
     cnn_fit_finish(&fit);
     return status;
 }
@@ -33,7 +39,7 @@ static enum cnn_status plan_forward(struct cnn_product_plan *p, const struct cnn
     const struct cnn_kernel_desc *desc = &p->base.desc;
     const enum cnn_pass pass = desc->training ? CNN_PASS_FORWARD : CNN_PASS_INFERENCE;
     const struct cnn_product product = {
-        pass, p->conv, p->src,      has_constants(p) ? free_weights : p->arena,
+        pass, p->conv, p->src,      has_constants(p) ? free_weights : p->compute,
         bias, p->dst,  p->residual, desc->relu};
     CNN_TRY(cnn_fit_create(&p->forward, p->cpu->dnn, &product));
     p->base.implementation = cnn_primitive_name(p->forward.product);
@@ -46,16 +52,22 @@ static enum cnn_status plan_forward(struct cnn_product_plan *p, const struct cnn
 }
 
 static enum cnn_status plan_backward(struct cnn_product_plan *p, const struct cnn_layout *bias) {
+    CNN_TRY(cnn_layout_retype(&p->d_dst, p->dst, p->base.in.type));
     const struct cnn_product data = {
-        CNN_PASS_BACKWARD_DATA, p->conv, p->src, p->arena, NULL, p->dst, NULL, false};
+        CNN_PASS_BACKWARD_DATA, p->conv, p->src, p->compute, NULL, p->d_dst, NULL, false};
     const struct cnn_product weights = {
-        CNN_PASS_BACKWARD_WEIGHTS, p->conv, p->src, p->arena, bias, p->dst, NULL, false};
+        CNN_PASS_BACKWARD_WEIGHTS, p->conv, p->src, p->arena, bias, p->d_dst, NULL, false};
     if (!p->base.desc.from_pixels)
         CNN_TRY(cnn_fit_create(&p->data, p->cpu->dnn, &data));
     return cnn_fit_create(&p->weights, p->cpu->dnn, &weights);
 }
 
 static size_t largest(size_t a, size_t b) { return a > b ? a : b; }
+
+// The gradient of the network's output comes in floats.
+static bool narrows(const struct cnn_product_plan *p) {
+    return p->base.desc.training && p->base.out.type != p->base.in.type;
+}
 
 static void plan_sizes(struct cnn_product_plan *p) {
     struct cnn_plan *base = &p->base;
@@ -75,6 +87,10 @@ static void plan_sizes(struct cnn_product_plan *p) {
                              (size_t)p->out_channels * sizeof(float);
         base->scratch_bytes = largest(base->scratch_bytes, bytes);
     }
+    if (narrows(p)) {
+        p->narrowed_offset = cnn_align_up(base->scratch_bytes, CNN_ALIGN);
+        base->scratch_bytes = p->narrowed_offset + cnn_layout_bytes(p->d_dst);
+    }
     base->reads_in = true;
     base->reads_out = base->desc.relu && base->desc.relu_backward;
     base->in_place = -1;
@@ -84,9 +100,9 @@ static void plan_sizes(struct cnn_product_plan *p) {
 
 enum cnn_status cnn_product_plan_finish(struct cnn_product_plan *p) {
     struct cnn_layout *free_weights = NULL, *bias = NULL;
-    enum cnn_status status = cnn_layout_loosen(&free_weights, p->plain);
+    enum cnn_status status = cnn_layout_loosen(&free_weights, p->plain, p->base.in.type);
     if (status == CNN_OK && (p->bias || p->base.desc.norm))
-        status = cnn_layout_plain(&bias, 1, &p->out_channels);
+        status = cnn_layout_plain(&bias, CNN_TYPE_F32, 1, &p->out_channels);
     if (status == CNN_OK)
         status = plan_arena_layout(p, free_weights, bias);
     if (status == CNN_OK)
@@ -111,7 +127,7 @@ enum cnn_status cnn_product_forward(struct cnn_plan *plan, const struct cnn_kern
                                     const struct cnn_kernel_run *run) {
     struct cnn_product_plan *p = (struct cnn_product_plan *)(void *)plan;
     (void)run;
-    void *slots[CNN_N_SLOTS] = {unconst(io->in[0]), unconst(io->params[0]),
+    void *slots[CNN_N_SLOTS] = {unconst(io->in[0]), unconst(io->compute[0]),
                                 p->bias ? unconst(io->params[1]) : NULL, io->out, unconst(io->in[1])};
     if (has_constants(p)) {
         slots[CNN_SLOT_WEIGHTS] = io->constants;
@@ -121,13 +137,13 @@ enum cnn_status cnn_product_forward(struct cnn_plan *plan, const struct cnn_kern
 }
 
 static enum cnn_status backward_weights(struct cnn_product_plan *p, const struct cnn_kernel_io *io,
-                                        bool accumulate) {
+                                        void *d_out, bool accumulate) {
     void *weights = io->d_params[0], *bias = p->bias ? io->d_params[1] : NULL;
     if (accumulate) {
         weights = (char *)io->scratch + p->temporary_offset;
         bias = p->bias ? (char *)weights + cnn_align_up(cnn_layout_bytes(p->arena), CNN_ALIGN) : NULL;
     }
-    void *const slots[CNN_N_SLOTS] = {unconst(io->in[0]), weights, bias, io->d_out[0], NULL};
+    void *const slots[CNN_N_SLOTS] = {unconst(io->in[0]), weights, bias, d_out, NULL};
     CNN_TRY(cnn_fit_run(&p->weights, slots, io->scratch));
     if (!accumulate)
         return CNN_OK;
@@ -137,17 +153,30 @@ static enum cnn_status backward_weights(struct cnn_product_plan *p, const struct
                : CNN_OK;
 }
 
+// The output's gradient as the products take it.
+static enum cnn_status take_gradient(struct cnn_product_plan *p, const struct cnn_kernel_io *io, void **out) {
+    const size_t count = cnn_tensor_count(&p->base.out);
+    if (p->base.reads_out)
+        cnn_cpu_relu_grad(p->cpu, p->base.out.type, io->d_out[0], io->d_out[0], io->out, count);
+    *out = io->d_out[0];
+    if (!narrows(p))
+        return CNN_OK;
+    *out = (char *)io->scratch + p->narrowed_offset;
+    return cnn_cpu_narrow(&p->cpu->base, *out, io->d_out[0], count);
+}
+
 enum cnn_status cnn_product_backward(struct cnn_plan *plan, const struct cnn_kernel_io *io,
                                      const struct cnn_kernel_run *run) {
     struct cnn_product_plan *p = (struct cnn_product_plan *)(void *)plan;
-    if (plan->reads_out)
-        cnn_cpu_relu_grad(p->cpu, io->d_out[0], io->d_out[0], io->out, cnn_tensor_count(&plan->out));
-    CNN_TRY(backward_weights(p, io, run->accumulate));
+    void *d_out;
+    CNN_TRY(take_gradient(p, io, &d_out));
+    CNN_TRY(backward_weights(p, io, d_out, run->accumulate));
     if (io->d_in[0]) { // last: it may lie over the input
-        void *const slots[CNN_N_SLOTS] = {io->d_in[0], unconst(io->params[0]), NULL, io->d_out[0], NULL};
+        void *const slots[CNN_N_SLOTS] = {io->d_in[0], unconst(io->compute[0]), NULL, d_out, NULL};
         CNN_TRY(cnn_fit_run(&p->data, slots, io->scratch));
         if (plan->desc.mask_by_input)
-            cnn_cpu_relu_grad(p->cpu, io->d_in[0], io->d_in[0], io->in[0], cnn_tensor_count(&plan->in));
+            cnn_cpu_relu_grad(p->cpu, plan->in.type, io->d_in[0], io->d_in[0], io->in[0],
+                              cnn_tensor_count(&plan->in));
     }
     return CNN_OK;
 }
@@ -218,5 +247,7 @@ void cnn_product_plan_destroy(struct cnn_plan *plan) {
     cnn_layout_destroy(p->residual);
     cnn_layout_destroy(p->plain);
     cnn_layout_destroy(p->arena);
+    cnn_layout_destroy(p->compute);
+    cnn_layout_destroy(p->d_dst);
     cnn_cpu_plan_free(plan);
 }

@@ -11,11 +11,15 @@ struct cnn_product_plan {
     const struct cnn_conv *conv; // NULL: linear
     bool bias;
     int out_channels;
-    struct cnn_layout *src, *dst, *residual, *plain,
-        *arena; // weights: plain as in the model, arena as trained
+    struct cnn_layout *src, *dst, *residual;
+    // Weights: plain as in the model, arena as trained (both floats), compute as multiplied (the input's type,
+    // element by element where the arena has them).
+    struct cnn_layout *plain, *arena, *compute;
+    struct cnn_layout *d_dst; // the output's gradient as backward takes it: of the input's type
     struct cnn_fit forward, data, weights;
     struct cnn_primitive *to_arena, *to_plain, *to_folded; // reorders, outside the step
     size_t temporary_offset; // in scratch: gradients before they are added to the arena
+    size_t narrowed_offset;  // in scratch: the output's gradient, where it comes in another type
 };
 
 // Finishes a plan whose base, cpu, conv, bias, out_channels, src, dst and plain are set.

@@ -19,6 +19,12 @@ const struct cnn_simd *cnn_simd_best(void) {
     return &cnn_simd_baseline;
 }
 
+const struct cnn_simd *cnn_simd_best_bf16(void) {
+    if (!has_avx512())
+        return NULL;
+    return __builtin_cpu_supports("avx512bf16") ? &cnn_simd_avx512bf16_bf16 : &cnn_simd_avx512_bf16;
+}
+
 int cnn_simd_block(void) {
     const char *most = getenv("ONEDNN_MAX_CPU_ISA");
     if (!most)

@@ -1,27 +1,8 @@
-// The bodies of struct cnn_simd's functions, in GCC vector extensions; included once per instruction set by
-// simd_baseline.c, simd_avx2.c and simd_avx512.c, which define CNN_SIMD_TABLE and CNN_SIMD_NAME.
+// The bodies of struct cnn_simd's functions, in GCC vector extensions; included once per instruction set and
+// type by files that define CNN_SIMD_TABLE and CNN_SIMD_NAME and include simd_float.h or simd_bf16.h before:
+// what a tensor's `element` is, how vectors are loaded and stored, and the loops that do little else.
 #include "backend/cpu/simd.h"
 #include <string.h>
-
-typedef float vec __attribute__((vector_size(64), aligned(4), may_alias));
-typedef int32_t ivec __attribute__((vector_size(64), aligned(4), may_alias));
-typedef float half __attribute__((vector_size(32), aligned(4), may_alias));
-typedef int32_t ihalf __attribute__((vector_size(32), aligned(4), may_alias));
-typedef uint8_t bytes8 __attribute__((vector_size(8), aligned(1), may_alias));
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE vec load(const float *p) { return *(const vec *)p; }
-INLINE void store(float *p, vec v) { *(vec *)p = v; }
-INLINE vec select_vec(ivec mask, vec a) { return (vec)(mask & (ivec)a); }
-// NaN stays NaN, so that a run that diverges is seen to.
-INLINE vec relu_vec(vec v) { return (vec)(~(v < 0.0f) & (ivec)v); }
-
-// The last 8 floats of a block of 8 with an odd number of pixels: the upper half is `fill`.
-INLINE vec load_tail(const float *p, vec fill) {
-    memcpy(&fill, p, 8 * sizeof(float));
-    return fill;
-}
-INLINE void store_tail(float *p, vec v) { memcpy(p, &v, 8 * sizeof(float)); }
 
 // Folds 16 lanes of sums to `block` channels.
 INLINE void fold(const double lanes[CNN_LANES], int block, double *out) {
@@ -39,12 +20,12 @@ INLINE void flush_sum(double lanes[CNN_LANES], vec a, vec b) {
 #define FLUSH 8192
 
 // The mean of a few pixels, the same for both halves of a block of 8.
-INLINE vec rough_mean(const float *x, size_t pixels, int block) {
+INLINE vec rough_mean(const element *x, size_t pixels, int block) {
     half low = {0}, high = {0};
     for (size_t i = 0; i < 4; i++) {
-        const float *pixel = x + i * pixels / 4 * (size_t)block;
-        low += *(const half *)pixel;
-        high += *(const half *)(block == 16 ? pixel + 8 : pixel);
+        const element *pixel = x + i * pixels / 4 * (size_t)block;
+        low += load_half(pixel);
+        high += load_half(block == 16 ? pixel + 8 : pixel);
     }
     vec mean;
     memcpy(&mean, &low, sizeof low);
@@ -53,7 +34,8 @@ INLINE vec rough_mean(const float *x, size_t pixels, int block) {
 }
 
 // Shifted one-pass sums: the shift is near the mean, so squares stay near the variance.
-static void moments(const float *x, size_t pixels, int block, double *mean, double *m2) {
+static void moments(const void *values, size_t pixels, int block, double *mean, double *m2) {
+    const element *x = values;
     const size_t n = pixels * (size_t)block, whole = n / CNN_LANES * CNN_LANES;
     double s1[CNN_LANES] = {0}, s2[CNN_LANES] = {0}, f1[CNN_LANES], f2[CNN_LANES];
     const vec shift = rough_mean(x, pixels, block);
@@ -96,9 +78,9 @@ INLINE vec applied(vec in, vec scale, vec shift, vec residual, bool relu) {
     return relu ? relu_vec(v) : v;
 }
 
-INLINE void apply_loop(float *out, const float *in, const float *residual, const float *scale,
+INLINE void apply_loop(element *out, const element *in, const element *residual, const float *scale,
                        const float *shift, size_t n, bool relu, bool add) {
-    const vec a = load(scale), b = load(shift), zero = {0};
+    const vec a = floats(scale), b = floats(shift), zero = {0};
     size_t i = 0;
     for (; i + CNN_LANES <= n; i += CNN_LANES)
         store(out + i, applied(load(in + i), a, b, add ? load(residual + i) : zero, relu));
@@ -107,7 +89,7 @@ INLINE void apply_loop(float *out, const float *in, const float *residual, const
                    applied(load_tail(in + i, zero), a, b, add ? load_tail(residual + i, zero) : zero, relu));
 }
 
-static void norm_apply(float *out, const float *in, const float *residual, const float *scale,
+static void norm_apply(void *out, const void *in, const void *residual, const float *scale,
                        const float *shift, size_t n, bool relu) {
     if (residual)
         relu ? apply_loop(out, in, residual, scale, shift, n, true, true)
@@ -120,27 +102,29 @@ static void norm_apply(float *out, const float *in, const float *residual, const
 // g of one vector; the mask by input repeats applied()'s arithmetic, so both passes see the same sign.
 INLINE vec masked(const struct cnn_norm_grad *grad, size_t i, vec in, vec scale, vec shift, bool tail,
                   bool two, enum cnn_mask mask) {
+    const element *d0 = grad->d0, *d1 = grad->d1, *out = grad->out;
     const vec zero = {0};
-    vec g = tail ? load_tail(grad->d0 + i, zero) : load(grad->d0 + i);
+    vec g = tail ? load_tail(d0 + i, zero) : load(d0 + i);
     if (two)
-        g += tail ? load_tail(grad->d1 + i, zero) : load(grad->d1 + i);
+        g += tail ? load_tail(d1 + i, zero) : load(d1 + i);
     if (mask == CNN_MASK_BY_INPUT)
         g = select_vec(~(in * scale + shift + zero <= 0.0f), g);
     if (mask == CNN_MASK_BY_OUTPUT)
-        g = select_vec(~((tail ? load_tail(grad->out + i, zero) : load(grad->out + i)) <= 0.0f), g);
+        g = select_vec(~((tail ? load_tail(out + i, zero) : load(out + i)) <= 0.0f), g);
     return g;
 }
 
-INLINE void sums_loop(const struct cnn_norm_grad *grad, const float *mean, float *g_out, size_t n, double *s1,
+INLINE void sums_loop(const struct cnn_norm_grad *grad, const float *mean, element *g_out, size_t n, double *s1,
                       double *s2, bool two, enum cnn_mask mask, bool write) {
-    const vec m = load(mean), scale = mask == CNN_MASK_BY_INPUT ? load(grad->scale) : m,
-              shift = mask == CNN_MASK_BY_INPUT ? load(grad->shift) : m;
+    const element *x = grad->in;
+    const vec m = floats(mean), scale = mask == CNN_MASK_BY_INPUT ? floats(grad->scale) : m,
+              shift = mask == CNN_MASK_BY_INPUT ? floats(grad->shift) : m;
     const size_t whole = n / CNN_LANES * CNN_LANES;
     for (size_t begin = 0; begin < whole; begin += FLUSH) {
         const size_t end = whole - begin < FLUSH ? whole : begin + FLUSH;
         vec a = {0}, b = {0};
         for (size_t i = begin; i < end; i += CNN_LANES) {
-            const vec in = load(grad->in + i), g = masked(grad, i, in, scale, shift, false, two, mask);
+            const vec in = load(x + i), g = masked(grad, i, in, scale, shift, false, two, mask);
             a += g;
             b += g * (in - m);
             if (write)
@@ -150,7 +134,7 @@ INLINE void sums_loop(const struct cnn_norm_grad *grad, const float *mean, float
         flush_sum(s2, b, (vec){0});
     }
     if (whole < n) {
-        const vec in = load_tail(grad->in + whole, m),
+        const vec in = load_tail(x + whole, m),
                   g = masked(grad, whole, in, scale, shift, true, two, mask);
         flush_sum(s1, g, (vec){0});
         flush_sum(s2, g * (in - m), (vec){0});
@@ -159,7 +143,7 @@ INLINE void sums_loop(const struct cnn_norm_grad *grad, const float *mean, float
     }
 }
 
-INLINE void sums_by_mask(const struct cnn_norm_grad *grad, const float *mean, float *g_out, size_t n,
+INLINE void sums_by_mask(const struct cnn_norm_grad *grad, const float *mean, element *g_out, size_t n,
                          double *s1, double *s2, bool two, bool write) {
     if (grad->mask == CNN_MASK_NONE)
         sums_loop(grad, mean, g_out, n, s1, s2, two, CNN_MASK_NONE, write);
@@ -169,7 +153,7 @@ INLINE void sums_by_mask(const struct cnn_norm_grad *grad, const float *mean, fl
         sums_loop(grad, mean, g_out, n, s1, s2, two, CNN_MASK_BY_OUTPUT, write);
 }
 
-static void norm_grad_sums(const struct cnn_norm_grad *grad, const float *mean, float *g_out, size_t pixels,
+static void norm_grad_sums(const struct cnn_norm_grad *grad, const float *mean, void *g_out, size_t pixels,
                            int block, double *sum_g, double *sum_gx) {
     double s1[CNN_LANES] = {0}, s2[CNN_LANES] = {0};
     const size_t n = pixels * (size_t)block;
@@ -183,23 +167,24 @@ static void norm_grad_sums(const struct cnn_norm_grad *grad, const float *mean, 
     fold(s2, block, sum_gx);
 }
 
-INLINE void grad_apply_loop(float *d_in, const struct cnn_norm_grad *grad, const float *a, const float *b,
+INLINE void grad_apply_loop(element *d_in, const struct cnn_norm_grad *grad, const float *a, const float *b,
                             const float *c, size_t n, bool two, enum cnn_mask mask) {
-    const vec va = load(a), vb = load(b), vc = load(c), zero = {0};
-    const vec scale = mask == CNN_MASK_BY_INPUT ? load(grad->scale) : zero,
-              shift = mask == CNN_MASK_BY_INPUT ? load(grad->shift) : zero;
+    const element *x = grad->in;
+    const vec va = floats(a), vb = floats(b), vc = floats(c), zero = {0};
+    const vec scale = mask == CNN_MASK_BY_INPUT ? floats(grad->scale) : zero,
+              shift = mask == CNN_MASK_BY_INPUT ? floats(grad->shift) : zero;
     size_t i = 0;
     for (; i + CNN_LANES <= n; i += CNN_LANES) {
-        const vec in = load(grad->in + i);
+        const vec in = load(x + i);
         store(d_in + i, va * masked(grad, i, in, scale, shift, false, two, mask) + vb * in + vc);
     }
     if (i < n) {
-        const vec in = load_tail(grad->in + i, zero);
+        const vec in = load_tail(x + i, zero);
         store_tail(d_in + i, va * masked(grad, i, in, scale, shift, true, two, mask) + vb * in + vc);
     }
 }
 
-static void norm_grad_apply(float *d_in, const struct cnn_norm_grad *grad, const float *a, const float *b,
+static void norm_grad_apply(void *d_in, const struct cnn_norm_grad *grad, const float *a, const float *b,
                             const float *c, size_t n) {
     const bool two = grad->d1 != NULL;
     if (grad->mask == CNN_MASK_NONE)
@@ -211,27 +196,6 @@ static void norm_grad_apply(float *d_in, const struct cnn_norm_grad *grad, const
     else
         two ? grad_apply_loop(d_in, grad, a, b, c, n, true, CNN_MASK_BY_OUTPUT)
             : grad_apply_loop(d_in, grad, a, b, c, n, false, CNN_MASK_BY_OUTPUT);
-}
-
-static void relu(float *out, const float *in, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        out[i] = in[i] < 0.0f ? 0.0f : in[i];
-}
-
-static void relu_grad(float *d_in, const float *d_out, const float *out, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        d_in[i] = out[i] <= 0.0f ? 0.0f : d_out[i];
-}
-
-static void add(float *out, const float *a, const float *b, size_t n, bool with_relu) {
-    if (with_relu)
-        for (size_t i = 0; i < n; i++) {
-            const float v = a[i] + b[i];
-            out[i] = v < 0.0f ? 0.0f : v;
-        }
-    else
-        for (size_t i = 0; i < n; i++)
-            out[i] = a[i] + b[i];
 }
 
 static void sgd(float *restrict w, float *restrict v, const float *restrict g, size_t n,
@@ -249,7 +213,7 @@ static void nesterov(float *restrict w, float *restrict v, const float *restrict
 INLINE int clamp(int v, int lo, int hi) { return v < lo ? lo : v > hi ? hi : v; }
 
 // One output pixel, 8 channels: the first of equal maxima wins and NaN beats everything, as in PyTorch.
-INLINE void max_pool_pixel(float *out, uint8_t *argmax, const float *in, const struct cnn_window *k,
+INLINE void max_pool_pixel(element *out, uint8_t *argmax, const element *in, const struct cnn_window *k,
                            int block, int oy, int ox) {
     const int y0 = oy * k->stride[0] - k->padding[0], x0 = ox * k->stride[1] - k->padding[1];
     const int y_lo = clamp(-y0, 0, k->kernel[0]), y_hi = clamp(k->h - y0, 0, k->kernel[0]);
@@ -260,12 +224,12 @@ INLINE void max_pool_pixel(float *out, uint8_t *argmax, const float *in, const s
     which += y_lo * k->kernel[1] + x_lo;
     for (int y = y_lo; y < y_hi; y++)
         for (int x = x_lo; x < x_hi; x++) {
-            const half v = *(const half *)(in + ((ptrdiff_t)(y0 + y) * k->w + (x0 + x)) * block);
+            const half v = load_half(in + ((ptrdiff_t)(y0 + y) * k->w + (x0 + x)) * block);
             const ihalf wins = (v > best) | (v != v), here = (ihalf){0} + (y * k->kernel[1] + x);
             best = (half)((wins & (ihalf)v) | (~wins & (ihalf)best));
             which = (wins & here) | (~wins & which);
         }
-    *(half *)out = best;
+    store_half(out, best);
     if (k->positive) {
         const ihalf lost = best <= 0.0f;
         which = (lost & CNN_NO_WINNER) | (~lost & which);
@@ -274,7 +238,9 @@ INLINE void max_pool_pixel(float *out, uint8_t *argmax, const float *in, const s
         *(bytes8 *)argmax = __builtin_convertvector(which, bytes8);
 }
 
-static void max_pool(float *out, uint8_t *argmax, const float *in, const struct cnn_window *k, int block) {
+static void max_pool(void *to, uint8_t *argmax, const void *from, const struct cnn_window *k, int block) {
+    element *out = to;
+    const element *in = from;
     for (int oy = 0; oy < k->out_h; oy++)
         for (int ox = 0; ox < k->out_w; ox++)
             for (int l = 0; l < block; l += 8) {
@@ -290,8 +256,10 @@ INLINE void covering(int i, int padding, int kernel, int stride, int out, int *f
     *last = clamp((i + padding) / stride + 1, 0, out);
 }
 
-static void max_pool_grad(float *d_in, const float *d_out, const uint8_t *argmax, const struct cnn_window *k,
+static void max_pool_grad(void *to, const void *from, const uint8_t *argmax, const struct cnn_window *k,
                           int block) {
+    element *d_in = to;
+    const element *d_out = from;
     for (int y = 0; y < k->h; y++) {
         int oy0, oy1;
         covering(y, k->padding[0], k->kernel[0], k->stride[0], k->out_h, &oy0, &oy1);
@@ -308,9 +276,9 @@ static void max_pool_grad(float *d_in, const float *d_out, const uint8_t *argmax
                                          (x + k->padding[1] - ox * k->stride[1]);
                         const ihalf won =
                             __builtin_convertvector(*(const bytes8 *)(argmax + at), ihalf) == mine;
-                        sum += (half)(won & (ihalf) * (const half *)(d_out + at));
+                        sum += (half)(won & (ihalf)load_half(d_out + at));
                     }
-                *(half *)(d_in + ((size_t)y * (size_t)k->w + (size_t)x) * (size_t)block + l) = sum;
+                store_half(d_in + ((size_t)y * (size_t)k->w + (size_t)x) * (size_t)block + l, sum);
             }
         }
     }
@@ -325,6 +293,7 @@ const struct cnn_simd CNN_SIMD_TABLE = {
     .relu = relu,
     .relu_grad = relu_grad,
     .add = add,
+    .narrow = narrow,
     .sgd = sgd,
     .nesterov = nesterov,
     .max_pool = max_pool,

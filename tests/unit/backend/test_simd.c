@@ -170,7 +170,7 @@ static void free_grad(struct grad_arrays *a) {
 }
 
 static double masked_gradient(const struct cnn_norm_grad *grad, const struct grad_arrays *a, size_t i) {
-    const double g = (double)grad->d0[i] + (grad->d1 ? (double)grad->d1[i] : 0);
+    const double g = (double)a->d0[i] + (grad->d1 ? (double)a->d1[i] : 0);
     return grad->mask != CNN_MASK_NONE && a->out[i] <= 0 ? 0 : g;
 }
 
@@ -202,7 +202,7 @@ static void check_sums(const struct cnn_simd *simd, const struct cnn_norm_grad *
 static void check_grad_apply(const struct cnn_simd *simd, struct cnn_norm_grad grad,
                              const struct grad_arrays *arrays, size_t pixels, int block) {
     const size_t n = pixels * (size_t)block;
-    float a[CNN_LANES], b[CNN_LANES], c[CNN_LANES], *d_in = copy_of(grad.d0, n);
+    float a[CNN_LANES], b[CNN_LANES], c[CNN_LANES], *d_in = copy_of(arrays->d0, n);
     const struct cnn_norm_grad given = grad;
     coefficients(a, block, 11);
     coefficients(b, block, 12);
@@ -212,7 +212,7 @@ static void check_grad_apply(const struct cnn_simd *simd, struct cnn_norm_grad g
     for (size_t i = 0; i < n; i++) {
         const size_t l = i % (size_t)block;
         const double want = (double)a[l] * masked_gradient(&given, arrays, i) +
-                            (double)b[l] * (double)given.in[i] + (double)c[l];
+                            (double)b[l] * (double)arrays->in[i] + (double)c[l];
         near(simd->name, "gradient of the norm's input", (double)d_in[i], want, 10);
     }
     free(d_in);
