@@ -114,8 +114,8 @@ static void run_case(struct cnn_backend *backend, const struct linear_case *give
     desc.in[0] = rig_tensor(backend, given->in, given->row);
     if (given->from_pixels)
         desc.in[0].block = 0;
-    snprintf(label, sizeof label, "linear n%d %dx%dx%d%s -> %d%s%s%s%s", given->in.n, given->in.h, given->in.w,
-             given->in.c, given->row ? " row" : "", given->outputs, given->bias ? " bias" : "",
+    snprintf(label, sizeof label, "linear n%d %dx%dx%d%s -> %d%s%s%s%s", given->in.n, given->in.h,
+             given->in.w, given->in.c, given->row ? " row" : "", given->outputs, given->bias ? " bias" : "",
              given->relu ? " relu" : "", given->from_pixels ? " pixels" : "", last ? " last" : "");
     draw_values(&v, given);
     (last ? rig_open_last : rig_open)(&rig, backend, &desc, label);

@@ -78,8 +78,8 @@ static void check(struct cnn_backend *backend, struct cnn_kernel_desc desc, cons
 }
 
 // Averages may also end a network.
-static void check_average(struct cnn_backend *backend, struct cnn_kernel_desc desc, const struct pool_values *v,
-                          const char *label) {
+static void check_average(struct cnn_backend *backend, struct cnn_kernel_desc desc,
+                          const struct pool_values *v, const char *label) {
     check(backend, desc, v, label);
     if (backend->type != CNN_TYPE_F32)
         check_opened(rig_open_last, backend, desc, v, label);

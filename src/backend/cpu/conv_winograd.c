@@ -16,7 +16,8 @@ struct winograd_plan {
 
 bool cnn_conv_winograd_fits(const struct cnn_kernel_desc *desc) {
     const struct cnn_conv *conv = &desc->node->conv;
-    if (desc->in[0].type != CNN_TYPE_F32 || desc->from_pixels || conv->groups != 1 || !cnn_winograd_kernels(desc->in[0].block))
+    if (desc->in[0].type != CNN_TYPE_F32 || desc->from_pixels || conv->groups != 1 ||
+        !cnn_winograd_kernels(desc->in[0].block))
         return false;
     for (int i = 0; i < 2; i++)
         if (conv->kernel[i] != 3 || conv->stride[i] != 1 || conv->dilation[i] != 1 || conv->padding[i] > 2)
@@ -138,7 +139,7 @@ static void bias_grad(const struct winograd_plan *p, const struct cnn_kernel_io 
     for (int i = 0; i < planes; i++) {
         double *mean = moments + (size_t)i * 2 * CNN_LANES;
         p->cpu->simd[CNN_TYPE_F32]->moments((float *)io->d_out[0] + cnn_cpu_at(t, i / blocks, i % blocks),
-                              cnn_cpu_pixels(t), t->block, mean, mean + CNN_LANES);
+                                            cnn_cpu_pixels(t), t->block, mean, mean + CNN_LANES);
     }
     for (int o = 0; o < t->c; o++) {
         double sum = accumulate ? (double)io->d_params[1][o] : 0.0;

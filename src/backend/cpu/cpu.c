@@ -14,15 +14,15 @@ static void cpu_destroy(struct cnn_backend *backend) {
     free(cpu);
 }
 
-// bf16 is for processors that multiply in it. Others can be made to for tests, slowly: CNN_CPU_BF16=emulate.
+// Slower than floats where the processor does not multiply in it: only tests may want that.
 static enum cnn_status check_bf16(void) {
     const char *wish = getenv("CNN_CPU_BF16");
     const enum cnn_onednn_bf16 can = cnn_onednn_bf16();
     if (can == CNN_ONEDNN_BF16 || (can == CNN_ONEDNN_BF16_EMULATED && wish && !strcmp(wish, "emulate")))
         return CNN_OK;
     return cnn_fail(CNN_ERR_UNSUPPORTED,
-                    "train.precision: bf16 needs a processor with AVX-512 BF16 or AMX, this one has %s; use fp32 "
-                    "or auto",
+                    "train.precision: bf16 needs a processor with AVX-512 BF16 or AMX, "
+                    "this one has %s; use fp32 or auto",
                     cnn_onednn_isa());
 }
 

@@ -1,15 +1,19 @@
 // Private to backend/cpu: the backend object and the kernels its table names.
 #ifndef CNN_BACKEND_CPU_CPU_H
 #define CNN_BACKEND_CPU_CPU_H
-#include "backend/cpu/bf16.h"
+#include "backend/cpu/elements.h"
 #include "backend/cpu/onednn.h"
 #include "backend/cpu/simd.h"
 #include "backend/ops.h"
 
+// The backend computes in floats, or with train.precision: bf16 in bf16 where the processor multiplies in it.
+// In the environment, CNN_CPU_BF16=emulate allows bf16 wherever oneDNN can imitate it (AVX-512): for tests,
+// as it is slow.
 struct cnn_cpu {
     struct cnn_backend base;
     struct cnn_onednn *dnn;
-    const struct cnn_simd *simd[CNN_TYPE_BF16 + 1]; // by the type of tensors; bf16 NULL unless that is computed in
+    // By the type of tensors; that of bf16 is NULL unless it is used.
+    const struct cnn_simd *simd[CNN_TYPE_BF16 + 1];
     int threads;
     int block; // channels a block of activations has: 8 or 16
 };

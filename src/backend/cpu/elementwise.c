@@ -57,7 +57,8 @@ static enum cnn_status add_backward(struct cnn_plan *plan, const struct cnn_kern
     (void)run;
     const struct elementwise_plan *p = (const struct elementwise_plan *)(const void *)plan;
     if (plan->reads_out)
-        cnn_cpu_relu_grad(p->cpu, plan->out.type, io->d_out[0], io->d_out[0], io->out, cnn_tensor_count(&plan->out));
+        cnn_cpu_relu_grad(p->cpu, plan->out.type, io->d_out[0], io->d_out[0], io->out,
+                          cnn_tensor_count(&plan->out));
     for (int i = 0; i < 2; i++)
         if (io->d_in[i] && io->d_in[i] != io->d_out[0])
             memcpy(io->d_in[i], io->d_out[0], cnn_tensor_bytes(&plan->out));
@@ -91,7 +92,8 @@ static enum cnn_status relu_backward(struct cnn_plan *plan, const struct cnn_ker
     (void)run;
     const struct elementwise_plan *p = (const struct elementwise_plan *)(const void *)plan;
     if (io->d_in[0])
-        cnn_cpu_relu_grad(p->cpu, plan->out.type, io->d_in[0], io->d_out[0], io->out, cnn_tensor_count(&plan->out));
+        cnn_cpu_relu_grad(p->cpu, plan->out.type, io->d_in[0], io->d_out[0], io->out,
+                          cnn_tensor_count(&plan->out));
     return CNN_OK;
 }
 

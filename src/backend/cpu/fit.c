@@ -36,8 +36,8 @@ static enum cnn_status loose_product_create(struct cnn_primitive **out, struct c
     return status;
 }
 
-// oneDNN's products of bf16 through matrix products (2.6) take a residual to lie like their output, whatever its
-// layout says.
+// oneDNN's products of bf16 through matrix products (2.6) take a residual to lie like their output, whatever
+// its layout says.
 static bool is_wrong(const struct cnn_primitive *product, const struct cnn_product *wanted) {
     return wanted->residual && cnn_layout_type(wanted->src) == CNN_TYPE_BF16 &&
            !cnn_layout_equal(cnn_primitive_layout(product, CNN_SLOT_DST), wanted->dst);

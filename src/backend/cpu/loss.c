@@ -16,7 +16,7 @@ static void normalize_bf16(void *out, size_t step, const uint8_t *pixels, size_t
                            float shift) {
     uint16_t *into = out;
     for (size_t i = 0; i < n; i++)
-        into[i * step] = cnn_bf16_of_float((float)pixels[i * c] * scale + shift);
+        into[i * step] = cnn_bf16_from_float((float)pixels[i * c] * scale + shift);
 }
 
 enum cnn_status cnn_cpu_normalize(struct cnn_backend *backend, void *out, const struct cnn_tensor *to,

@@ -95,8 +95,9 @@ static void batch_coefficients(const struct norm_plan *p, const struct cnn_kerne
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < items; i++) {
         double *sums = item_sums(io->scratch, (size_t)i);
-        p->cpu->simd[t->type]->moments(cnn_cpu_from(io->in[0], t->type, cnn_cpu_at(t, i / blocks, i % blocks)),
-                              cnn_cpu_pixels(t), t->block, sums, sums + CNN_LANES);
+        p->cpu->simd[t->type]->moments(
+            cnn_cpu_from(io->in[0], t->type, cnn_cpu_at(t, i / blocks, i % blocks)), cnn_cpu_pixels(t),
+            t->block, sums, sums + CNN_LANES);
     }
     for (int c = 0; c < blocks * t->block; c++)
         combine_channel(p, io, c / t->block, c % t->block);
@@ -119,9 +120,9 @@ static enum cnn_status norm_apply(struct cnn_plan *plan, const struct cnn_kernel
         float scale[CNN_LANES], shift[CNN_LANES];
         twice(scale, row(io->workspace, t, ROW_SCALE) + i % blocks * t->block, t->block);
         twice(shift, row(io->workspace, t, ROW_SHIFT) + i % blocks * t->block, t->block);
-        p->cpu->simd[t->type]->norm_apply(cnn_cpu_to(io->out, t->type, at), cnn_cpu_from(io->in[0], t->type, at),
-                                 p->residual ? cnn_cpu_from(io->in[1], t->type, at) : NULL, scale, shift, floats,
-                                 plan->desc.relu);
+        p->cpu->simd[t->type]->norm_apply(
+            cnn_cpu_to(io->out, t->type, at), cnn_cpu_from(io->in[0], t->type, at),
+            p->residual ? cnn_cpu_from(io->in[1], t->type, at) : NULL, scale, shift, floats, plan->desc.relu);
     }
     return CNN_OK;
 }
@@ -168,8 +169,9 @@ static void gradient_sums(const struct norm_plan *p, const struct cnn_kernel_io 
         twice(mean, row(io->workspace, t, ROW_MEAN) + i % blocks * t->block, t->block);
         const struct cnn_norm_grad grad = grad_at(p, io, at, scale, shift);
         double *sums = item_sums(io->scratch, (size_t)i);
-        p->cpu->simd[t->type]->norm_grad_sums(&grad, mean, write ? cnn_cpu_to(io->d_out[0], t->type, at) : NULL,
-                                     cnn_cpu_pixels(t), t->block, sums, sums + CNN_LANES);
+        p->cpu->simd[t->type]->norm_grad_sums(&grad, mean,
+                                              write ? cnn_cpu_to(io->d_out[0], t->type, at) : NULL,
+                                              cnn_cpu_pixels(t), t->block, sums, sums + CNN_LANES);
     }
 }
 
@@ -225,8 +227,8 @@ static void gradient_apply(const struct norm_plan *p, const struct cnn_kernel_io
             grad.d1 = NULL;
             grad.mask = CNN_MASK_NONE;
         }
-        p->cpu->simd[t->type]->norm_grad_apply(cnn_cpu_to(io->d_in[0], t->type, at), &grad, abc, abc + CNN_LANES,
-                                      abc + 2 * CNN_LANES, floats);
+        p->cpu->simd[t->type]->norm_grad_apply(cnn_cpu_to(io->d_in[0], t->type, at), &grad, abc,
+                                               abc + CNN_LANES, abc + 2 * CNN_LANES, floats);
     }
 }
 

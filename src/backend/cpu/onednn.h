@@ -9,8 +9,8 @@ struct cnn_onednn; // an engine and a stream
 enum cnn_status cnn_onednn_create(struct cnn_onednn **out) CNN_MUST_CHECK;
 void cnn_onednn_destroy(struct cnn_onednn *dnn);
 void cnn_onednn_describe(char *out, size_t out_bytes); // "oneDNN 2.6.3, AVX2"
-// The instruction set oneDNN uses: what the processor has, unless ONEDNN_MAX_CPU_ISA holds it back. And whether
-// bf16 is multiplied in it, or only by converting to floats and back.
+// The instruction set oneDNN uses: what the processor has, unless ONEDNN_MAX_CPU_ISA holds it back. And
+// whether bf16 is multiplied in it, or only by converting to floats and back.
 const char *cnn_onednn_isa(void); // "AVX2"
 enum cnn_onednn_bf16 { CNN_ONEDNN_NO_BF16, CNN_ONEDNN_BF16_EMULATED, CNN_ONEDNN_BF16 };
 enum cnn_onednn_bf16 cnn_onednn_bf16(void);
@@ -55,7 +55,8 @@ void cnn_primitive_destroy(struct cnn_primitive *primitive);
 enum cnn_pass { CNN_PASS_INFERENCE, CNN_PASS_FORWARD, CNN_PASS_BACKWARD_DATA, CNN_PASS_BACKWARD_WEIGHTS };
 
 // A convolution (conv set) or inner product (conv NULL). Layouts are borrowed; bias and residual NULL where
-// there is none. Tensors may be of bf16, and then are weights; their gradients and the bias are floats. relu and residual (dst = relu(conv + residual)) only forward.
+// there is none. Tensors may be of bf16, and then are weights; their gradients and the bias are floats. relu
+// and residual (dst = relu(conv + residual)) only forward.
 struct cnn_product {
     enum cnn_pass pass;
     const struct cnn_conv *conv;

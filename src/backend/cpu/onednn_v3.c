@@ -38,7 +38,8 @@ dnnl_data_type_t cnn_dnnl_layout_type(const struct cnn_layout *layout) {
     return type;
 }
 
-// Descriptors cannot be changed, and only tags say how blocks lie: the tag that gives this layout is looked for.
+// Descriptors cannot be changed, and only tags say how blocks lie: the tag that gives this layout is looked
+// for.
 dnnl_status_t cnn_dnnl_layout_retype(struct cnn_layout **out, const struct cnn_layout *layout,
                                      dnnl_data_type_t type) {
     int n_dims = 0;

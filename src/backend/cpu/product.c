@@ -15,7 +15,8 @@ static size_t folded_bias_offset(const struct cnn_product_plan *p) {
 static enum cnn_status plan_arena_layout(struct cnn_product_plan *p, const struct cnn_layout *free_weights,
                                          const struct cnn_layout *bias) {
     if (p->base.desc.like) {
-        const struct cnn_product_plan *like = (const struct cnn_product_plan *)(const void *)p->base.desc.like;
+        const struct cnn_product_plan *like =
+            (const struct cnn_product_plan *)(const void *)p->base.desc.like;
         CNN_TRY(cnn_layout_copy(&p->arena, like->arena));
         return cnn_layout_copy(&p->compute, like->compute);
     }

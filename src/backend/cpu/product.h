@@ -12,8 +12,8 @@ struct cnn_product_plan {
     bool bias;
     int out_channels;
     struct cnn_layout *src, *dst, *residual;
-    // Weights: plain as in the model, arena as trained (both floats), compute as multiplied (the input's type,
-    // element by element where the arena has them).
+    // Weights: plain as in the model, arena as trained (both floats), compute as multiplied (the input's
+    // type, element by element where the arena has them).
     struct cnn_layout *plain, *arena, *compute;
     struct cnn_layout *d_dst; // the output's gradient as backward takes it: of the input's type
     struct cnn_fit forward, data, weights;

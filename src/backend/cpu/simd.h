@@ -1,8 +1,8 @@
-// The inner loops of the CPU backend that are our own: one table per instruction set and type of tensors, picked
-// once at start. Tensors (void pointers here) are made of the table's type; the arithmetic is that of floats in
-// all tables. Data of a channel block is contiguous: `pixels` times `block` (8 or 16) elements. Coefficients are
-// 16 floats, those of a block of 8 given twice. Loops take no locks and no decisions that depend on the number
-// of threads.
+// The inner loops of the CPU backend that are our own: one table per instruction set and type of tensors,
+// picked once at start. Tensors (void pointers here) are made of the table's type; the arithmetic is that of
+// floats in all tables. Data of a channel block is contiguous: `pixels` times `block` (8 or 16) elements.
+// Coefficients are 16 floats, those of a block of 8 given twice. Loops take no locks and no decisions that
+// depend on the number of threads.
 #ifndef CNN_BACKEND_CPU_SIMD_H
 #define CNN_BACKEND_CPU_SIMD_H
 #include "backend/update.h"
@@ -53,8 +53,7 @@ struct cnn_simd {
     void (*nesterov)(float *w, float *v, const float *g, size_t n, struct cnn_sgd_factors factors);
     // One channel block of pooling: in [h][w][block], out [out_h][out_w][block]; `argmax` (same shape as out,
     // may be NULL) numbers the winning window position.
-    void (*max_pool)(void *out, uint8_t *argmax, const void *in, const struct cnn_window *window,
-                     int block);
+    void (*max_pool)(void *out, uint8_t *argmax, const void *in, const struct cnn_window *window, int block);
     void (*max_pool_grad)(void *d_in, const void *d_out, const uint8_t *argmax,
                           const struct cnn_window *window, int block);
 };
@@ -62,8 +61,8 @@ struct cnn_simd {
 extern const struct cnn_simd cnn_simd_baseline, cnn_simd_avx2, cnn_simd_avx512;
 extern const struct cnn_simd cnn_simd_avx512_bf16, cnn_simd_avx512bf16_bf16;
 
-// The best table this processor runs (ONEDNN_MAX_CPU_ISA does not change it): of floats, and of bf16, which is
-// NULL without AVX-512.
+// The best table this processor runs (ONEDNN_MAX_CPU_ISA does not change it): of floats, and of bf16, which
+// is NULL without AVX-512.
 const struct cnn_simd *cnn_simd_best(void);
 const struct cnn_simd *cnn_simd_best_bf16(void);
 // 16 where the processor has AVX-512 and oneDNN is allowed to use it, else 8: channels a block of activations

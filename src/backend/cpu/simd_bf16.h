@@ -1,5 +1,5 @@
-// Tensors of bf16, for simd_kernels.h: the upper halves of floats, rounded to the nearest when they are stored.
-// CNN_BF16_ROUND(vec) names the instruction set's way to round, where it has one.
+// Tensors of bf16, for simd_kernels.h: the upper halves of floats, rounded to the nearest when they are
+// stored. CNN_BF16_ROUND(vec) names the instruction set's way to round, where it has one.
 #ifndef CNN_BACKEND_CPU_SIMD_BF16_H
 #define CNN_BACKEND_CPU_SIMD_BF16_H
 #include "backend/cpu/simd_vectors.h"

@@ -114,8 +114,8 @@ INLINE vec masked(const struct cnn_norm_grad *grad, size_t i, vec in, vec scale,
     return g;
 }
 
-INLINE void sums_loop(const struct cnn_norm_grad *grad, const float *mean, element *g_out, size_t n, double *s1,
-                      double *s2, bool two, enum cnn_mask mask, bool write) {
+INLINE void sums_loop(const struct cnn_norm_grad *grad, const float *mean, element *g_out, size_t n,
+                      double *s1, double *s2, bool two, enum cnn_mask mask, bool write) {
     const element *x = grad->in;
     const vec m = floats(mean), scale = mask == CNN_MASK_BY_INPUT ? floats(grad->scale) : m,
               shift = mask == CNN_MASK_BY_INPUT ? floats(grad->shift) : m;
@@ -134,8 +134,7 @@ INLINE void sums_loop(const struct cnn_norm_grad *grad, const float *mean, eleme
         flush_sum(s2, b, (vec){0});
     }
     if (whole < n) {
-        const vec in = load_tail(x + whole, m),
-                  g = masked(grad, whole, in, scale, shift, true, two, mask);
+        const vec in = load_tail(x + whole, m), g = masked(grad, whole, in, scale, shift, true, two, mask);
         flush_sum(s1, g, (vec){0});
         flush_sum(s2, g * (in - m), (vec){0});
         if (write)

@@ -1,7 +1,7 @@
 // The CPU backend through the suite of tests/reference: with one thread, with two, and with channel blocks of
 // the size that this processor would not choose, where oneDNN's fast implementations stand between reorders.
-// With the argument `bf16`, the same in bf16, emulated where the processor has none; skipped where oneDNN cannot
-// do that either.
+// With the argument `bf16`, the same in bf16, emulated where the processor has none; skipped where oneDNN
+// cannot do that either.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

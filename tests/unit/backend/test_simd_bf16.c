@@ -1,5 +1,5 @@
-// The inner loops over bf16: the same as those over floats, on the same values, with results rounded once. And
-// the rounding itself, against its definition.
+// The inner loops over bf16: the same as those over floats, on the same values, with results rounded once.
+// And the rounding itself, against its definition.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "backend/cpu/bf16.h"
+#include "backend/cpu/elements.h"
 #include "backend/cpu/simd.h"
 #include "base/random.h"
 #include <math.h>
@@ -46,8 +46,8 @@ static struct values drawn(size_t n, uint64_t key) {
     struct cnn_draws draws = cnn_draws_of(5, CNN_PURPOSE_TEST, key, n);
     assert_true(v.wide && v.narrow);
     for (size_t i = 0; i < n; i++) {
-        v.narrow[i] = cnn_bf16_of_float((float)cnn_draw_normal(&draws));
-        v.wide[i] = cnn_float_of_bf16(v.narrow[i]);
+        v.narrow[i] = cnn_bf16_from_float((float)cnn_draw_normal(&draws));
+        v.wide[i] = cnn_bf16_to_float(v.narrow[i]);
     }
     return v;
 }
@@ -59,9 +59,9 @@ static void finish(struct values *v) {
 
 static void expect_rounded(const char *what, const struct cnn_simd *simd, const struct values *v) {
     for (size_t i = 0; i < v->n; i++)
-        if (v->narrow[i] != cnn_bf16_of_float(v->wide[i]))
+        if (v->narrow[i] != cnn_bf16_from_float(v->wide[i]))
             fail_msg("%s: %s [%zu of %zu] is %.9g instead of %.9g, rounded", simd->name, what, i, v->n,
-                     (double)cnn_float_of_bf16(v->narrow[i]), (double)v->wide[i]);
+                     (double)cnn_bf16_to_float(v->narrow[i]), (double)v->wide[i]);
 }
 
 static void expect_equal(const char *what, const struct cnn_simd *simd, const double *got, const double *want,
@@ -133,12 +133,12 @@ struct grad_arrays {
     float scale[CNN_LANES], shift[CNN_LANES], mean[CNN_LANES];
 };
 
-static void check_masked(const struct cnn_simd *simd, const struct grad_arrays *a, bool two, enum cnn_mask mask,
-                         size_t pixels, int block) {
+static void check_masked(const struct cnn_simd *simd, const struct grad_arrays *a, bool two,
+                         enum cnn_mask mask, size_t pixels, int block) {
     const size_t n = pixels * (size_t)block;
-    const struct cnn_norm_grad narrow = {a->d0.narrow,  two ? a->d1.narrow : NULL,
-                                         a->in.narrow,  a->out.narrow,
-                                         a->scale,      a->shift,
+    const struct cnn_norm_grad narrow = {a->d0.narrow, two ? a->d1.narrow : NULL,
+                                         a->in.narrow, a->out.narrow,
+                                         a->scale,     a->shift,
                                          mask},
                                wide = {a->d0.wide, two ? a->d1.wide : NULL,
                                        a->in.wide, a->out.wide,
@@ -210,7 +210,14 @@ static const struct cnn_window windows[] = {
     {.h = 1, .w = 1, .out_h = 1, .out_w = 1, .kernel = {1, 1}, .stride = {1, 1}},
     {.h = 9, .w = 9, .out_h = 5, .out_w = 5, .kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}},
     {.h = 6, .w = 7, .out_h = 6, .out_w = 7, .kernel = {3, 3}, .stride = {1, 1}, .padding = {1, 1}},
-    {.h = 5, .w = 8, .out_h = 2, .out_w = 3, .kernel = {2, 3}, .stride = {3, 3}, .padding = {0, 1}, .positive = 1},
+    {.h = 5,
+     .w = 8,
+     .out_h = 2,
+     .out_w = 3,
+     .kernel = {2, 3},
+     .stride = {3, 3},
+     .padding = {0, 1},
+     .positive = 1},
 };
 
 static void check_pool(const struct cnn_simd *simd, const struct cnn_window *k, int block) {
@@ -273,7 +280,7 @@ static void rounding(void **state) {
         for (size_t i = 0; i < LENGTH(pairs); i++) {
             float value;
             memcpy(&value, &pairs[i].bits, sizeof value);
-            assert_int_equal(cnn_bf16_of_float(value), pairs[i].want);
+            assert_int_equal(cnn_bf16_from_float(value), pairs[i].want);
             assert_int_equal(narrowed(tables[t], pairs[i].bits, 16, i % 16), pairs[i].want);
             assert_int_equal(narrowed(tables[t], pairs[i].bits, 5, i % 5), pairs[i].want);
         }

@@ -1,13 +1,13 @@
-// Mixed precision: networks that compute in bf16, beside the reference in double. Where the processor does not
-// multiply in bf16, oneDNN emulates it; where it cannot, the tests are skipped.
+// Mixed precision: networks that compute in bf16, beside the reference in double. Where the processor does
+// not multiply in bf16, oneDNN emulates it; where it cannot, the tests are skipped.
 #include "run.h"
 
 #include "backend/ops.h"
 #include <math.h>
 
-// An output of 8 bits behind some layers is right to about this. Gradients are compared as a whole: where rounding
-// turns a relu's mask over, a gradient is all wrong, and that is so for about one of 200 values in each layer, which
-// makes 0.07 of the length, and 0.3 after twenty layers.
+// An output of 8 bits behind some layers is right to about this. Gradients are compared as a whole: where
+// rounding turns a relu's mask over, a gradient is all wrong, and that is so for about one of 200 values in
+// each layer, which makes 0.07 of the length, and 0.3 after twenty layers.
 #define LOGITS_TOLERANCE 0.06
 #define GRADIENT_TOLERANCE 0.12
 #define DEEP_GRADIENT_TOLERANCE 0.4
@@ -250,7 +250,8 @@ static void bf16_is_refused_where_it_would_be_slow(void **state) {
         cnn_backend_destroy(backend);
     } else {
         assert_int_equal(status, CNN_ERR_UNSUPPORTED);
-        assert_non_null(strstr(cnn_error_message(), "needs a processor with AVX-512 BF16 or AMX, this one has"));
+        assert_non_null(
+            strstr(cnn_error_message(), "needs a processor with AVX-512 BF16 or AMX, this one has"));
     }
     assert_int_equal(cnn_backend_create(&backend, CNN_BACKEND_CPU, &fp16), CNN_ERR_UNSUPPORTED);
     assert_non_null(strstr(cnn_error_message(), "fp16"));

@@ -241,9 +241,12 @@ static void the_scale_survives_a_checkpoint(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(only_fp16_begins_with_it),  cmocka_unit_test(without_it_nothing_moves),
-        cmocka_unit_test(overflow_halves_it),        cmocka_unit_test(it_stays_in_its_bounds),
-        cmocka_unit_test(steps_are_skipped_in_fp32), cmocka_unit_test(steps_are_skipped_in_bf16),
+        cmocka_unit_test(only_fp16_begins_with_it),
+        cmocka_unit_test(without_it_nothing_moves),
+        cmocka_unit_test(overflow_halves_it),
+        cmocka_unit_test(it_stays_in_its_bounds),
+        cmocka_unit_test(steps_are_skipped_in_fp32),
+        cmocka_unit_test(steps_are_skipped_in_bf16),
         cmocka_unit_test(the_scale_survives_a_checkpoint),
     };
     setenv("CNN_CPU_BF16", "emulate", 1); // of processors without it
