@@ -17,7 +17,8 @@ fail() {
 
 say() { echo "--- $*"; }
 
-# make_data: 256 pictures to train on and 101 (odd on purpose) to evaluate on, and tiny.yaml
+# make_data: 256 pictures to train on and 101 (odd on purpose) to evaluate on, and tiny.yaml. With CNN_TEST_BACKEND=cuda
+# in the environment, runs are on GPUs.
 make_data() {
     "$cnn" dataset synth --out "$work/data/train" --count 256 --side 16 >/dev/null 2>&1
     "$cnn" dataset synth --out "$work/data/val" --count 101 --side 16 --first 1000 >/dev/null 2>&1
@@ -34,6 +35,7 @@ train:
   schedule: {rate: 0.02, warmup: 4 steps}
 checkpoint: {every: 5 steps}
 log: {every: 1}
+backend: ${CNN_TEST_BACKEND:-cpu}
 YAML
 }
 
