@@ -55,8 +55,7 @@ static void decode(enum cnn_type type, float *out, const void *values, size_t n)
         out[i] = (float)((const _Float16 *)values)[i];
 }
 
-// What is left of a value in the type under test.
-static double rounded(double value) {
+double rig_rounded(double value) {
     const float narrow = (float)value;
     uint32_t bits = 0;
     float back = 0;
@@ -75,8 +74,8 @@ double *rig_drawn(size_t n, enum rig_draw kind, uint64_t key) {
     double *values = rig_new(n);
     struct cnn_draws draws = cnn_draws_of(11, CNN_PURPOSE_TEST, key, n);
     for (size_t i = 0; i < n; i++)
-        values[i] = kind == RIG_NORMAL     ? rounded(cnn_draw_normal(&draws))
-                    : kind == RIG_POSITIVE ? rounded(cnn_draw_between(&draws, 0.5, 1.5))
+        values[i] = kind == RIG_NORMAL     ? rig_rounded(cnn_draw_normal(&draws))
+                    : kind == RIG_POSITIVE ? rig_rounded(cnn_draw_between(&draws, 0.5, 1.5))
                                            : (double)cnn_draw_below(&draws, 5) - 2;
     return values;
 }
