@@ -1,12 +1,7 @@
 // The update formulas, once, for every backend (host C and device C alike).
 #ifndef CNN_BACKEND_UPDATE_H
 #define CNN_BACKEND_UPDATE_H
-
-#if defined(__CUDACC__)
-#define CNN_HOST_DEVICE __host__ __device__
-#else
-#define CNN_HOST_DEVICE
-#endif
+#include "base/host_device.h"
 
 struct cnn_sgd_factors {
     float rate, momentum, damped; // damped = 1 - dampening; 1 on a velocity's first step
