@@ -14,8 +14,12 @@ static const struct {
 
 static struct cnn_kernel_desc describe(struct cnn_backend *backend, const struct cnn_node *node,
                                        enum cnn_kernel kernel, int n_in, struct ref_shape shape, bool row) {
-    struct cnn_kernel_desc desc = {
-        .kernel = kernel, .node = node, .n_in = n_in, .shape = node->shape, .training = true};
+    struct cnn_kernel_desc desc = {.kernel = kernel,
+                                   .node = node,
+                                   .n_in = n_in,
+                                   .shape = node->shape,
+                                   .out_type = backend->type,
+                                   .training = true};
     desc.in[0] = desc.in[1] = rig_tensor(backend, shape, row);
     return desc;
 }
@@ -163,7 +167,7 @@ static void check_share(const float *out, size_t n, double p) {
     size_t dropped = 0;
     for (size_t i = 0; i < n; i++) {
         if (out[i] != 0)
-            assert_true(fabs((double)out[i] * (1 - p) - 1) < 1e-6);
+            assert_true(fabs((double)out[i] * (1 - p) - 1) < rig_tolerance());
         dropped += out[i] == 0;
     }
     const double off = fabs((double)dropped - p * (double)n), deviation = sqrt(p * (1 - p) * (double)n);
