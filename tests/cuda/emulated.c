@@ -121,6 +121,7 @@ const struct cnn_backend_ops cnn_backend_cuda = {
     .stage_finish = nothing,
     .kernels =
         {
+            [CNN_KERNEL_NORM] = &cnn_cuda_norm,
             [CNN_KERNEL_ADD] = &cnn_cuda_add,
             [CNN_KERNEL_RELU] = &cnn_cuda_relu,
             [CNN_KERNEL_DROPOUT] = &cnn_cuda_dropout,

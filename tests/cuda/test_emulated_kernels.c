@@ -309,6 +309,58 @@ static void test_dropout_like_cpu(void **state) {
     cnn_backend_destroy(cpu);
 }
 
+// ---- launches: each costs a few microseconds, however little it does
+
+static unsigned launched_since(unsigned *before) {
+    const unsigned since = emulated_launches() - *before;
+    *before += since;
+    return since;
+}
+
+static void test_launches_of_norm(void **state) {
+    struct cnn_backend *backend = *state;
+    const struct ref_shape shape = {4, 64, 9, 9};
+    const size_t n = ref_count(shape);
+    const struct cnn_node node = {
+        .op = CNN_OP_BATCH_NORM, .name = "norm", .shape = {9, 9, 64}, .norm = {1e-5, 0.1}};
+    struct cnn_kernel_desc desc = {.kernel = CNN_KERNEL_NORM,
+                                   .node = &node,
+                                   .n_in = 2,
+                                   .shape = node.shape,
+                                   .out_type = backend->type,
+                                   .training = true,
+                                   .relu = true,
+                                   .relu_backward = true};
+    const struct cnn_kernel_run run = rig_run(false);
+    double *values = rig_drawn(n, RIG_NORMAL, 1);
+    unsigned launches = 0;
+    struct rig rig;
+    desc.in[0] = desc.in[1] = rig_tensor(backend, shape, false);
+    for (desc.n_in = 1; desc.n_in <= 2; desc.n_in++) {
+        rig_open(&rig, backend, &desc, "norm");
+        for (int j = 0; j < desc.n_in; j++)
+            rig_set_in(&rig, j, values);
+        for (int i = 0; i < 4; i++)
+            rig_set_param(&rig, i, values, 64);
+        launched_since(&launches);
+        rig_forward(&rig, &run);
+        assert_int_equal(launched_since(&launches), 3);
+        rig_recompute(&rig);
+        assert_int_equal(launched_since(&launches), 1);
+        rig_backward(&rig, values, values, &run, (const bool[2]){true, true});
+        assert_int_equal(launched_since(&launches), 3);
+        rig_close(&rig);
+    }
+    desc.training = false;
+    desc.n_in = 1;
+    rig_open(&rig, backend, &desc, "norm");
+    launched_since(&launches);
+    rig_forward(&rig, &run);
+    assert_int_equal(launched_since(&launches), 1);
+    rig_close(&rig);
+    free(values);
+}
+
 // ---- main
 
 static struct cnn_backend *under_test;
@@ -320,9 +372,13 @@ static int give_backend(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(suite_norm_training),
+        cmocka_unit_test(suite_norm_inference),
+        cmocka_unit_test(suite_norm_synced),
         cmocka_unit_test(suite_add),
         cmocka_unit_test(suite_relu),
         cmocka_unit_test(suite_dropout),
+        cmocka_unit_test(suite_normalize),
         cmocka_unit_test(suite_loss),
         cmocka_unit_test(suite_loss_of_odd_values),
         cmocka_unit_test(suite_loss_of_mixtures),
@@ -337,6 +393,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_update_copies),
         cmocka_unit_test(test_other_segments),
         cmocka_unit_test(test_dropout_like_cpu),
+        cmocka_unit_test(test_launches_of_norm),
     };
     const char *name = argc == 2 ? argv[1] : "";
     const enum cnn_precision precision = strcmp(name, "fp32") == 0   ? CNN_PRECISION_FP32

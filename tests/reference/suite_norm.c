@@ -38,7 +38,7 @@ static void draw_values(struct norm_values *v, const struct norm_case *given) {
     for (size_t i = 0; i < LENGTH(made); i++)
         *made[i] = rig_new(i < 4 ? v->n : v->c);
     for (size_t i = 0; i < v->n; i++)
-        v->in[i] = (double)(float)(v->in[i] + given->offset + (i % area ? 0 : given->corner));
+        v->in[i] = rig_rounded(v->in[i] + given->offset + (i % area ? 0 : given->corner));
 }
 
 static void free_values(struct norm_values *v) {
@@ -72,6 +72,7 @@ static struct cnn_kernel_desc describe(struct cnn_backend *backend, const struct
                                    .n_in = given->residual ? 2 : 1,
                                    .accumulates = true,
                                    .shape = node->shape,
+                                   .out_type = backend->type,
                                    .training = true,
                                    .relu = given->relu,
                                    .relu_backward = given->relu};
