@@ -148,6 +148,9 @@ const struct cnn_backend_ops cnn_backend_cuda = {
     .kernels =
         {
             [CNN_KERNEL_NORM] = &cnn_cuda_norm,
+            [CNN_KERNEL_MAX_POOL] = &cnn_cuda_max_pool,
+            [CNN_KERNEL_AVG_POOL] = &cnn_cuda_avg_pool,
+            [CNN_KERNEL_ADAPTIVE_AVG_POOL] = &cnn_cuda_adaptive_avg_pool,
             [CNN_KERNEL_ADD] = &cnn_cuda_add,
             [CNN_KERNEL_RELU] = &cnn_cuda_relu,
             [CNN_KERNEL_DROPOUT] = &cnn_cuda_dropout,
