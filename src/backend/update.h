@@ -1,7 +1,7 @@
 // The update formulas, once, for every backend (host C and device C alike).
 #ifndef CNN_BACKEND_UPDATE_H
 #define CNN_BACKEND_UPDATE_H
-#include "base/device.h"
+#include "base/host_device.h"
 
 struct cnn_sgd_factors {
     float rate, momentum, damped; // damped = 1 - dampening; 1 on a velocity's first step

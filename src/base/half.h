@@ -2,7 +2,7 @@
 // values are rounded to the nearest, ties to even; from them every value is exact. For host and device code.
 #ifndef CNN_BASE_HALF_H
 #define CNN_BASE_HALF_H
-#include "base/device.h"
+#include "base/host_device.h"
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

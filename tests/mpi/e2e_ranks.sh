@@ -21,6 +21,17 @@ expect 0 train 1 uneven1 "${uneven[@]}"
 expect 0 train 2 uneven2 "${uneven[@]}"
 close_losses uneven1 uneven2 3 1e-4
 
+say "with the statistics of all ranks, two micro-batches of 8 are one of 16"
+synced=(--set train.batch.global=16 --set train.epochs=1 --set train.schedule.rate=0.002
+        --set train.sync_batch_norm=true --set eval.every=never)
+expect 0 train 1 whole "${synced[@]}" --set train.batch.micro=16
+expect 0 train 2 synced2 "${synced[@]}" --set train.batch.micro=8
+expect 0 train 4 synced4 "${synced[@]}" --set train.batch.micro=4
+expect 0 train 2 unsynced "${synced[@]}" --set train.batch.micro=8 --set train.sync_batch_norm=false
+close_losses whole synced2 4 1e-6
+close_losses whole synced4 4 1e-6
+largest_difference whole unsynced 4 | awk '{ exit !($1 > 1e-3) }' || fail "the same losses without them, too"
+
 say "a checkpoint of 2 ranks goes on with 1 and with 4"
 expect 0 train 2 half "${cut[@]}" --set train.epochs=5
 for n in 1 4; do

@@ -18,6 +18,7 @@ int backend_suite_run(struct cnn_backend *backend) {
         cmocka_unit_test(suite_linear),
         cmocka_unit_test(suite_norm_training),
         cmocka_unit_test(suite_norm_inference),
+        cmocka_unit_test(suite_norm_synced),
         cmocka_unit_test(suite_max_pool),
         cmocka_unit_test(suite_max_pool_of_odd_values),
         cmocka_unit_test(suite_avg_pool),

@@ -75,6 +75,7 @@ double *rig_new(size_t n);
 enum rig_draw { RIG_NORMAL, RIG_POSITIVE, RIG_COARSE }; // COARSE: few values, so that ties are common
 // The same plus a fill with values that the type under test holds exactly; `key` tells draws apart.
 double *rig_drawn(size_t n, enum rig_draw kind, uint64_t key);
+double rig_rounded(double value); // what is left of it in the type under test
 
 // Device memory from and to plain floats.
 float *rig_upload(struct cnn_backend *backend, const float *values, size_t n);

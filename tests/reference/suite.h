@@ -19,6 +19,7 @@ void suite_conv_folded(void **state);
 void suite_linear(void **state);
 void suite_norm_training(void **state);
 void suite_norm_inference(void **state);
+void suite_norm_synced(void **state);
 void suite_max_pool(void **state);
 void suite_max_pool_of_odd_values(void **state);
 void suite_avg_pool(void **state);

@@ -14,8 +14,12 @@ static const struct {
 
 static struct cnn_kernel_desc describe(struct cnn_backend *backend, const struct cnn_node *node,
                                        enum cnn_kernel kernel, int n_in, struct ref_shape shape, bool row) {
-    struct cnn_kernel_desc desc = {
-        .kernel = kernel, .node = node, .n_in = n_in, .shape = node->shape, .training = true};
+    struct cnn_kernel_desc desc = {.kernel = kernel,
+                                   .node = node,
+                                   .n_in = n_in,
+                                   .shape = node->shape,
+                                   .out_type = backend->type,
+                                   .training = true};
     desc.in[0] = desc.in[1] = rig_tensor(backend, shape, row);
     return desc;
 }

@@ -72,6 +72,7 @@ static struct cnn_kernel_desc describe(struct cnn_backend *backend, const struct
                                    .n_in = given->residual ? 2 : 1,
                                    .accumulates = true,
                                    .shape = node->shape,
+                                   .out_type = backend->type,
                                    .training = true,
                                    .relu = given->relu,
                                    .relu_backward = given->relu};

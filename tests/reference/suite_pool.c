@@ -26,8 +26,12 @@ static const struct pool_case cases[] = {
 
 static void describe(struct cnn_backend *backend, struct cnn_kernel_desc *desc, const struct cnn_node *node,
                      enum cnn_kernel kernel, struct ref_shape in) {
-    *desc = (struct cnn_kernel_desc){
-        .kernel = kernel, .node = node, .n_in = 1, .shape = node->shape, .training = true};
+    *desc = (struct cnn_kernel_desc){.kernel = kernel,
+                                     .node = node,
+                                     .n_in = 1,
+                                     .shape = node->shape,
+                                     .out_type = backend->type,
+                                     .training = true};
     desc->in[0] = rig_tensor(backend, in, false);
 }
 
@@ -151,6 +155,15 @@ void suite_max_pool_of_odd_values(void **state) {
             max_pool_on(*state, &cases[i], &v, kind == 1, label);
             free_values(&v);
         }
+}
+
+// In the middle of a network, and at its end, where the output is float.
+static void check_average(struct cnn_backend *backend, struct cnn_kernel_desc desc,
+                          const struct pool_values *v, const char *label) {
+    check(backend, desc, v, label);
+    desc.out_type = CNN_TYPE_F32;
+    if (backend->type != CNN_TYPE_F32)
+        check(backend, desc, v, label);
 }
 
 void suite_avg_pool(void **state) {

@@ -1,5 +1,6 @@
 // Sum, relu and dropout.
 #include "backend/cpu/cpu.h"
+#include "backend/dropout.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include <string.h>
@@ -105,31 +106,24 @@ static enum cnn_status dropout_plan_create(struct cnn_plan **out, struct cnn_bac
     return CNN_OK;
 }
 
-// Inverted dropout (Srivastava et al. 2014). The mask of a sample is a function of (seed, layer, step,
-// position), so backward draws it again and it is the same on any number of ranks.
 static void dropout(const struct cnn_plan *plan, const struct cnn_kernel_run *run, void *to,
                     const void *from) {
     const enum cnn_type type = plan->out.type;
     const size_t per_sample = cnn_tensor_count(&plan->out) / (size_t)plan->out.n;
-    const double p = plan->desc.node->dropout.p;
-    const uint32_t threshold = (uint32_t)(p * 4294967296.0 > 4294967295.0 ? 4294967295.0 : p * 4294967296.0);
-    const float keep = p < 1.0 ? (float)(1.0 / (1.0 - p)) : 0.0f;
-    const uint32_t key[2] = {(uint32_t)plan->desc.seed ^ plan->desc.layer * 0x9E3779B9u,
-                             (uint32_t)(plan->desc.seed >> 32) ^ CNN_PURPOSE_DROPOUT};
+    const struct cnn_dropping d =
+        cnn_dropout_of(plan->desc.node->dropout.p, plan->desc.seed, plan->desc.layer, CNN_PURPOSE_DROPOUT);
 #pragma omp parallel for schedule(static)
     for (int n = 0; n < plan->out.n; n++) {
-        const uint64_t position = run->control->position + (uint64_t)n, step = run->control->step;
+        const uint64_t position = run->control->position + (uint64_t)n;
         for (size_t i = 0; i < per_sample; i += 4) {
-            const uint32_t counter[4] = {(uint32_t)(i / 4), (uint32_t)position, (uint32_t)step,
-                                         (uint32_t)(step >> 32) ^ (uint32_t)(position >> 32) << 16};
             uint32_t draws[4];
-            cnn_philox4x32(counter, key, draws);
+            cnn_dropout_draw(&d, run->control->step, position, (uint32_t)(i / 4), draws);
             const size_t at = (size_t)n * per_sample + i;
             const int count = per_sample - i < 4 ? (int)(per_sample - i) : 4;
             float buffer[4], out[4];
             const float *in = cnn_cpu_read(buffer, from, type, at, count);
             for (int j = 0; j < count; j++)
-                out[j] = draws[j] < threshold ? 0.0f : in[j] * keep;
+                out[j] = cnn_dropout_apply(&d, draws[j], in[j]);
             cnn_cpu_write(to, type, at, out, count);
         }
     }

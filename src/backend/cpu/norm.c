@@ -19,10 +19,13 @@ static float *row(void *workspace, const struct cnn_tensor *t, int which) {
     return (float *)workspace + (size_t)which * cnn_tensor_channels(t);
 }
 
-// Scratch: per item, two sums of 16 doubles; then per channel block, three rows of 16 floats.
+// Scratch: per item, two sums of 16 doubles; then two rows of padded channels in doubles, the sums over all
+// items (and ranks); then per channel block, three rows of 16 floats.
 static double *item_sums(void *scratch, size_t item) { return (double *)scratch + item * 2 * CNN_LANES; }
 
 static size_t n_items(const struct cnn_tensor *t) { return (size_t)t->n * (size_t)cnn_cpu_blocks(t); }
+
+static double *totals_in(void *scratch, const struct cnn_tensor *t) { return item_sums(scratch, n_items(t)); }
 
 static enum cnn_status norm_plan_create(struct cnn_plan **out, struct cnn_backend *backend,
                                         const struct cnn_kernel_desc *desc) {
@@ -42,6 +45,7 @@ static enum cnn_status norm_plan_create(struct cnn_plan **out, struct cnn_backen
         base->param_counts[i] = (size_t)base->in.c;
     base->workspace_bytes = N_ROWS * cnn_tensor_channels(&base->in) * sizeof(float);
     base->scratch_bytes = n_items(&base->in) * 2 * CNN_LANES * sizeof(double) +
+                          2 * cnn_tensor_channels(&base->in) * sizeof(double) +
                           (size_t)cnn_cpu_blocks(&base->in) * 3 * CNN_LANES * sizeof(float);
     base->reads_in = true;
     base->reads_out = p->residual && desc->relu;
@@ -53,28 +57,61 @@ static enum cnn_status norm_plan_create(struct cnn_plan **out, struct cnn_backen
     return CNN_OK;
 }
 
-// Mean and variance of a channel from its samples' moments (Chan et al. 1983), then what forward and backward
-// need of them.
-static void combine_channel(const struct norm_plan *p, const struct cnn_kernel_io *io, int block, int lane) {
+struct moments {
+    double count, mean, m2; // m2: sum of squared deviations
+};
+
+// A channel's moments from those of its samples (Chan et al. 1983).
+static struct moments combined(const struct norm_plan *p, const struct cnn_kernel_io *io, int c) {
     const struct cnn_tensor *t = &p->base.in;
     const double pixels = (double)cnn_cpu_pixels(t);
-    double mean = 0, m2 = 0;
+    const int block = c / t->block, lane = c % t->block;
+    struct moments all = {.count = pixels * t->n};
     for (int n = 0; n < t->n; n++) {
         const double *sums = item_sums(io->scratch, (size_t)n * (size_t)cnn_cpu_blocks(t) + (size_t)block);
-        const double delta = sums[lane] - mean;
-        mean += delta / (n + 1);
-        m2 += sums[CNN_LANES + lane] + delta * delta * pixels * n / (n + 1);
+        const double delta = sums[lane] - all.mean;
+        all.mean += delta / (n + 1);
+        all.m2 += sums[CNN_LANES + lane] + delta * delta * pixels * n / (n + 1);
     }
-    const int c = block * t->block + lane;
-    const double count = pixels * t->n, var = m2 / count,
-                 invstd = 1.0 / sqrt(var + p->base.desc.node->norm.eps);
+    return all;
+}
+
+// What forward and backward need of a channel.
+static void set_coefficients(const struct norm_plan *p, const struct cnn_kernel_io *io, int c,
+                             const struct moments *of) {
+    const struct cnn_tensor *t = &p->base.in;
+    const double invstd = 1.0 / sqrt(of->m2 / of->count + p->base.desc.node->norm.eps);
     const float scale = c < t->c ? (float)(invstd * (double)io->params[0][c]) : 0.0f;
-    row(io->workspace, t, ROW_MEAN)[c] = (float)mean;
+    row(io->workspace, t, ROW_MEAN)[c] = (float)of->mean;
     row(io->workspace, t, ROW_INVSTD)[c] = (float)invstd;
-    row(io->workspace, t, ROW_VAR)[c] = (float)(count > 1 ? m2 / (count - 1) : 0.0);
+    row(io->workspace, t, ROW_VAR)[c] = (float)(of->count > 1 ? of->m2 / (of->count - 1) : 0.0);
     row(io->workspace, t, ROW_SCALE)[c] = scale;
     row(io->workspace, t, ROW_SHIFT)[c] =
-        c < t->c ? (float)((double)io->params[1][c] - mean * (double)scale) : 0.0f;
+        c < t->c ? (float)((double)io->params[1][c] - of->mean * (double)scale) : 0.0f;
+}
+
+// Over all ranks in one exchange: plain sums of values and of squares add up whatever the ranks' means are.
+// In doubles, what their difference loses is less than a float's rounding as long as a mean is below ten
+// thousand deviations, where the inputs themselves have lost more.
+static enum cnn_status synced_coefficients(const struct norm_plan *p, const struct cnn_kernel_io *io,
+                                           const struct cnn_kernel_run *run) {
+    const size_t channels = cnn_tensor_channels(&p->base.in);
+    double *sums = totals_in(io->scratch, &p->base.in), *squares = sums + channels, count = 0;
+    for (size_t c = 0; c < channels; c++) {
+        const struct moments mine = combined(p, io, (int)c);
+        sums[c] = mine.count * mine.mean;
+        squares[c] = mine.m2 + mine.count * mine.mean * mine.mean;
+        count = mine.count * run->ranks;
+    }
+    CNN_TRY(run->sum(run->sum_context, sums, 2 * channels));
+    for (size_t c = 0; c < channels; c++) {
+        struct moments all = {.count = count, .mean = sums[c] / count};
+        all.m2 = squares[c] - sums[c] * all.mean;
+        if (all.m2 < 0) // NaN stays
+            all.m2 = 0;
+        set_coefficients(p, io, (int)c, &all);
+    }
+    return CNN_OK;
 }
 
 static void running_coefficients(const struct norm_plan *p, const struct cnn_kernel_io *io) {
@@ -89,7 +126,8 @@ static void running_coefficients(const struct norm_plan *p, const struct cnn_ker
     }
 }
 
-static void batch_coefficients(const struct norm_plan *p, const struct cnn_kernel_io *io) {
+static enum cnn_status batch_coefficients(const struct norm_plan *p, const struct cnn_kernel_io *io,
+                                          const struct cnn_kernel_run *run) {
     const struct cnn_tensor *t = &p->base.in;
     const int blocks = cnn_cpu_blocks(t), items = (int)n_items(t);
 #pragma omp parallel for schedule(static)
@@ -99,8 +137,13 @@ static void batch_coefficients(const struct norm_plan *p, const struct cnn_kerne
             cnn_cpu_from(io->in[0], t->type, cnn_cpu_at(t, i / blocks, i % blocks)), cnn_cpu_pixels(t),
             t->block, sums, sums + CNN_LANES);
     }
-    for (int c = 0; c < blocks * t->block; c++)
-        combine_channel(p, io, c / t->block, c % t->block);
+    if (p->base.desc.sync)
+        return synced_coefficients(p, io, run);
+    for (int c = 0; c < blocks * t->block; c++) {
+        const struct moments all = combined(p, io, c);
+        set_coefficients(p, io, c, &all);
+    }
+    return CNN_OK;
 }
 
 // A block's coefficients as 16 floats, those of a block of 8 twice.
@@ -129,10 +172,9 @@ static enum cnn_status norm_apply(struct cnn_plan *plan, const struct cnn_kernel
 
 static enum cnn_status norm_forward(struct cnn_plan *plan, const struct cnn_kernel_io *io,
                                     const struct cnn_kernel_run *run) {
-    (void)run;
     const struct norm_plan *p = (const struct norm_plan *)(const void *)plan;
     if (plan->desc.training)
-        batch_coefficients(p, io);
+        CNN_TRY(batch_coefficients(p, io, run));
     else
         running_coefficients(p, io);
     return norm_apply(plan, io);
@@ -177,36 +219,52 @@ static void gradient_sums(const struct norm_plan *p, const struct cnn_kernel_io 
 
 static void put(float *where, float value, bool accumulate) { *where = accumulate ? *where + value : value; }
 
-// d_in = a g + b x + c with  a = gamma / std,  b = -a dgamma / (std M),  c = -a dbeta / M - b mean.
-static void gradient_coefficients(const struct norm_plan *p, const struct cnn_kernel_io *io,
-                                  float *coefficients, bool accumulate) {
+// Sums over all items, and with them this rank's gradients of the parameters; then, where statistics are
+// those of all ranks, sums over ranks.
+static enum cnn_status parameter_gradients(const struct norm_plan *p, const struct cnn_kernel_io *io,
+                                           const struct cnn_kernel_run *run) {
     const struct cnn_tensor *t = &p->base.in;
-    const double count = (double)cnn_cpu_pixels(t) * t->n;
-    for (int c = 0; c < (int)cnn_tensor_channels(t); c++) {
+    const size_t channels = cnn_tensor_channels(t);
+    double *sums_g = totals_in(io->scratch, t), *sums_gx = sums_g + channels;
+    for (int c = 0; c < (int)channels; c++) {
         const int block = c / t->block, lane = c % t->block;
-        double sum_g = 0, sum_gx = 0;
+        sums_g[c] = sums_gx[c] = 0;
         for (int n = 0; n < t->n; n++) {
             const double *sums =
                 item_sums(io->scratch, (size_t)n * (size_t)cnn_cpu_blocks(t) + (size_t)block);
-            sum_g += sums[lane];
-            sum_gx += sums[CNN_LANES + lane];
+            sums_g[c] += sums[lane];
+            sums_gx[c] += sums[CNN_LANES + lane];
         }
+        if (c >= t->c)
+            continue;
+        const double invstd = (double)row(io->workspace, t, ROW_INVSTD)[c];
+        put(io->d_params[0] + c, (float)(sums_gx[c] * invstd), run->accumulate);
+        put(io->d_params[1] + c, (float)sums_g[c], run->accumulate);
+        put(io->d_params[2] + c, row(io->workspace, t, ROW_MEAN)[c], run->accumulate);
+        put(io->d_params[3] + c, row(io->workspace, t, ROW_VAR)[c], run->accumulate);
+    }
+    return p->base.desc.sync ? run->sum(run->sum_context, sums_g, 2 * channels) : CNN_OK;
+}
+
+// d_in = a g + b x + c with  a = gamma / std,  b = -a dgamma / (std M),  c = -a dbeta / M - b mean.
+static void gradient_coefficients(const struct norm_plan *p, const struct cnn_kernel_io *io,
+                                  float *coefficients, int ranks) {
+    const struct cnn_tensor *t = &p->base.in;
+    const size_t channels = cnn_tensor_channels(t);
+    const double count = (double)cnn_cpu_pixels(t) * t->n * ranks;
+    const double *sums_g = totals_in(io->scratch, t), *sums_gx = sums_g + channels;
+    for (int c = 0; c < (int)channels; c++) {
+        const int block = c / t->block, lane = c % t->block;
         const double invstd = (double)row(io->workspace, t, ROW_INVSTD)[c],
                      mean = (double)row(io->workspace, t, ROW_MEAN)[c];
-        const double a = (double)row(io->workspace, t, ROW_SCALE)[c], d_gamma = sum_gx * invstd;
+        const double a = (double)row(io->workspace, t, ROW_SCALE)[c], d_gamma = sums_gx[c] * invstd;
         const double b = -a * d_gamma * invstd / count;
         float *of_block = coefficients + (size_t)block * 3 * CNN_LANES;
         for (int l = lane; l < CNN_LANES; l += t->block) {
             of_block[l] = (float)a;
             of_block[CNN_LANES + l] = (float)b;
-            of_block[2 * CNN_LANES + l] = (float)(-a * sum_g / count - b * mean);
+            of_block[2 * CNN_LANES + l] = (float)(-a * sums_g[c] / count - b * mean);
         }
-        if (c >= t->c)
-            continue;
-        put(io->d_params[0] + c, (float)d_gamma, accumulate);
-        put(io->d_params[1] + c, (float)sum_g, accumulate);
-        put(io->d_params[2] + c, row(io->workspace, t, ROW_MEAN)[c], accumulate);
-        put(io->d_params[3] + c, row(io->workspace, t, ROW_VAR)[c], accumulate);
     }
 }
 
@@ -236,11 +294,14 @@ static enum cnn_status norm_backward(struct cnn_plan *plan, const struct cnn_ker
                                      const struct cnn_kernel_run *run) {
     const struct norm_plan *p = (const struct norm_plan *)(const void *)plan;
     const bool write = io->d_out[1] || (p->residual && plan->desc.relu);
-    float *coefficients = (float *)(void *)item_sums(io->scratch, n_items(&plan->in));
+    float *coefficients =
+        (float *)(void *)(totals_in(io->scratch, &plan->in) + 2 * cnn_tensor_channels(&plan->in));
     gradient_sums(p, io, write);
-    gradient_coefficients(p, io, coefficients, run->accumulate);
-    if (io->d_in[0])
-        gradient_apply(p, io, coefficients, write);
+    CNN_TRY(parameter_gradients(p, io, run));
+    if (!io->d_in[0])
+        return CNN_OK;
+    gradient_coefficients(p, io, coefficients, plan->desc.sync ? run->ranks : 1);
+    gradient_apply(p, io, coefficients, write);
     return CNN_OK;
 }
 

@@ -83,6 +83,8 @@ static enum cnn_status start(struct cnn_cuda *cuda, const struct cnn_backend_opt
     CNN_TRY(choose_precision(cuda, options->precision, device.name));
     CNN_TRY(start_device(cuda));
     CNN_TRY(start_libraries(cuda));
+    CNN_TRY(
+        cnn_cuda_alloc(&cuda->base, (void **)&cuda->loss_sums, CNN_CUDA_LOSS_BLOCKS * 3 * sizeof(double)));
     tell_sharing(&device, options);
     describe(cuda, device.name);
     return CNN_OK;
@@ -96,6 +98,8 @@ static void cuda_destroy(struct cnn_backend *backend) {
         cublasLtDestroy(cuda->blas);
     if (cuda->dnn)
         cudnnDestroy(cuda->dnn);
+    cnn_cuda_forget_tiles(cuda);
+    cnn_backend_free(&cuda->base, cuda->loss_sums);
     if (cuda->used)
         cudaEventDestroy(cuda->used);
     if (cuda->staged)
@@ -141,7 +145,23 @@ const struct cnn_backend_ops cnn_backend_cuda = {
     .record_end = cnn_cuda_record_end,
     .replay = cnn_cuda_replay,
     .recording_destroy = cnn_cuda_recording_destroy,
+    .kernels =
+        {
+            [CNN_KERNEL_NORM] = &cnn_cuda_norm,
+            [CNN_KERNEL_MAX_POOL] = &cnn_cuda_max_pool,
+            [CNN_KERNEL_AVG_POOL] = &cnn_cuda_avg_pool,
+            [CNN_KERNEL_ADAPTIVE_AVG_POOL] = &cnn_cuda_adaptive_avg_pool,
+            [CNN_KERNEL_ADD] = &cnn_cuda_add,
+            [CNN_KERNEL_RELU] = &cnn_cuda_relu,
+            [CNN_KERNEL_DROPOUT] = &cnn_cuda_dropout,
+        },
+    .normalize = cnn_cuda_normalize,
+    .loss = cnn_cuda_loss,
+    .add = cnn_cuda_add_into,
     .copy = cnn_cuda_copy,
+    .narrow = cnn_cuda_narrow,
+    .check_finite = cnn_cuda_check_finite,
+    .sgd = cnn_cuda_sgd,
     .memory_left = cnn_cuda_memory_left,
 };
 

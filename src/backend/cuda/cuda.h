@@ -25,7 +25,9 @@ struct cnn_cuda {
     cublasLtHandle_t blas;
     enum cnn_precision precision; // fp32, tf32, bf16 or fp16
     bool deterministic, recompute;
-    bool recording; // between record_begin and record_end
+    bool recording;          // between record_begin and record_end
+    double *loss_sums;       // device memory: three of each block of the loss
+    struct cnn_tiles *tiles; // what updates were made of
 };
 
 static inline struct cnn_cuda *cnn_cuda_of(struct cnn_backend *backend) { return (struct cnn_cuda *)backend; }
@@ -95,8 +97,12 @@ enum cnn_status cnn_cuda_normalize(struct cnn_backend *backend, void *out, const
                                    const uint8_t *pixels, int n, const float mean[3], const float std[3]);
 enum cnn_status cnn_cuda_loss(struct cnn_backend *backend, const struct cnn_loss_args *args);
 
-// ---- update.cu
+// Blocks that share the rows of a loss.
+enum { CNN_CUDA_LOSS_BLOCKS = 256 };
+
+// ---- update.cu, tiles.c
 enum cnn_status cnn_cuda_sgd(struct cnn_backend *backend, const struct cnn_sgd *sgd);
+void cnn_cuda_forget_tiles(struct cnn_cuda *cuda);
 
 extern const struct cnn_backend_ops cnn_backend_cuda;
 

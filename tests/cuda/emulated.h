@@ -1,0 +1,19 @@
+// The CUDA backend's own kernels on the host (emulator/): a backend that is created as CNN_BACKEND_CUDA, in
+// fp32, bf16 or fp16, without convolutions and linear layers. Every piece of memory ends at a page that may
+// not be touched.
+#ifndef TESTS_CUDA_EMULATED_H
+#define TESTS_CUDA_EMULATED_H
+
+// Processors it has: few, so that small tensors already make blocks go round in loops.
+enum { EMULATED_PROCESSORS = 3 };
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+unsigned emulated_launches(void); // kernels launched so far
+
+#ifdef __cplusplus
+}
+#endif
+#endif
