@@ -9,8 +9,10 @@
 #include "cli/json.h"
 #include "image/image.h"
 #include "model/summary.h"
+#include "replica/replica.h"
 #include "train/checkpoint.h"
 #include "train/network.h"
+#include "train/plan.h"
 #include "train/store.h"
 #include <cnn_dist/version.h>
 
@@ -60,7 +62,7 @@ static enum cnn_status list(int argc, char **argv, struct cnn_comm *comm) {
 // ---- summary ----
 
 struct summary_request {
-    const char *what;
+    const char *what, *backend;             // backend NULL: the network alone
     int64_t size, channels, classes, micro; // 0: the usual
     bool json;
     struct cnn_strings set;
@@ -96,21 +98,62 @@ static enum cnn_status create_model(struct cnn_model **out, struct cnn_config *c
     return cnn_network_model(out, config, input, request->classes ? (int)request->classes : classes);
 }
 
+// How a backend would compute each layer in training.
+static enum cnn_status describe_forms(struct cnn_backend *backend, const struct cnn_model *model, int micro,
+                                      char **out) {
+    struct cnn_replica *replica = NULL;
+    const struct cnn_replica_options options = {
+        .model = model, .backend = backend, .micro_batch = micro, .training = true, .std = {1, 1, 1}};
+    CNN_TRY(cnn_replica_create(&replica, &options));
+    const enum cnn_status status = cnn_replica_forms_text(replica, out);
+    cnn_replica_destroy(replica);
+    return status;
+}
+
+static enum cnn_status choose_backend(struct cnn_config *config, const char *name) {
+    static const char *const names[] = {"auto", "cpu", "cuda"};
+    static const enum cnn_backend_kind kinds[] = {CNN_BACKEND_AUTO, CNN_BACKEND_CPU, CNN_BACKEND_CUDA};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0) {
+            config->backend = kinds[i];
+            return CNN_OK;
+        }
+    return cnn_fail(CNN_ERR_INPUT, "--backend %s: there are auto, cpu and cuda", name);
+}
+
+// The same under a heading; *out is malloc'ed text.
+static enum cnn_status tell_forms(struct cnn_config *config, const struct cnn_model *model, int micro,
+                                  const char *name, char **out) {
+    struct cnn_backend *backend = NULL;
+    char *forms = NULL;
+    CNN_TRY(choose_backend(config, name));
+    CNN_TRY(cnn_network_backend(&backend, config, cnn_plan_threads(config, 1).compute, 0, 1));
+    enum cnn_status status = describe_forms(backend, model, micro, &forms);
+    if (status == CNN_OK && asprintf(out, "\n%s, training on %d pictures at a time:\n%s",
+                                     cnn_backend_description(backend), micro, forms) < 0)
+        status = cnn_fail(CNN_ERR_MEMORY, "out of memory");
+    free(forms);
+    cnn_backend_destroy(backend);
+    return status;
+}
+
 static enum cnn_status summarize(const struct summary_request *request) {
     struct cnn_config *config = NULL;
     struct cnn_model *model = NULL;
-    char *text = NULL;
+    char *text = NULL, *forms = NULL;
     CNN_TRY(cnn_calloc(&config, 1, sizeof *config));
     enum cnn_status status = create_model(&model, config, request);
-    if (status == CNN_OK) {
-        int micro = request->micro              ? (int)request->micro
-                    : config->train.batch.micro ? config->train.batch.micro
-                                                : 32;
+    const int micro = request->micro              ? (int)request->micro
+                      : config->train.batch.micro ? config->train.batch.micro
+                                                  : 32;
+    if (status == CNN_OK)
         status = request->json ? cnn_model_summary_json(&text, model, micro)
                                : cnn_model_summary(&text, model, micro);
-    }
+    if (status == CNN_OK && request->backend)
+        status = tell_forms(config, model, micro, request->backend, &forms);
     if (status == CNN_OK)
-        printf("%s%s", text, request->json ? "\n" : "");
+        printf("%s%s", text, request->json ? "\n" : forms ? forms : "");
+    free(forms);
     free(text);
     cnn_model_destroy(model);
     free(config);
@@ -126,10 +169,12 @@ static enum cnn_status summary(int argc, char **argv, struct cnn_comm *comm) {
         CNN_INT_FLAG("classes", &request.classes, "N", 0, 1000000, "classes (0: the usual)"),
         CNN_INT_FLAG("micro", &request.micro, "N", 0, 1 << 20,
                      "pictures whose memory is counted (0: the config's, or 32)"),
+        CNN_STRING_FLAG("backend", &request.backend, "auto|cpu|cuda",
+                        "also tell how it computes each layer in training"),
         CNN_LIST_FLAG("set", &request.set, "KEY=VALUE", "overrides the config"),
         CNN_BOOL_FLAG("json", &request.json, "print one JSON document"),
     };
-    const struct cnn_args args = {.usage = "cnn_dist model summary ARCH_OR_CONFIG [--json]",
+    const struct cnn_args args = {.usage = "cnn_dist model summary ARCH_OR_CONFIG [--backend NAME] [--json]",
                                   .summary = "Prints each layer with its output, parameters and FLOPs, the "
                                              "totals, and the memory of a micro-batch.",
                                   .flags = flags,
@@ -141,6 +186,8 @@ static enum cnn_status summary(int argc, char **argv, struct cnn_comm *comm) {
     if (given.help || cnn_comm_rank(comm) != 0)
         return CNN_OK;
     request.what = given.positional.items[0];
+    if (request.json && request.backend)
+        return cnn_fail(CNN_ERR_INPUT, "--backend adds a table for people; leave it out with --json");
     return summarize(&request);
 }
 

@@ -44,6 +44,9 @@ struct cnn_replica {
     double input_s, recompute_s;
 };
 
+// ---- forms.c
+const char *cnn_kernel_name(enum cnn_kernel kernel); // "conv"
+
 // ---- inputs.c
 enum cnn_status cnn_replica_create_inputs(struct cnn_replica *r) CNN_MUST_CHECK;
 void cnn_replica_destroy_inputs(struct cnn_replica *r);

@@ -19,8 +19,6 @@ static double flops_of(const struct cnn_replica *r, const struct cnn_step *step)
 }
 
 static void print_kernels(FILE *out, const struct cnn_replica *r) {
-    static const char *const names[CNN_N_KERNELS] = {
-        "conv", "norm", "max_pool", "avg_pool", "adaptive_avg_pool", "linear", "add", "relu", "dropout"};
     const double passes = r->profiled ? (double)r->profiled : 1;
     fprintf(out, "\n%-20s %10s %10s\n", "kernel", "forward", "backward");
     for (int k = 0; k < CNN_N_KERNELS; k++) {
@@ -31,8 +29,8 @@ static void print_kernels(FILE *out, const struct cnn_replica *r) {
                 backward += r->graph.steps[i].backward_s;
             }
         if (forward + backward > 0)
-            fprintf(out, "%-20s %8.2fms %8.2fms\n", names[k], 1e3 * forward / passes,
-                    1e3 * backward / passes);
+            fprintf(out, "%-20s %8.2fms %8.2fms\n", cnn_kernel_name((enum cnn_kernel)k),
+                    1e3 * forward / passes, 1e3 * backward / passes);
     }
     fprintf(out, "%-20s %8.2fms\n%-20s %10s %8.2fms\n", "input", 1e3 * r->input_s / passes, "recomputation",
             "", 1e3 * r->recompute_s / passes);

@@ -114,6 +114,15 @@ struct cnn_replica_memory {
     size_t activations_unshared; // what the activations would take without reuse
 };
 struct cnn_replica_memory cnn_replica_memory(const struct cnn_replica *replica);
+// How each step (a layer and what is fused into it) is computed, in the order they run.
+struct cnn_replica_form {
+    const char *layer, *kernel, *implementation; // "layer1.0.conv1", "conv", "cudnn fwd engine 5, ..."
+};
+int cnn_replica_n_forms(const struct cnn_replica *replica);
+struct cnn_replica_form cnn_replica_form(const struct cnn_replica *replica, int i);
+// One line each. *out is malloc'ed text that ends with a newline.
+enum cnn_status cnn_replica_forms_text(const struct cnn_replica *replica, char **out) CNN_MUST_CHECK;
+
 // Time spent per op in forward and backward since create, when profiling was switched on. *out is malloc'ed
 // text.
 void cnn_replica_profile(struct cnn_replica *replica, bool on);

@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char *plural(int64_t n) { return n == 1 ? "" : "s"; }
 
@@ -86,6 +87,29 @@ static void log_memory(const struct cnn_run *run) {
                  parameters, gradients, velocity, activations, unshared, scratch, loader);
 }
 
+static bool same_form(const struct cnn_replica_form *a, const struct cnn_replica_form *b) {
+    return strcmp(a->kernel, b->kernel) == 0 && strcmp(a->implementation, b->implementation) == 0;
+}
+
+// How layers are computed: one line for all that are computed alike, at the first of them.
+static void log_forms(const struct cnn_replica *replica) {
+    const int n = cnn_replica_n_forms(replica);
+    for (int i = 0; i < n; i++) {
+        const struct cnn_replica_form form = cnn_replica_form(replica, i);
+        int before = 0, alike = 0;
+        for (int j = 0; j < n; j++) {
+            const struct cnn_replica_form other = cnn_replica_form(replica, j);
+            before += j < i && same_form(&form, &other);
+            alike += same_form(&form, &other);
+        }
+        if (before == 0 && alike == 1)
+            cnn_log_info("computed   %s (%s): %s", form.layer, form.kernel, form.implementation);
+        else if (before == 0)
+            cnn_log_info("computed   %s and %d more (%s): %s", form.layer, alike - 1, form.kernel,
+                         form.implementation);
+    }
+}
+
 void cnn_banner_log(const struct cnn_run *run) {
     char rate[512];
     if (run->place.rank != 0)
@@ -94,6 +118,7 @@ void cnn_banner_log(const struct cnn_run *run) {
     log_model(run);
     log_data(run);
     log_memory(run);
+    log_forms(run->worker->replica);
     cnn_schedule_describe(&run->schedules[run->phase], rate, sizeof rate);
     cnn_log_info("rate       %s", rate);
 }

@@ -13,6 +13,7 @@ int backend_suite_run(struct cnn_backend *backend) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(suite_conv_training),
         cmocka_unit_test(suite_conv_parts),
+        cmocka_unit_test(suite_conv_masked),
         cmocka_unit_test(suite_conv_inference),
         cmocka_unit_test(suite_conv_folded),
         cmocka_unit_test(suite_linear),

@@ -14,6 +14,7 @@
 // Each is a cmocka test whose *state is the backend.
 void suite_conv_training(void **state);
 void suite_conv_parts(void **state);
+void suite_conv_masked(void **state);
 void suite_conv_inference(void **state);
 void suite_conv_folded(void **state);
 void suite_linear(void **state);

@@ -248,6 +248,34 @@ void suite_conv_parts(void **state) {
         run_in_parts(*state, &cases[i]);
 }
 
+// The input is what a relu gave, zeros and all, and its gradient is masked for that relu here.
+static void run_masked(struct cnn_backend *backend, const struct conv_case *given) {
+    struct conv_fixture f;
+    struct rig rig;
+    fixture_init(&f, backend, given);
+    ref_relu(f.in, f.in, f.n_in);
+    ref_conv(f.pre, f.in, given->in, &f.node.conv, f.weight, f.bias);
+    fixture_grad(&f, f.desc.relu);
+    for (size_t i = 0; i < f.n_in; i++)
+        f.d_in[i] = f.in[i] > 0 ? f.d_in[i] : 0;
+    f.desc.mask_by_input = true;
+    rig_open(&rig, backend, &f.desc, f.label);
+    give_inputs(&rig, &f);
+    expect_forward(&rig, &f);
+    const struct cnn_kernel_run run = rig_run(false);
+    rig_backward(&rig, f.d_out, NULL, &run, (const bool[2]){true, false});
+    rig_expect_d_in(&rig, 0, f.d_in, 0);
+    rig_expect_d_param(&rig, 0, f.d_weight, f.n_weight);
+    rig_close(&rig);
+    fixture_finish(&f);
+}
+
+void suite_conv_masked(void **state) {
+    for (size_t i = 0; i < LENGTH(cases); i++)
+        if (!cases[i].from_pixels)
+            run_masked(*state, &cases[i]);
+}
+
 // An inference plan runs on the arena of the training plan it is like.
 static void run_inference(struct cnn_backend *backend, const struct conv_case *given) {
     struct conv_fixture f;

@@ -1,5 +1,6 @@
 #include "backend/cuda/cuda.h"
 
+#include "backend/cuda/cudnn_choose.h"
 #include "backend/cuda/device.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -49,13 +50,14 @@ static enum cnn_status start_device(struct cnn_cuda *cuda) {
     return cnn_cuda_check(cudaEventCreateWithFlags(&cuda->used, cudaEventDisableTiming), "starting the GPU");
 }
 
-static enum cnn_status start_libraries(struct cnn_cuda *cuda) {
+static enum cnn_status start_libraries(struct cnn_cuda *cuda, const char *device) {
     const enum cnn_status status = cnn_cuda_load_libraries();
     if (status != CNN_OK)
         return cnn_fail_in(status, "backend: cuda");
     CNN_TRY(cnn_cudnn_check(cudnnCreate(&cuda->dnn), "starting"));
     CNN_TRY(cnn_cudnn_check(cudnnSetStream(cuda->dnn, cuda->compute), "starting"));
-    return cnn_cublas_check(cublasLtCreate(&cuda->blas), "starting");
+    CNN_TRY(cnn_cublas_check(cublasLtCreate(&cuda->blas), "starting"));
+    return cnn_cudnn_chooser_create(&cuda->chooser, cuda, device);
 }
 
 static void describe(struct cnn_cuda *cuda, const char *name) {
@@ -82,7 +84,7 @@ static enum cnn_status start(struct cnn_cuda *cuda, const struct cnn_backend_opt
     cuda->recompute = options->recompute;
     CNN_TRY(choose_precision(cuda, options->precision, device.name));
     CNN_TRY(start_device(cuda));
-    CNN_TRY(start_libraries(cuda));
+    CNN_TRY(start_libraries(cuda, device.name));
     CNN_TRY(
         cnn_cuda_alloc(&cuda->base, (void **)&cuda->loss_sums, CNN_CUDA_LOSS_BLOCKS * 3 * sizeof(double)));
     tell_sharing(&device, options);
@@ -94,6 +96,7 @@ static void cuda_destroy(struct cnn_backend *backend) {
     struct cnn_cuda *cuda = cnn_cuda_of(backend);
     if (!cuda)
         return;
+    cnn_cudnn_chooser_destroy(cuda->chooser);
     if (cuda->blas)
         cublasLtDestroy(cuda->blas);
     if (cuda->dnn)
@@ -147,10 +150,12 @@ const struct cnn_backend_ops cnn_backend_cuda = {
     .recording_destroy = cnn_cuda_recording_destroy,
     .kernels =
         {
+            [CNN_KERNEL_CONV] = &cnn_cuda_conv,
             [CNN_KERNEL_NORM] = &cnn_cuda_norm,
             [CNN_KERNEL_MAX_POOL] = &cnn_cuda_max_pool,
             [CNN_KERNEL_AVG_POOL] = &cnn_cuda_avg_pool,
             [CNN_KERNEL_ADAPTIVE_AVG_POOL] = &cnn_cuda_adaptive_avg_pool,
+            [CNN_KERNEL_LINEAR] = &cnn_cuda_linear,
             [CNN_KERNEL_ADD] = &cnn_cuda_add,
             [CNN_KERNEL_RELU] = &cnn_cuda_relu,
             [CNN_KERNEL_DROPOUT] = &cnn_cuda_dropout,

@@ -23,6 +23,7 @@ struct cnn_cuda {
     cudaEvent_t staged, used; // what was staged has arrived; has been read
     cudnnHandle_t dnn;
     cublasLtHandle_t blas;
+    struct cnn_cudnn_chooser *chooser; // of cuDNN's engines (cudnn_choose.h)
     enum cnn_precision precision; // fp32, tf32, bf16 or fp16
     bool deterministic, recompute;
     bool recording;          // between record_begin and record_end

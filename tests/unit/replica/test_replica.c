@@ -347,6 +347,34 @@ static void segments_cover_the_arena(void **state) {
     cnn_model_destroy(model);
 }
 
+static void forms_name_every_step(void **state) {
+    struct cnn_model *model = zoo("resnet20", 9, 3, 10);
+    struct run *run = run_create(model, *state, 2, NULL);
+    char *text = NULL, *at;
+    int convs = 0;
+    assert_int_equal(cnn_replica_forms_text(run->replica, &text), CNN_OK);
+    at = text;
+    for (int i = 0; i < cnn_replica_n_forms(run->replica); i++) {
+        const struct cnn_replica_form form = cnn_replica_form(run->replica, i);
+        char layer[CNN_NAME_BYTES], kernel[32];
+        int used = 0;
+        assert_int_equal(sscanf(at, "%95s %31s %n", layer, kernel, &used), 2);
+        assert_string_equal(layer, form.layer);
+        assert_string_equal(kernel, form.kernel);
+        assert_true(strlen(form.implementation) > 0);
+        assert_memory_equal(at + used, form.implementation, strlen(form.implementation));
+        at = strchr(at, '\n') + 1;
+        convs += strcmp(kernel, "conv") == 0;
+    }
+    assert_int_equal(*at, '\0');
+    for (int i = 0; i < model->n_nodes; i++)
+        convs -= model->nodes[i].op == CNN_OP_CONV;
+    assert_int_equal(convs, 0);
+    free(text);
+    run_destroy(run);
+    cnn_model_destroy(model);
+}
+
 static struct cnn_replica *borrower_of(const struct run *run, int micro) {
     struct cnn_replica_options options = options_for(run->model, run->backend, micro);
     struct cnn_replica *replica = NULL;
@@ -554,6 +582,7 @@ int main(void) {
         cmocka_unit_test(recomputing_changes_no_bit),
         cmocka_unit_test(gradients_said_to_be_ready_are_final),
         cmocka_unit_test(segments_cover_the_arena),
+        cmocka_unit_test(forms_name_every_step),
         cmocka_unit_test(evaluation_shares_parameters),
         cmocka_unit_test(a_part_of_a_batch_counts_as_such),
         cmocka_unit_test(init_gives_every_parameter_its_values),
