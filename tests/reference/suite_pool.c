@@ -157,15 +157,6 @@ void suite_max_pool_of_odd_values(void **state) {
         }
 }
 
-// In the middle of a network, and at its end, where the output is float.
-static void check_average(struct cnn_backend *backend, struct cnn_kernel_desc desc,
-                          const struct pool_values *v, const char *label) {
-    check(backend, desc, v, label);
-    desc.out_type = CNN_TYPE_F32;
-    if (backend->type != CNN_TYPE_F32)
-        check(backend, desc, v, label);
-}
-
 void suite_avg_pool(void **state) {
     for (size_t i = 0; i < LENGTH(cases); i++)
         for (int counts = 0; counts < 2; counts++) {

@@ -24,7 +24,7 @@ struct cnn_cuda {
     cudnnHandle_t dnn;
     cublasLtHandle_t blas;
     struct cnn_cudnn_chooser *chooser; // of cuDNN's engines (cudnn_choose.h)
-    enum cnn_precision precision; // fp32, tf32, bf16 or fp16
+    enum cnn_precision precision;      // fp32, tf32, bf16 or fp16
     bool deterministic, recompute;
     bool recording;          // between record_begin and record_end
     double *loss_sums;       // device memory: three of each block of the loss
