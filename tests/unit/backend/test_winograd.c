@@ -83,6 +83,7 @@ static void one_run(struct one *t) {
     const struct cnn_kernel_io io = {.in = {t->in},
                                      .out = t->out,
                                      .params = {t->weights},
+                                     .compute = {t->weights},
                                      .scratch = t->scratch,
                                      .d_out = {t->d_out},
                                      .d_in = {t->d_in},

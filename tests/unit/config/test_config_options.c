@@ -141,6 +141,10 @@ static void defaults_are_the_promised_ones(void **state) {
     assert_true(c.model.dropout < 0);
     assert_int_equal(c.train.batch.global, 256);
     assert_int_equal(c.train.batch.micro, CNN_AUTO);
+    assert_int_equal(c.train.precision, CNN_PRECISION_AUTO);
+    assert_true(c.train.loss_scale.initial == 0 && c.train.loss_scale.grow_after == 2000);
+    assert_true(!c.train.sync_batch_norm && !c.train.recompute);
+    assert_true(c.train.deterministic && c.train.record);
     assert_true(c.train.optimizer.momentum == 0.9 && c.train.optimizer.weight_decay == 1e-4);
     assert_true(c.train.optimizer.decay_norm && c.train.optimizer.decay_bias && !c.train.optimizer.nesterov);
     assert_int_equal(c.train.schedule.name, CNN_SCHEDULE_COSINE);
@@ -183,6 +187,11 @@ static const char everything[] =
     "  batch: {global: 96, micro: 24}\n"
     "  phases: [{until: 1 epoch, size: [28, 30], batch: 48, micro: 12}, {until: 2 epochs, micro: auto}]\n"
     "  precision: bf16\n"
+    "  loss_scale: {initial: 512, grow_after: 300}\n"
+    "  sync_batch_norm: true\n"
+    "  deterministic: false\n"
+    "  record: false\n"
+    "  recompute: true\n"
     "  threads: 2\n"
     "  label_smoothing: 0.125\n"
     "  optimizer: {name: sgd, momentum: 0.8, weight_decay: 3e-5, dampening: 0.5, nesterov: false, "
@@ -239,6 +248,9 @@ static void every_option_reaches_its_field(void **state) {
     assert_true(c.train.phases[0].batch == 48 && c.train.phases[0].micro == 12);
     assert_true(c.train.phases[1].until == 2 && c.train.phases[1].micro == CNN_PHASE_MICRO_AUTO);
     assert_int_equal(c.train.precision, CNN_PRECISION_BF16);
+    assert_true(c.train.loss_scale.initial == 512 && c.train.loss_scale.grow_after == 300);
+    assert_true(c.train.sync_batch_norm && c.train.recompute);
+    assert_true(!c.train.deterministic && !c.train.record);
     assert_int_equal(c.train.threads, 2);
     assert_true(c.train.label_smoothing == 0.125);
 }
