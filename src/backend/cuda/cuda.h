@@ -88,7 +88,8 @@ enum cnn_status cnn_cuda_relu_grad(struct cnn_cuda *cuda, enum cnn_type type, vo
 // to = from, or to += from, n elements of `type` into floats.
 enum cnn_status cnn_cuda_widen(struct cnn_cuda *cuda, float *to, enum cnn_type type, const void *from,
                                size_t n, bool accumulate) CNN_MUST_CHECK;
-// out[c] = (or +=) the sum of rows x c elements over rows, in an order that does not change.
+// out[c] = (or +=) the sum of rows x c elements (of a tensor: aligned) over rows, in an order that does not
+// change.
 enum cnn_status cnn_cuda_sum_rows(struct cnn_cuda *cuda, float *out, enum cnn_type type, const void *values,
                                   size_t rows, int c, bool accumulate, void *scratch) CNN_MUST_CHECK;
 size_t cnn_cuda_sum_rows_scratch(const struct cnn_cuda *cuda, size_t rows, int c);

@@ -241,7 +241,7 @@ enum cnn_status cnn_cuda_sum_rows(struct cnn_cuda *cuda, float *out, enum cnn_ty
     float *partials = (float *)scratch;
     cnn_with_type(type, [&](auto zero) {
         using T = decltype(zero);
-        if (columns.width > 1 && cnn_aligned(values))
+        if (columns.width > 1)
             CNN_LAUNCH((sum_rows_kernel<T, cnn_width<T>>), cnn_columns_grid(columns), CNN_COLUMN_THREADS,
                        cuda->compute, columns, (const T *)values, partials);
         else
