@@ -121,10 +121,12 @@ const struct cnn_backend_ops cnn_backend_cuda = {
     .stage_finish = nothing,
     .kernels =
         {
+            [CNN_KERNEL_CONV] = &cnn_cuda_conv,
             [CNN_KERNEL_NORM] = &cnn_cuda_norm,
             [CNN_KERNEL_MAX_POOL] = &cnn_cuda_max_pool,
             [CNN_KERNEL_AVG_POOL] = &cnn_cuda_avg_pool,
             [CNN_KERNEL_ADAPTIVE_AVG_POOL] = &cnn_cuda_adaptive_avg_pool,
+            [CNN_KERNEL_LINEAR] = &cnn_cuda_linear,
             [CNN_KERNEL_ADD] = &cnn_cuda_add,
             [CNN_KERNEL_RELU] = &cnn_cuda_relu,
             [CNN_KERNEL_DROPOUT] = &cnn_cuda_dropout,

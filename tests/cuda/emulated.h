@@ -1,6 +1,6 @@
 // The CUDA backend's own kernels on the host (emulator/): a backend that is created as CNN_BACKEND_CUDA, in
-// fp32, bf16 or fp16, without convolutions and linear layers. Every piece of memory ends at a page that may
-// not be touched.
+// fp32, bf16 or fp16. Products are plain loops (emulated_products.c) in place of cuDNN's and cuBLASLt's.
+// Every piece of memory ends at a page that may not be touched.
 #ifndef TESTS_CUDA_EMULATED_H
 #define TESTS_CUDA_EMULATED_H
 
@@ -12,6 +12,8 @@ extern "C" {
 #endif
 
 unsigned emulated_launches(void); // kernels launched so far
+// How much of what follows a product its engine does itself from now on: 0 all of it, 1 a bias, 2 nothing.
+void emulated_set_fusion(int level);
 
 #ifdef __cplusplus
 }

@@ -157,8 +157,10 @@ static void fixture_finish(struct conv_fixture *f) {
         free(arrays[i]);
 }
 
-// Gradients of the reference. Where relu's input is near 0, rounding decides its mask, so no gradient comes
-// in there.
+// Where relu's input is near 0, rounding decides its mask: of the sum, and of what was added up before a bias.
+static double near_zero(void) { return 1e-4 + 4 * rig_tolerance(); }
+
+// Gradients of the reference; none comes in where relu's mask is uncertain.
 static void fixture_grad(struct conv_fixture *f, bool masked) {
     double *g = rig_new(f->n_out);
     f->d_out = rig_drawn(f->n_out, RIG_NORMAL, 4);
@@ -166,7 +168,7 @@ static void fixture_grad(struct conv_fixture *f, bool masked) {
     f->d_weight = rig_new(f->n_weight);
     f->d_bias = rig_new(f->n_bias);
     for (size_t i = 0; i < f->n_out; i++) {
-        if (masked && fabs(f->pre[i]) < 1e-4)
+        if (masked && fabs(f->pre[i]) < near_zero())
             f->d_out[i] = 0;
         g[i] = masked && f->pre[i] <= 0 ? 0 : f->d_out[i];
     }

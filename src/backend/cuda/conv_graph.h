@@ -8,6 +8,7 @@ struct cnn_conv_shape {
     struct cnn_cudnn_dims in, weights, out;
     enum cnn_type type;
 };
+// ---- conv_shape.c
 // Of a layer whose tensors are `in` and `out`: channels of `in` as they lie, padding included.
 struct cnn_conv_shape cnn_conv_shape_of(const struct cnn_conv *conv, const struct cnn_tensor *in,
                                         const struct cnn_tensor *out);
@@ -26,10 +27,11 @@ enum cnn_status cnn_conv_graph_build(struct cnn_cudnn_graph *out, const struct c
                                      const struct cnn_conv_shape *shape, enum cnn_cudnn_pass pass,
                                      unsigned with) CNN_MUST_CHECK;
 
+// ---- conv_shape.c
 // "fwd+bias+relu"
 #define CNN_CONV_FORM_BYTES 48
 void cnn_conv_form_name(char out[CNN_CONV_FORM_BYTES], enum cnn_cudnn_pass pass, unsigned with);
-// "conv 64x56x56 -> 256x56x56, 1x1 ...": for messages, and one word a number for the cache of engines.
+// "bf16 n64 56x56x64 -> 56x56x256 k1x1 s1x1 p0x0 d1x1 g1": for messages and the cache of engines.
 void cnn_conv_shape_text(char *out, size_t out_bytes, const struct cnn_conv_shape *shape);
 
 #endif
