@@ -73,6 +73,11 @@ bool cnn_backend_is_busy(const struct cnn_backend *backend) {
     return backend->ops->is_busy && backend->ops->is_busy(backend);
 }
 
+enum cnn_status cnn_backend_exchange_device(struct cnn_exchange_device **out, struct cnn_backend *backend) {
+    *out = NULL;
+    return backend->ops->exchange_device ? backend->ops->exchange_device(out, backend) : CNN_OK;
+}
+
 enum cnn_status cnn_backend_sgd(struct cnn_backend *backend, const struct cnn_sgd *sgd) {
     return backend->ops->sgd(backend, sgd);
 }

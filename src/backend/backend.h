@@ -51,6 +51,12 @@ enum cnn_status cnn_backend_synchronize(struct cnn_backend *backend) CNN_MUST_CH
 // Whether ops that were queued are still running. An instant later they may not be.
 bool cnn_backend_is_busy(const struct cnn_backend *backend);
 
+// The device as the exchange of gradients sees it (exchange_device.h), to be destroyed before the backend;
+// *out is NULL where the arenas are host memory.
+struct cnn_exchange_device;
+enum cnn_status cnn_backend_exchange_device(struct cnn_exchange_device **out,
+                                            struct cnn_backend *backend) CNN_MUST_CHECK;
+
 // Sums n doubles of device memory over all ranks, in order with the ops.
 typedef enum cnn_status (*cnn_sum_ranks)(void *context, double *values, size_t n);
 

@@ -1,123 +1,98 @@
+// Reducers of all kinds: choosing one, and what is the same for all.
 #include "comm/reducer.h"
 
 #include "base/checksum.h"
-#include "base/clock.h"
-#include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "comm/table.h"
+#include "comm/kinds.h"
+#include "comm/nccl.h"
+#include "comm/way.h"
 
 #include <assert.h>
-#include <pthread.h>
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-struct cnn_reducer {
-    struct cnn_comm *comm;
-    struct cnn_exchange *exchange; // NULL with one rank
-    float *gradients;
-    size_t n, bucket, n_buckets; // floats, floats, buckets
-    struct cnn_wire wire;        // its exact spans are owned
-    double timeout_s;
-    pthread_t thread;
-    bool has_thread; // otherwise finish does the exchange
-    atomic_bool cancelled;
-
-    pthread_mutex_t lock; // guards what follows
-    pthread_cond_t work, done;
-    size_t n_ready, n_done; // floats, buckets
-    bool working, stop, failed;
-    struct cnn_error error;
-    double busy_s, wait_s;
-};
-
-// ---- the exchange of one bucket
-
-static struct cnn_span bucket_span(const struct cnn_reducer *reducer, size_t bucket) {
+struct cnn_span cnn_reducer_bucket(const struct cnn_reducer *reducer, size_t bucket) {
     size_t first = bucket * reducer->bucket, left = reducer->n - first;
     return (struct cnn_span){first, left < reducer->bucket ? left : reducer->bucket};
 }
 
-static enum cnn_status sum_bucket(struct cnn_reducer *reducer, size_t bucket) {
-    struct cnn_patience patience = cnn_patience_of(reducer->timeout_s, &reducer->cancelled);
-    enum cnn_status status =
-        cnn_exchange_sum(reducer->exchange, reducer->gradients, bucket_span(reducer, bucket), &patience);
-    if (status == CNN_OK)
-        return CNN_OK;
-    atomic_store(&reducer->comm->broken, true);
-    return cnn_fail_in(status, "gradient exchange, bucket %zu of %zu", bucket + 1, reducer->n_buckets);
+// ---- one rank: there is nothing to do
+
+static void idle_begin(struct cnn_reducer *reducer) {}
+static void idle_ready(struct cnn_reducer *reducer, size_t n_ready) {}
+static enum cnn_status idle_finish(struct cnn_reducer *reducer) { return CNN_OK; }
+static void idle_destroy(struct cnn_reducer *reducer) { free(reducer); }
+
+static const struct cnn_reducer_ops idle_ops = {
+    .can_record = true,
+    .begin = idle_begin,
+    .ready = idle_ready,
+    .finish = idle_finish,
+    .settle = idle_finish,
+    .destroy = idle_destroy,
+};
+
+static enum cnn_status idle_create(struct cnn_reducer **out, const struct cnn_reducer *shape) {
+    CNN_TRY(cnn_calloc(out, 1, sizeof **out));
+    **out = *shape;
+    (*out)->ops = &idle_ops;
+    return CNN_OK;
 }
 
-// Called and returns with the lock held; the exchange itself runs without it.
-static void do_next_bucket(struct cnn_reducer *reducer) {
-    reducer->working = true;
-    pthread_mutex_unlock(&reducer->lock);
-    double start = cnn_clock_s();
-    enum cnn_status status = sum_bucket(reducer, reducer->n_done); // n_done changes only here and in begin
-    double took = cnn_clock_s() - start;
-    pthread_mutex_lock(&reducer->lock);
-    reducer->working = false;
-    reducer->busy_s += took;
-    if (status == CNN_OK) {
-        reducer->n_done++;
+// ---- which way
+
+static void know_oneself(struct cnn_way_facts *mine, const struct cnn_reducer_options *options,
+                         const struct cnn_comm *comm) {
+    mine->has_device = options->device != NULL;
+    snprintf(mine->host, sizeof mine->host, "%s", comm->host);
+    if (!options->device)
         return;
-    }
-    cnn_error_take(&reducer->error, status);
-    reducer->failed = true;
+    snprintf(mine->place, sizeof mine->place, "%s", options->device->place);
+    if (options->kind == CNN_COMM_NCCL ||
+        (options->kind == CNN_COMM_AUTO && comm->size > 1)) // it is a large library
+        mine->has_nccl = cnn_nccl_is_usable(mine->why, sizeof mine->why);
 }
 
-static bool has_work(const struct cnn_reducer *reducer) {
-    if (reducer->failed || reducer->n_done == reducer->n_buckets)
-        return false;
-    const struct cnn_span next = bucket_span(reducer, reducer->n_done);
-    return reducer->n_ready >= next.first + next.n;
+// Collective; the same on all ranks.
+static enum cnn_status choose_way(struct cnn_way_choice *out, struct cnn_comm *comm,
+                                  const struct cnn_reducer_options *options) {
+    struct cnn_way_facts mine = {0}, *all;
+    know_oneself(&mine, options, comm);
+    CNN_TRY(cnn_comm_agree(comm, cnn_calloc(&all, (size_t)comm->size, sizeof *all)));
+    enum cnn_status status = comm->ops->allgather(comm, &mine, sizeof mine, all);
+    if (status == CNN_OK)
+        status = cnn_way_choose(out, options->kind, all, comm->size);
+    free(all);
+    return status;
 }
 
-static void *run(void *context) {
-    struct cnn_reducer *reducer = context;
-    pthread_mutex_lock(&reducer->lock);
-    while (!reducer->stop) {
-        if (!has_work(reducer)) {
-            pthread_cond_wait(&reducer->work, &reducer->lock);
-            continue;
-        }
-        do_next_bucket(reducer);
-        if (reducer->n_done == reducer->n_buckets || reducer->failed)
-            pthread_cond_broadcast(&reducer->done);
-    }
-    pthread_mutex_unlock(&reducer->lock);
-    return NULL;
+static void say_way(const struct cnn_comm *comm, const struct cnn_way_choice *choice, const char *nccl) {
+    if (comm->rank != 0 || choice->way == CNN_WAY_HOST)
+        return;
+    if (choice->way == CNN_WAY_NCCL)
+        cnn_log_info("gradients  are summed by %s, from GPU to GPU", nccl);
+    else
+        cnn_log_info("gradients  go through the host's memory and by MPI%s%s",
+                     choice->why[0] ? ", not by NCCL: " : "", choice->why);
 }
 
 // ---- making one
 
-// Signals are for the main thread.
-static enum cnn_status start_thread(struct cnn_reducer *reducer) {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&reducer->thread, NULL, run, reducer);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error)
-        return cnn_fail(CNN_ERR_MEMORY, "gradient exchange: cannot start a thread: %s", strerror(error));
-    pthread_setname_np(reducer->thread, "cnn-reducer");
-    reducer->has_thread = true;
-    return CNN_OK;
-}
-
 // Buckets small enough that what is left after backward's last layers is little, large enough that their
-// starts do not count: a bucket on one host costs some wake-ups, between hosts some round trips.
-static size_t choose_bucket(size_t n, int hosts) {
-    size_t least = (size_t)(hosts == 1 ? 64 : 256) << 10, most = (size_t)(hosts == 1 ? 1 : 4) << 20;
+// starts do not count: a bucket on one host costs some wake-ups, between hosts some round trips, between
+// devices a few kernels, which are soon done.
+static size_t choose_bucket(size_t n, int hosts, enum cnn_way way) {
+    size_t least = (size_t)(way == CNN_WAY_NCCL ? 1024 : hosts == 1 ? 64 : 256) << 10;
+    size_t most = (size_t)(way != CNN_WAY_NCCL && hosts == 1 ? 1 : 4) << 20;
     size_t sixteenth = n / 16;
     return sixteenth < least ? least : sixteenth > most ? most : sixteenth;
 }
 
-static enum cnn_status check_extent(struct cnn_reducer *reducer) {
-    const int64_t n = (int64_t)reducer->n, bucket = (int64_t)reducer->bucket;
+static enum cnn_status check_extent(struct cnn_comm *comm, const struct cnn_reducer *shape) {
+    const int64_t n = (int64_t)shape->n, bucket = (int64_t)shape->bucket;
     int64_t extent[4] = {n, -n, bucket, -bucket};
-    CNN_TRY(cnn_comm_allreduce(reducer->comm, extent, 4, CNN_COMM_I64, CNN_REDUCE_MIN));
+    CNN_TRY(cnn_comm_allreduce(comm, extent, 4, CNN_COMM_I64, CNN_REDUCE_MIN));
     if (extent[0] == -extent[1] && extent[2] == -extent[3])
         return CNN_OK;
     return cnn_fail(CNN_ERR_COMM,
@@ -126,11 +101,10 @@ static enum cnn_status check_extent(struct cnn_reducer *reducer) {
                     (long long)extent[0], -(long long)extent[1], (long long)extent[2], -(long long)extent[3]);
 }
 
-static enum cnn_status check_wire(struct cnn_reducer *reducer) {
-    const struct cnn_wire *wire = &reducer->wire;
+static enum cnn_status check_wire(struct cnn_comm *comm, const struct cnn_wire *wire) {
     const int64_t exact = cnn_crc32c(0, wire->exact, wire->n_exact * sizeof *wire->exact);
     int64_t is[4] = {wire->precision, -(int64_t)wire->precision, exact, -exact};
-    CNN_TRY(cnn_comm_allreduce(reducer->comm, is, 4, CNN_COMM_I64, CNN_REDUCE_MIN));
+    CNN_TRY(cnn_comm_allreduce(comm, is, 4, CNN_COMM_I64, CNN_REDUCE_MIN));
     if (is[0] == -is[1] && is[2] == -is[3])
         return CNN_OK;
     return cnn_fail(CNN_ERR_COMM,
@@ -139,136 +113,109 @@ static enum cnn_status check_wire(struct cnn_reducer *reducer) {
                     is[0] == -is[1] ? "what they send exactly" : "comm.precision");
 }
 
-// For tests, and to tell what overlap gains: CNN_COMM_OVERLAP=0.
-static bool overlap_is_wanted(void) {
-    const char *text = getenv("CNN_COMM_OVERLAP");
-    return !text || strcmp(text, "0") != 0;
-}
-
-// Collective, with the same result on all ranks.
-static enum cnn_status connect(struct cnn_reducer *reducer) {
-    struct cnn_comm *comm = reducer->comm;
-    CNN_TRY(check_extent(reducer));
-    CNN_TRY(check_wire(reducer));
-    CNN_TRY(comm->ops->exchange_create(&reducer->exchange, comm, &reducer->wire));
+static enum cnn_status create_threaded(struct cnn_reducer **out, const struct cnn_reducer *shape) {
+    struct cnn_comm *comm = shape->comm;
+    struct cnn_exchange *exchange;
+    CNN_TRY(comm->ops->exchange_create(&exchange, comm, &shape->wire));
     if (comm->rank == 0)
-        cnn_log(CNN_LOG_DEBUG, "gradients: %zu buckets of %zu %s by %s", reducer->n_buckets, reducer->bucket,
-                cnn_wire_rounds(&reducer->wire) ? cnn_precision_name(reducer->wire.precision) : "floats",
-                reducer->exchange->name);
-    if (!reducer->exchange->any_thread && comm->rank == 0)
-        cnn_log_warn(
-            "%s allows one thread at a time: gradients are exchanged after backward instead of during it",
-            comm->library);
-    enum cnn_status status = CNN_OK;
-    if (reducer->exchange->any_thread && overlap_is_wanted())
-        status = start_thread(reducer);
-    return cnn_comm_agree(comm, status);
+        cnn_log(CNN_LOG_DEBUG, "gradients: %zu buckets of %zu %s by %s", shape->n_buckets, shape->bucket,
+                cnn_wire_rounds(&shape->wire) ? cnn_precision_name(shape->wire.precision) : "floats",
+                exchange->name);
+    const enum cnn_status status = cnn_threaded_create(out, shape, exchange);
+    if (status != CNN_OK)
+        cnn_exchange_destroy(exchange);
+    return status;
 }
 
-static enum cnn_status set_up(struct cnn_reducer *reducer, const struct cnn_reducer_options *options) {
-    struct cnn_span *exact;
-    CNN_TRY(cnn_calloc(&exact, options->n_exact, sizeof *exact));
-    for (size_t i = 0; i < options->n_exact; i++)
-        exact[i] = options->exact[i];
-    reducer->wire = (struct cnn_wire){options->precision, exact, options->n_exact};
-    reducer->gradients = options->gradients;
-    reducer->n = options->n;
-    reducer->timeout_s = options->timeout_s;
-    reducer->bucket = options->bucket_bytes ? options->bucket_bytes / sizeof(float)
-                                            : choose_bucket(options->n, reducer->comm->hosts);
-    if (reducer->bucket == 0)
-        reducer->bucket = 1;
-    reducer->n_buckets = reducer->n_done = reducer->n / reducer->bucket + (reducer->n % reducer->bucket != 0);
+static enum cnn_status create_queued(struct cnn_reducer **out, const struct cnn_reducer *shape,
+                                     const struct cnn_way_choice *choice) {
+    struct cnn_stream_sum *sum;
+    CNN_TRY(cnn_nccl_create(&sum, shape->comm, shape->device, shape->timeout_s));
+    say_way(shape->comm, choice, sum->name);
+    const enum cnn_status status = cnn_queued_create(out, shape, sum);
+    if (status != CNN_OK)
+        sum->ops->destroy(sum);
+    return status;
+}
+
+static enum cnn_status create_kind(struct cnn_reducer **out, const struct cnn_reducer *shape,
+                                   const struct cnn_way_choice *choice) {
+    if (shape->comm->size == 1)
+        return idle_create(out, shape);
+    CNN_TRY(check_extent(shape->comm, shape));
+    CNN_TRY(check_wire(shape->comm, &shape->wire));
+    if (choice->way == CNN_WAY_NCCL)
+        return create_queued(out, shape, choice);
+    say_way(shape->comm, choice, "");
+    return create_threaded(out, shape);
+}
+
+static enum cnn_status copy_spans(struct cnn_span **out, const struct cnn_span *spans, size_t n) {
+    CNN_TRY(cnn_calloc(out, n, sizeof **out));
+    for (size_t i = 0; i < n; i++)
+        (*out)[i] = spans[i];
     return CNN_OK;
 }
 
 enum cnn_status cnn_reducer_create(struct cnn_reducer **out, struct cnn_comm *comm,
                                    const struct cnn_reducer_options *options) {
-    struct cnn_reducer *reducer;
-    CNN_TRY(cnn_calloc(&reducer, 1, sizeof *reducer));
-    reducer->comm = comm;
-    pthread_mutex_init(&reducer->lock, NULL);
-    pthread_cond_init(&reducer->work, NULL);
-    pthread_cond_init(&reducer->done, NULL);
-    enum cnn_status status = cnn_comm_agree(comm, set_up(reducer, options));
-    if (status == CNN_OK && comm->size > 1)
-        status = connect(reducer);
-    if (status != CNN_OK) {
-        cnn_reducer_destroy(reducer);
-        return status;
-    }
-    *out = reducer;
-    return CNN_OK;
-}
-
-static void stop_thread(struct cnn_reducer *reducer) {
-    pthread_mutex_lock(&reducer->lock);
-    reducer->stop = true;
-    if (reducer->working)
-        atomic_store(&reducer->cancelled, true);
-    if (reducer->working || (reducer->n_done > 0 && reducer->n_done < reducer->n_buckets))
-        atomic_store(&reducer->comm->broken, true); // a step given up half-way
-    pthread_cond_signal(&reducer->work);
-    pthread_mutex_unlock(&reducer->lock);
-    pthread_join(reducer->thread, NULL);
+    struct cnn_way_choice choice;
+    struct cnn_span *exact = NULL;
+    CNN_TRY(choose_way(&choice, comm, options));
+    struct cnn_reducer shape = {
+        .comm = comm,
+        .device = options->device,
+        .gradients = options->gradients,
+        .n = options->n,
+        .bucket = options->bucket_bytes ? options->bucket_bytes / sizeof(float)
+                                        : choose_bucket(options->n, comm->hosts, choice.way),
+        .timeout_s = options->timeout_s,
+    };
+    if (shape.bucket == 0)
+        shape.bucket = 1;
+    shape.n_buckets = shape.n / shape.bucket + (shape.n % shape.bucket != 0);
+    CNN_TRY(cnn_comm_agree(comm, copy_spans(&exact, options->exact, options->n_exact)));
+    shape.wire = (struct cnn_wire){options->precision, exact, options->n_exact};
+    const enum cnn_status status = create_kind(out, &shape, &choice);
+    if (status != CNN_OK)
+        free(exact);
+    return status;
 }
 
 void cnn_reducer_destroy(struct cnn_reducer *reducer) {
     if (!reducer)
         return;
-    if (reducer->has_thread)
-        stop_thread(reducer);
-    cnn_exchange_destroy(reducer->exchange);
-    free((void *)reducer->wire.exact);
-    pthread_cond_destroy(&reducer->done);
-    pthread_cond_destroy(&reducer->work);
-    pthread_mutex_destroy(&reducer->lock);
-    free(reducer);
+    void *exact = (void *)reducer->wire.exact;
+    reducer->ops->destroy(reducer);
+    free(exact);
 }
 
 // ---- a step
 
-void cnn_reducer_begin(struct cnn_reducer *reducer) {
-    if (!reducer->exchange)
-        return;
-    pthread_mutex_lock(&reducer->lock);
-    assert(reducer->failed || reducer->n_done == reducer->n_buckets); // the step before was finished
-    reducer->n_ready = reducer->n_done = 0;
-    reducer->busy_s = reducer->wait_s = 0;
-    pthread_mutex_unlock(&reducer->lock);
+// What failed half-way leaves this rank out of step with the others, whatever it was.
+static enum cnn_status as_exchange_error(struct cnn_reducer *reducer, enum cnn_status status) {
+    if (status == CNN_OK)
+        return CNN_OK;
+    atomic_store(&reducer->comm->broken, true);
+    return status == CNN_ERR_COMM ? status : cnn_fail(CNN_ERR_COMM, "%s", cnn_error_message());
 }
+
+void cnn_reducer_begin(struct cnn_reducer *reducer) { reducer->ops->begin(reducer); }
 
 void cnn_reducer_ready(struct cnn_reducer *reducer, size_t n_ready) {
     assert(n_ready <= reducer->n);
-    if (!reducer->exchange)
-        return;
-    pthread_mutex_lock(&reducer->lock);
-    if (n_ready > reducer->n_ready)
-        reducer->n_ready = n_ready;
-    if (reducer->has_thread && !reducer->working && has_work(reducer))
-        pthread_cond_signal(&reducer->work);
-    pthread_mutex_unlock(&reducer->lock);
+    reducer->ops->ready(reducer, n_ready);
 }
 
 enum cnn_status cnn_reducer_finish(struct cnn_reducer *reducer) {
-    if (!reducer->exchange)
-        return CNN_OK;
-    double start = cnn_clock_s();
-    pthread_mutex_lock(&reducer->lock);
-    assert(reducer->n_ready == reducer->n);
-    while (!reducer->failed && reducer->n_done < reducer->n_buckets) {
-        if (reducer->has_thread)
-            pthread_cond_wait(&reducer->done, &reducer->lock);
-        else
-            do_next_bucket(reducer);
-    }
-    reducer->wait_s = cnn_clock_s() - start;
-    enum cnn_status status = reducer->failed ? cnn_error_give(&reducer->error) : CNN_OK;
-    pthread_mutex_unlock(&reducer->lock);
-    return status;
+    return as_exchange_error(reducer, reducer->ops->finish(reducer));
 }
 
-bool cnn_reducer_can_record(const struct cnn_reducer *reducer) { return !reducer->exchange; }
+enum cnn_status cnn_reducer_settle(struct cnn_reducer *reducer) {
+    return as_exchange_error(reducer, reducer->ops->settle(reducer));
+}
+
+bool cnn_reducer_can_record(const struct cnn_reducer *reducer) { return reducer->ops->can_record; }
 
 struct cnn_reducer_stats cnn_reducer_stats(const struct cnn_reducer *reducer) {
     return (struct cnn_reducer_stats){

@@ -16,6 +16,22 @@ struct cnn_wire {
 };
 
 bool cnn_wire_rounds(const struct cnn_wire *wire);
+
+// A span cut into pieces that are exact as a whole or not at all:
+//   struct cnn_wire_walk walk = cnn_wire_walk(wire, span);
+//   while (cnn_wire_next(wire, &walk, &piece)) ...
+// Of a wire that does not round, everything is one exact piece.
+struct cnn_wire_piece {
+    struct cnn_span span;
+    bool exact;
+};
+struct cnn_wire_walk {
+    size_t at, end; // elements
+    size_t next;    // the first of wire->exact that ends after `at`
+};
+struct cnn_wire_walk cnn_wire_walk(const struct cnn_wire *wire, struct cnn_span span);
+bool cnn_wire_next(const struct cnn_wire *wire, struct cnn_wire_walk *walk, struct cnn_wire_piece *out);
+
 // What a span takes as it travels.
 size_t cnn_wire_bytes(const struct cnn_wire *wire, struct cnn_span span);
 // Writes cnn_wire_bytes at `out`, aligned to 2 bytes, from arena[span.first], ...

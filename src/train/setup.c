@@ -27,8 +27,6 @@ static enum cnn_status look_at_folder(struct cnn_run *run) {
 
 static enum cnn_status check_comm(const struct cnn_run *run) {
     enum cnn_comm_kind kind = run->config.comm.backend;
-    if (kind == CNN_COMM_NCCL)
-        return cnn_fail(CNN_ERR_UNSUPPORTED, "comm.backend: this build has no nccl; use mpi or auto");
     if (kind == CNN_COMM_SELF && run->place.size > 1)
         return cnn_fail(CNN_ERR_INPUT,
                         "comm.backend: self is for one rank alone, and there are %d; use mpi or auto",

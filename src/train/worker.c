@@ -1,5 +1,6 @@
 #include "train/worker.h"
 
+#include "backend/exchange_device.h"
 #include "base/error.h"
 #include "base/memory.h"
 
@@ -76,6 +77,7 @@ static enum cnn_status create_local(struct cnn_worker *worker, const struct cnn_
     // a recording cannot wait for other ranks on the host
     worker->records =
         options->config->train.record && cnn_backend_can_record(options->backend) && !worker->syncs;
+    CNN_TRY(cnn_backend_exchange_device(&worker->device, options->backend));
     return cnn_optimizer_create(&worker->optimizer, options->config, options->backend, worker->replica,
                                 options->all_micros);
 }
@@ -90,7 +92,6 @@ static size_t find_statistics(struct cnn_span *out, const struct cnn_segment *se
     return n;
 }
 
-// Gradients of a GPU are summed where they lie; those of the CPU are plain memory.
 static enum cnn_status create_exchange(struct cnn_worker *worker, const struct cnn_config *config) {
     size_t n_segments;
     const struct cnn_segment *segments = cnn_replica_segments(worker->replica, &n_segments);
@@ -98,6 +99,8 @@ static enum cnn_status create_exchange(struct cnn_worker *worker, const struct c
     CNN_TRY(cnn_comm_agree(worker->comm, cnn_calloc(&exact, n_segments, sizeof *exact)));
     const struct cnn_reducer_options options = {
         .gradients = cnn_replica_gradients(worker->replica),
+        .device = worker->device,
+        .kind = config->comm.backend,
         .n = cnn_replica_count(worker->replica),
         .bucket_bytes = (size_t)(config->comm.bucket_mb * 1024 * 1024),
         .timeout_s = config->comm.timeout_s,
@@ -146,6 +149,8 @@ void cnn_worker_destroy(struct cnn_worker *worker) {
         cnn_recording_destroy(worker->backend, worker->recordings[i]);
     free(worker->recordings);
     cnn_reducer_destroy(worker->reducer);
+    if (worker->device)
+        worker->device->ops->destroy(worker->device);
     cnn_optimizer_destroy(worker->optimizer);
     cnn_replica_destroy(worker->replica);
     free(worker);
@@ -252,6 +257,13 @@ static enum cnn_status join_exchange(struct cnn_worker *worker) {
     return finish_exchange(worker);
 }
 
+// Before anything else waits for the device.
+static enum cnn_status settle_exchange(struct cnn_worker *worker) {
+    const enum cnn_status status = cnn_reducer_settle(worker->reducer);
+    worker->broken |= status != CNN_OK;
+    return status;
+}
+
 static enum cnn_status record_metrics(struct cnn_worker *worker, struct cnn_step_report *report) {
     struct cnn_metrics sums;
     CNN_TRY(cnn_replica_metrics(worker->replica, &sums));
@@ -282,6 +294,7 @@ enum cnn_status cnn_worker_step(struct cnn_worker *worker, uint64_t step, double
     CNN_TRY(join_exchange(worker));
     if (status != CNN_OK)
         return cnn_error_give(&error);
+    CNN_TRY(settle_exchange(worker));
     worker->warm = true;
     return record_metrics(worker, report);
 }

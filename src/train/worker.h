@@ -33,6 +33,7 @@ struct cnn_worker {
     struct cnn_backend *backend;
     struct cnn_replica *replica;
     struct cnn_optimizer *optimizer;
+    struct cnn_exchange_device *device; // NULL: gradients are host memory
     struct cnn_reducer *reducer;
     struct cnn_batch_source source;
     int micros, all_micros;

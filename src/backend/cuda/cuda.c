@@ -2,6 +2,7 @@
 
 #include "backend/cuda/cudnn_choose.h"
 #include "backend/cuda/device.h"
+#include "backend/cuda/exchange.h"
 #include "base/log.h"
 #include "base/memory.h"
 
@@ -168,6 +169,7 @@ const struct cnn_backend_ops cnn_backend_cuda = {
     .check_finite = cnn_cuda_check_finite,
     .sgd = cnn_cuda_sgd,
     .memory_left = cnn_cuda_memory_left,
+    .exchange_device = cnn_cuda_exchange_device,
 };
 
 const struct cnn_backend_ops *const cnn_backends[CNN_N_BACKENDS] = {

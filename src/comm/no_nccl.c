@@ -1,0 +1,14 @@
+// Instead of nccl.c where NCCL was not found when this was built.
+#include "comm/nccl.h"
+
+#include <stdio.h>
+
+bool cnn_nccl_is_usable(char *why, size_t bytes) {
+    snprintf(why, bytes, "this build has no NCCL");
+    return false;
+}
+
+enum cnn_status cnn_nccl_create(struct cnn_stream_sum **out, struct cnn_comm *comm,
+                                struct cnn_exchange_device *device, double timeout_s) {
+    return cnn_fail(CNN_ERR_UNSUPPORTED, "comm.backend: this build has no NCCL; use mpi or auto");
+}
