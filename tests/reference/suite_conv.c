@@ -157,7 +157,8 @@ static void fixture_finish(struct conv_fixture *f) {
         free(arrays[i]);
 }
 
-// Where relu's input is near 0, rounding decides its mask: of the sum, and of what was added up before a bias.
+// Where relu's input is near 0, rounding decides its mask: of the sum, and of what was added up before a
+// bias.
 static double near_zero(void) { return 1e-4 + 4 * rig_tolerance(); }
 
 // Gradients of the reference; none comes in where relu's mask is uncertain.
