@@ -1,4 +1,4 @@
-// What a rank is, and the collectives ranks talk with, behind one table (self, MPI, later NCCL).
+// What a rank is, and the collectives ranks talk with, behind one table (self, MPI).
 // Environment, for tests and to look for faults: CNN_COMM_EXCHANGE=messages (gradients never by shared
 // memory), CNN_COMM_OVERLAP=0 (gradients only after backward), CNN_COMM_RANKS_PER_HOST=N (ranks stand in for
 // hosts).

@@ -1,5 +1,7 @@
 #include "comm/libraries.h"
 
+#include "comm/nccl.h"
+
 #include <mpi.h>
 #include <string.h>
 
@@ -26,4 +28,5 @@ void cnn_comm_libraries(struct cnn_libraries *list) {
     char *number = text + strcspn(text, "0123456789");
     number[strspn(number, "0123456789.")] = '\0';
     cnn_libraries_add(list, NAME, BUILT, number);
+    cnn_nccl_libraries(list);
 }

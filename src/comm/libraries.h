@@ -1,4 +1,4 @@
-// The outside libraries of this folder (base/library.h): MPI, later NCCL.
+// The outside libraries of this folder (base/library.h): MPI, NCCL.
 #ifndef CNN_COMM_LIBRARIES_H
 #define CNN_COMM_LIBRARIES_H
 #include "base/library.h"

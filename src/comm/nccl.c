@@ -125,12 +125,23 @@ bool cnn_nccl_is_usable(char *why, size_t bytes) {
     return false;
 }
 
+// NCCL counts 10000 * major + 100 * minor + patch.
+static struct cnn_version version_of(int number) {
+    return cnn_version_of(number / 10000, number / 100 % 100, number % 100);
+}
+
+void cnn_nccl_libraries(struct cnn_libraries *list) {
+    int found = 0;
+    const bool known = ncclGetVersion(&found) == ncclSuccess;
+    cnn_libraries_add(list, "NCCL", version_of(NCCL_VERSION_CODE).text,
+                      known ? version_of(found).text : NULL);
+}
+
 static void describe(struct nccl_sum *nccl) {
-    int version = 0; // 10000 * major + 100 * minor + patch
-    if (ncclGetVersion(&version) != ncclSuccess)
-        version = NCCL_VERSION_CODE;
-    snprintf(nccl->base.name, sizeof nccl->base.name, "NCCL %d.%d.%d", version / 10000, version / 100 % 100,
-             version % 100);
+    int found = NCCL_VERSION_CODE;
+    if (ncclGetVersion(&found) != ncclSuccess)
+        found = NCCL_VERSION_CODE;
+    snprintf(nccl->base.name, sizeof nccl->base.name, "NCCL %s", version_of(found).text);
 }
 
 // Rank 0 makes the name under which the others find it.

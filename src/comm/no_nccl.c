@@ -8,6 +8,8 @@ bool cnn_nccl_is_usable(char *why, size_t bytes) {
     return false;
 }
 
+void cnn_nccl_libraries(struct cnn_libraries *list) {}
+
 enum cnn_status cnn_nccl_create(struct cnn_stream_sum **out, struct cnn_comm *comm,
                                 struct cnn_exchange_device *device, double timeout_s) {
     return cnn_fail(CNN_ERR_UNSUPPORTED, "comm.backend: this build has no NCCL; use mpi or auto");

@@ -1,4 +1,4 @@
-// Private to comm/: what a way of talking (self, MPI, later NCCL) provides, and the state every way shares.
+// Private to comm/: what a way of talking (self, MPI) provides, and the state every way shares.
 #ifndef CNN_COMM_TABLE_H
 #define CNN_COMM_TABLE_H
 #include "comm/comm.h"

@@ -419,8 +419,8 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
     {.path = "comm.backend",
      CHOICE(comm.backend, comms),
      .fallback = "auto",
-     .doc = "library that sums gradients over ranks; `self`: this process alone; `auto`: `nccl` on GPUs, "
-            "`mpi` otherwise"},
+     .doc = "library that sums gradients over ranks; `self`: this process alone; `auto`: `nccl` where every "
+            "rank has a GPU of its own, `mpi` otherwise"},
     {.path = "comm.bucket_mb",
      REAL(comm.bucket_mb),
      .fallback = "auto",
@@ -431,9 +431,10 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
     {.path = "comm.precision",
      CHOICE(comm.precision, comm_precisions),
      .fallback = "fp32",
-     .doc = "what gradients are rounded to before and after they are summed over ranks; 16 bits halve what "
-            "hosts send each other (on one host they save nothing), and cost digits. Statistics of batch "
-            "norm are not rounded, and with one rank nothing is"},
+     .doc =
+         "what gradients are rounded to before and after they are summed over ranks; 16 bits halve what "
+         "hosts send each other (on one host they save nothing), and cost digits (`nccl` rounds after each "
+         "addition). Statistics of batch norm are not rounded, and with one rank nothing is"},
     {.path = "comm.timeout_s",
      REAL(comm.timeout_s),
      .fallback = "600",

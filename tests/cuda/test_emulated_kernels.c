@@ -1,6 +1,8 @@
 // The CUDA backend's own kernels, run by the emulator on the host: through the suite of tests/reference, and
 // beside the CPU backend where bits have to be the same.   test_emulated_kernels fp32|bf16|fp16
 #include "backend/cuda/cuda.h"
+#include "backend/cuda/exchange.h"
+#include "base/half.h"
 #include "emulated.h"
 #include "reference/suite.h"
 
@@ -128,6 +130,37 @@ static void test_rounding(void **state) {
 }
 
 // relu's gradient by itself, in place and not.
+// Gradients on their way to other ranks have the bits that the host's loops give.
+static void check_pack(struct cnn_cuda *cuda, enum cnn_precision precision, size_t n) {
+    struct cnn_backend *backend = &cuda->base;
+    float *floats, *back, *right = malloc((n + 1) * sizeof *right);
+    uint16_t *halves, *packed = malloc((n + 1) * sizeof *packed);
+    assert_int_equal(cnn_backend_alloc(backend, (void **)&floats, n * sizeof *floats), CNN_OK);
+    assert_int_equal(cnn_backend_alloc(backend, (void **)&back, n * sizeof *back), CNN_OK);
+    assert_int_equal(cnn_backend_alloc(backend, (void **)&halves, n * sizeof *halves), CNN_OK);
+    for (size_t i = 0; i < n; i++)
+        floats[i] = cnn_float_of_bits((uint32_t)i * 2654435761u);
+    (precision == CNN_PRECISION_BF16 ? cnn_bf16_pack : cnn_fp16_pack)(packed, floats, n);
+    (precision == CNN_PRECISION_BF16 ? cnn_bf16_unpack : cnn_fp16_unpack)(right, packed, n);
+    assert_int_equal(cnn_cuda_pack(cuda, cuda->compute, halves, floats, n, precision), CNN_OK);
+    assert_int_equal(cnn_cuda_unpack(cuda, cuda->compute, back, halves, n, precision), CNN_OK);
+    assert_memory_equal(halves, packed, n * sizeof *halves);
+    assert_memory_equal(back, right, n * sizeof *back);
+    free(right);
+    free(packed);
+    cnn_backend_free(backend, floats);
+    cnn_backend_free(backend, back);
+    cnn_backend_free(backend, halves);
+}
+
+static void test_gradients_of_16_bits(void **state) {
+    static const size_t counts[] = {0, 1, 255, 257, 20000};
+    for (size_t i = 0; i < LENGTH(counts); i++) {
+        check_pack(cnn_cuda_of(*state), CNN_PRECISION_BF16, counts[i]);
+        check_pack(cnn_cuda_of(*state), CNN_PRECISION_FP16, counts[i]);
+    }
+}
+
 static void test_relu_grad(void **state) {
     struct cnn_cuda *cuda = cnn_cuda_of(*state);
     struct cnn_backend *backend = *state;
@@ -393,6 +426,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_sum_rows),
         cmocka_unit_test(test_conversions),
         cmocka_unit_test(test_rounding),
+        cmocka_unit_test(test_gradients_of_16_bits),
         cmocka_unit_test(test_relu_grad),
         cmocka_unit_test(test_check_finite),
         cmocka_unit_test(test_update_copies),

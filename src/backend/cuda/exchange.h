@@ -11,10 +11,10 @@ extern "C" {
 enum cnn_status cnn_cuda_exchange_device(struct cnn_exchange_device **out, struct cnn_backend *backend);
 
 // ---- exchange.cu: n floats to 16 bits and back
-enum cnn_status cnn_cuda_pack(cudaStream_t stream, uint16_t *out, const float *in, size_t n,
-                              enum cnn_precision precision) CNN_MUST_CHECK;
-enum cnn_status cnn_cuda_unpack(cudaStream_t stream, float *out, const uint16_t *in, size_t n,
-                                enum cnn_precision precision) CNN_MUST_CHECK;
+enum cnn_status cnn_cuda_pack(const struct cnn_cuda *cuda, cudaStream_t stream, uint16_t *out,
+                              const float *in, size_t n, enum cnn_precision precision) CNN_MUST_CHECK;
+enum cnn_status cnn_cuda_unpack(const struct cnn_cuda *cuda, cudaStream_t stream, float *out,
+                                const uint16_t *in, size_t n, enum cnn_precision precision) CNN_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -120,12 +120,12 @@ static enum cnn_status upload(struct cnn_exchange_device *device, void *memory, 
 
 static enum cnn_status pack(struct cnn_exchange_device *device, uint16_t *out, const float *in, size_t n,
                             enum cnn_precision precision) {
-    return cnn_cuda_pack(exchange_of(device)->stream, out, in, n, precision);
+    return cnn_cuda_pack(exchange_of(device)->cuda, exchange_of(device)->stream, out, in, n, precision);
 }
 
 static enum cnn_status unpack(struct cnn_exchange_device *device, float *out, const uint16_t *in, size_t n,
                               enum cnn_precision precision) {
-    return cnn_cuda_unpack(exchange_of(device)->stream, out, in, n, precision);
+    return cnn_cuda_unpack(exchange_of(device)->cuda, exchange_of(device)->stream, out, in, n, precision);
 }
 
 // ---- making one
