@@ -76,6 +76,7 @@ static int count(hwloc_topology_t topology, hwloc_obj_type_t type) {
 void cnn_topology_find(struct cnn_topology *out) {
     hwloc_topology_t topology;
     *out = (struct cnn_topology){0};
+    setenv("HWLOC_HIDE_ERRORS", "2", 0); // where there is no /sys it would print so by itself
     if (hwloc_topology_init(&topology) != 0)
         return;
     if (hwloc_topology_set_flags(topology, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED) == 0 &&

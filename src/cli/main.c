@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 static const struct cnn_command_entry commands[] = {
@@ -41,7 +42,9 @@ int main(int argc, char **argv) {
     status = cnn_console_open(cnn_comm_rank(comm), cnn_comm_size(comm));
     if (status == CNN_OK)
         status = cnn_dispatch("cnn_dist", commands, sizeof commands / sizeof *commands, argc, argv, comm);
-    if (status == CNN_OK && fflush(stdout) != 0)
+    // Before ranks leave: a launcher ends those that remain when one leaves with an error.
+    const bool written = fflush(stdout) == 0;
+    if (status == CNN_OK && !written)
         status = cnn_fail(CNN_ERR_IO, "cannot write the result to standard output");
     status = report(comm, status);
     cnn_console_close();
