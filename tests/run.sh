@@ -92,9 +92,10 @@ say "tests: address and undefined-behaviour sanitizers"
 # What Open MPI and hwloc do not give back is named there, with reasons; everything else that leaks is a failure.
 export LSAN_OPTIONS=suppressions=$root/tests/mpi/lsan.supp:print_suppressions=0
 export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
+export CNN_TEST_ARCH=resnet8
 # Emulated kernels go through memory alike in both types of 16 bits; products, which take minutes here, in all.
 run_tests build-test-asan --exclude-regex '^(house|faults)/|^cuda/test_emulated_(.*-fp16|products-fp32)$'
-unset LSAN_OPTIONS ASAN_OPTIONS UBSAN_OPTIONS
+unset LSAN_OPTIONS ASAN_OPTIONS UBSAN_OPTIONS CNN_TEST_ARCH
 
 mapfile -t fuzzers < <(find tests/fuzz -name 'fuzz_*.c' -printf '%f\n' | sed 's/\.c$//' | sort)
 if can_fuzz; then

@@ -1,7 +1,9 @@
 // x86-64 processors with F16C convert eight values in one instruction.
 #include "base/half_loops.h"
 
+#include <cpuid.h>
 #include <immintrin.h>
+#include <stdbool.h>
 
 #define F16C __attribute__((target("avx,f16c")))
 enum { LANES = 8 };
@@ -32,6 +34,11 @@ F16C static void round_in_place(float *values, size_t n) {
 
 static const struct cnn_half_loops f16c = {pack, unpack, round_in_place};
 
-const struct cnn_half_loops *cnn_fp16_loops(void) {
-    return __builtin_cpu_supports("avx") && __builtin_cpu_supports("f16c") ? &f16c : &cnn_fp16_loops_portable;
+// __builtin_cpu_supports knows "f16c" only in some compilers (not in Clang 14); "avx" says that the system
+// saves the registers.
+static bool has_f16c(void) {
+    unsigned eax, ebx, ecx, edx;
+    return __builtin_cpu_supports("avx") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_F16C);
 }
+
+const struct cnn_half_loops *cnn_fp16_loops(void) { return has_f16c() ? &f16c : &cnn_fp16_loops_portable; }

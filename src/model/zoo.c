@@ -29,10 +29,10 @@
 
 static const struct cnn_arch archs[] = {
     RESNET(18, "basic"),       RESNET(34, "basic"), RESNET(50, "bottleneck"), RESNET(101, "bottleneck"),
-    RESNET(152, "bottleneck"), RESNET_CIFAR(20),    RESNET_CIFAR(32),         RESNET_CIFAR(44),
-    RESNET_CIFAR(56),          RESNET_CIFAR(110),   VGG_PLAIN(11, "A"),       VGG_PLAIN(13, "B"),
-    VGG_PLAIN(16, "D"),        VGG_PLAIN(19, "E"),  VGG_NORM(11, "A"),        VGG_NORM(13, "B"),
-    VGG_NORM(16, "D"),         VGG_NORM(19, "E"),
+    RESNET(152, "bottleneck"), RESNET_CIFAR(8),     RESNET_CIFAR(20),         RESNET_CIFAR(32),
+    RESNET_CIFAR(44),          RESNET_CIFAR(56),    RESNET_CIFAR(110),        VGG_PLAIN(11, "A"),
+    VGG_PLAIN(13, "B"),        VGG_PLAIN(16, "D"),  VGG_PLAIN(19, "E"),       VGG_NORM(11, "A"),
+    VGG_NORM(13, "B"),         VGG_NORM(16, "D"),   VGG_NORM(19, "E"),
 };
 #define N_ARCHS (sizeof archs / sizeof archs[0])
 

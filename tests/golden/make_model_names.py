@@ -18,7 +18,7 @@ from torchvision.models.resnet import BasicBlock, ResNet
 
 HERE = pathlib.Path(__file__).parent
 IMAGENET = "resnet18 resnet34 resnet50 resnet101 resnet152 vgg11 vgg13 vgg16 vgg19 vgg11_bn vgg13_bn vgg16_bn vgg19_bn".split()
-CIFAR = [20, 32, 44, 56, 110]
+CIFAR = [8, 20, 32, 44, 56, 110]
 
 
 class CifarResNet(ResNet):

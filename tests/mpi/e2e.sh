@@ -17,8 +17,8 @@ fail() {
 
 say() { echo "--- $*"; }
 
-# make_data: 256 pictures to train on and 101 (odd on purpose) to evaluate on, and tiny.yaml. With CNN_TEST_BACKEND=cuda
-# in the environment, runs are on GPUs.
+# make_data: 256 pictures to train on and 101 (odd on purpose) to evaluate on, and tiny.yaml. In the environment,
+# CNN_TEST_BACKEND=cuda puts runs on GPUs, and CNN_TEST_ARCH names a smaller network for builds that are slow.
 make_data() {
     "$cnn" dataset synth --out "$work/data/train" --count 256 --side 16 >/dev/null 2>&1
     "$cnn" dataset synth --out "$work/data/val" --count 101 --side 16 --first 1000 >/dev/null 2>&1
@@ -26,7 +26,7 @@ make_data() {
 run: {name: tiny}
 data: {train: $work/data/train, val: $work/data/val, threads: 1}
 augment: {train: [random_crop: {size: 16, padding: 2}, flip_horizontal]}
-model: {arch: resnet20}
+model: {arch: ${CNN_TEST_ARCH:-resnet20}}
 train:
   epochs: 3
   batch: {global: 32, micro: 8}

@@ -21,41 +21,50 @@ struct ref_shape ref_conv_shape(struct ref_shape in, const struct cnn_conv *k) {
         cnn_conv_extent(in.w, k->kernel[1], k->stride[1], k->padding[1], k->dilation[1])};
 }
 
-// One product of a convolution: in[from] * weight[by] goes into out[to].
-struct term {
-    size_t to, from, by;
+// Products of a convolution along a row of its output: in[from + i * step] * weight[by] goes into out[to +
+// i].
+struct products {
+    size_t to, from, by, n, step;
 };
-typedef void (*term_function)(void *context, struct term term);
+typedef void (*products_function)(void *context, struct products products);
 
 struct conv_walk {
     struct ref_shape in, out;
     const struct cnn_conv *conv;
-    term_function visit;
+    products_function visit;
     void *context;
 };
 
-static void walk_window(const struct conv_walk *walk, int n, int o, int oy, int ox) {
+// Channel i of the group of output channel o, under the weight at (ky, kx); what lies in the padding is 0.
+static void walk_rows(const struct conv_walk *walk, int n, int o, int i, int ky, int kx) {
     const struct cnn_conv *k = walk->conv;
-    const int per_group = walk->in.c / k->groups, group = o / (k->out_channels / k->groups);
-    for (int i = 0; i < per_group; i++)
-        for (int ky = 0; ky < k->kernel[0]; ky++)
-            for (int kx = 0; kx < k->kernel[1]; kx++) {
-                const int y = oy * k->stride[0] - k->padding[0] + ky * k->dilation[0];
-                const int x = ox * k->stride[1] - k->padding[1] + kx * k->dilation[1];
-                const struct ref_shape weight = {k->out_channels, per_group, k->kernel[0], k->kernel[1]};
-                if (y >= 0 && y < walk->in.h && x >= 0 && x < walk->in.w)
-                    walk->visit(walk->context, (struct term){at(walk->out, n, o, oy, ox),
-                                                             at(walk->in, n, group * per_group + i, y, x),
-                                                             at(weight, o, i, ky, kx)});
-            }
+    const int per_group = walk->in.c / k->groups, group = o / (k->out_channels / k->groups),
+              step = k->stride[1];
+    const int top = ky * k->dilation[0] - k->padding[0], left = kx * k->dilation[1] - k->padding[1];
+    const struct ref_shape weight = {k->out_channels, per_group, k->kernel[0], k->kernel[1]};
+    int first = 0, end = walk->out.w;
+    while (first < end && first * step + left < 0)
+        first++;
+    while (end > first && (end - 1) * step + left >= walk->in.w)
+        end--;
+    for (int oy = 0; oy < walk->out.h && first < end; oy++) {
+        const int y = oy * k->stride[0] + top;
+        if (y >= 0 && y < walk->in.h)
+            walk->visit(walk->context,
+                        (struct products){at(walk->out, n, o, oy, first),
+                                          at(walk->in, n, group * per_group + i, y, first * step + left),
+                                          at(weight, o, i, ky, kx), (size_t)(end - first), (size_t)step});
+    }
 }
 
 static void walk_conv(const struct conv_walk *walk) {
+    const struct cnn_conv *k = walk->conv;
     for (int n = 0; n < walk->out.n; n++)
         for (int o = 0; o < walk->out.c; o++)
-            for (int y = 0; y < walk->out.h; y++)
-                for (int x = 0; x < walk->out.w; x++)
-                    walk_window(walk, n, o, y, x);
+            for (int i = 0; i < walk->in.c / k->groups; i++)
+                for (int ky = 0; ky < k->kernel[0]; ky++)
+                    for (int kx = 0; kx < k->kernel[1]; kx++)
+                        walk_rows(walk, n, o, i, ky, kx);
 }
 
 struct conv_values {
@@ -63,17 +72,24 @@ struct conv_values {
     const double *in, *weight, *d_out;
 };
 
-static void add_product(void *context, struct term t) {
+static void add_products(void *context, struct products p) {
     const struct conv_values *v = context;
-    v->out[t.to] += v->in[t.from] * v->weight[t.by];
+    double *out = v->out + p.to;
+    const double *in = v->in + p.from, weight = v->weight[p.by];
+    for (size_t i = 0; i < p.n; i++)
+        out[i] += in[i * p.step] * weight;
 }
 
-static void add_gradients(void *context, struct term t) {
+static void add_gradients(void *context, struct products p) {
     const struct conv_values *v = context;
-    if (v->d_in)
-        v->d_in[t.from] += v->d_out[t.to] * v->weight[t.by];
+    const double *d_out = v->d_out + p.to, *in = v->in + p.from;
+    double sum = 0;
+    for (size_t i = 0; v->d_in && i < p.n; i++)
+        v->d_in[p.from + i * p.step] += d_out[i] * v->weight[p.by];
+    for (size_t i = 0; v->d_weight && i < p.n; i++)
+        sum += d_out[i] * in[i * p.step];
     if (v->d_weight)
-        v->d_weight[t.by] += v->d_out[t.to] * v->in[t.from];
+        v->d_weight[p.by] += sum;
 }
 
 void ref_conv(double *out, const double *in, struct ref_shape shape, const struct cnn_conv *conv,
@@ -83,7 +99,7 @@ void ref_conv(double *out, const double *in, struct ref_shape shape, const struc
     for (size_t i = 0; i < ref_count(o); i++)
         out[i] = bias ? bias[i / area % (size_t)o.c] : 0;
     struct conv_values values = {.out = out, .in = in, .weight = weight};
-    walk_conv(&(struct conv_walk){shape, o, conv, add_product, &values});
+    walk_conv(&(struct conv_walk){shape, o, conv, add_products, &values});
 }
 
 void ref_conv_grad(double *d_in, double *d_weight, double *d_bias, const double *d_out, const double *in,
