@@ -37,5 +37,7 @@ enum cnn_status cnn_comm_agree(struct cnn_comm *comm, enum cnn_status mine) {
         return cnn_error_give(&own); // what this rank found comes before what talking about it found
     if (talk != CNN_OK || first == cnn_comm_size(comm))
         return talk;
+    if (strncmp(error.message, "rank ", 5) == 0) // says by itself whom it is about
+        return cnn_error_give(&error);
     return cnn_fail(error.status, "rank %d: %s", first, error.message);
 }

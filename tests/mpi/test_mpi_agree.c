@@ -52,16 +52,22 @@ MPI_TEST(all_ranks_fail) {
     assert_string_equal(cnn_error_message(), expected);
 }
 
+MPI_TEST(a_rank_is_named_once) {
+    const bool failing = rank == size - 1;
+    char expected[64];
+    snprintf(expected, sizeof expected, "rank %d: the link is down", size - 1);
+    assert_int_equal(cnn_comm_agree(comm, failing ? cnn_fail(CNN_ERR_COMM, "%s", expected) : CNN_OK),
+                     CNN_ERR_COMM);
+    assert_string_equal(cnn_error_message(), expected);
+}
+
 MPI_TEST(stopping_is_told_as_it_is) {
     enum cnn_status mine = rank == 0 ? cnn_fail(CNN_STOPPED, "stopped") : CNN_OK;
     assert_int_equal(cnn_comm_agree(comm, mine), CNN_STOPPED);
 }
 
 static const struct CMUnitTest tests[] = {
-    MPI_UNIT(all_well),
-    MPI_UNIT(one_rank_fails),
-    MPI_UNIT(several_ranks_fail),
-    MPI_UNIT(all_ranks_fail),
-    MPI_UNIT(stopping_is_told_as_it_is),
+    MPI_UNIT(all_well),       MPI_UNIT(one_rank_fails),       MPI_UNIT(several_ranks_fail),
+    MPI_UNIT(all_ranks_fail), MPI_UNIT(a_rank_is_named_once), MPI_UNIT(stopping_is_told_as_it_is),
 };
 MPI_MAIN(tests)
