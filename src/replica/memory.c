@@ -14,9 +14,12 @@ static int loss_time(const struct cnn_graph *g) { return g->n_steps + 1; }
 static int backward_time(const struct cnn_graph *g, int step) { return 2 * g->n_steps + 2 - step; }
 static int end_time(const struct cnn_graph *g) { return g->training ? backward_time(g, 0) : loss_time(g); }
 
+// What libraries for GPUs ask of their workspace.
+#define BUFFER_ALIGN ((size_t)256)
+
 static int new_buffer(struct cnn_graph *g, size_t bytes, int first, int last) {
     g->buffers[g->n_buffers] =
-        (struct cnn_buffer){.bytes = cnn_align_up(bytes, CNN_ALIGN), .first = first, .last = last};
+        (struct cnn_buffer){.bytes = cnn_align_up(bytes, BUFFER_ALIGN), .first = first, .last = last};
     return g->n_buffers++;
 }
 

@@ -26,6 +26,8 @@ static cublasStatus_t make_desc(struct cnn_matmul *m, const struct cnn_cuda *cud
                                         : s->relu          ? CUBLASLT_EPILOGUE_RELU
                                                            : CUBLASLT_EPILOGUE_DEFAULT;
     const cudaDataType bias = data_type(s->out);
+    // No address yet, but algorithms are picked by how well the bias lies.
+    const void *aligned = (const void *)(uintptr_t)LEAST_ALIGNMENT;
     cublasStatus_t status = cublasLtMatmulDescCreate(&m->desc, compute_type(cuda), CUDA_R_32F);
     if (status == CUBLAS_STATUS_SUCCESS)
         status = set(m->desc, CUBLASLT_MATMUL_DESC_TRANSA, &a, sizeof a);
@@ -35,6 +37,8 @@ static cublasStatus_t make_desc(struct cnn_matmul *m, const struct cnn_cuda *cud
         status = set(m->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue);
     if (status == CUBLAS_STATUS_SUCCESS && s->bias)
         status = set(m->desc, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, &bias, sizeof bias);
+    if (status == CUBLAS_STATUS_SUCCESS && s->bias)
+        status = set(m->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &aligned, sizeof aligned);
     return status;
 }
 

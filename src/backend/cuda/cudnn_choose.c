@@ -1,5 +1,6 @@
 #include "backend/cuda/cudnn_choose.h"
 #include "backend/cuda/engine_cache.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include <stdio.h>
@@ -31,34 +32,43 @@ struct walk {
     const char *tag; // only this engine, where not NULL
     visitor visit;
     void *context;
+    struct cnn_error trouble; // the first that was more than "not supported"
 };
 
-// What cannot be made ready is passed over; the visitor may keep the plan by clearing it.
-static enum cnn_status visit_engine(const struct walk *walk, const struct cnn_cudnn_engine *engine,
-                                    unsigned with, bool *enough) {
+// One engine, or form, that does not work does not stand in the way of others.
+static enum cnn_status pass_over(struct walk *walk, enum cnn_status status) {
+    if (status != CNN_OK && status != CNN_ERR_UNSUPPORTED && walk->trouble.status == CNN_OK)
+        cnn_error_take(&walk->trouble, status);
+    return CNN_OK;
+}
+
+// The visitor may keep the plan by clearing it.
+static enum cnn_status visit_engine(struct walk *walk, const struct cnn_cudnn_engine *engine, unsigned with,
+                                    bool *enough) {
     struct cnn_conv_engine made = {.product = *walk->product, .with = with};
     if (walk->tag && strcmp(walk->tag, engine->tag) != 0)
         return CNN_OK;
     enum cnn_status status = cnn_cudnn_plan_create(&made.plan, walk->target, engine, walk->rules);
     if (status != CNN_OK)
-        return status == CNN_ERR_UNSUPPORTED ? CNN_OK : status;
+        return pass_over(walk, status);
     status = walk->visit(walk->context, &made, enough);
     cnn_conv_engine_finish(&made);
     return status;
 }
 
-static enum cnn_status walk_form(const struct walk *walk, unsigned with, bool *enough) {
+static enum cnn_status walk_form(struct walk *walk, unsigned with, bool *enough) {
     struct cnn_cudnn_graph graph;
     struct cnn_cudnn_engines engines = {0};
     const struct cnn_conv_product *p = walk->product;
     enum cnn_status status = cnn_conv_graph_build(&graph, walk->target, &p->shape, p->pass, with);
     if (status == CNN_OK)
         status = cnn_cudnn_engines_create(&engines, &graph, walk->rules);
+    status = pass_over(walk, status);
     for (int i = 0; status == CNN_OK && i < engines.n && !*enough; i++)
         status = visit_engine(walk, &engines.list[i], with, enough);
     cnn_cudnn_engines_finish(&engines);
     cnn_cudnn_graph_finish(&graph);
-    return status == CNN_ERR_UNSUPPORTED ? CNN_OK : status;
+    return status;
 }
 
 static void keep(struct cnn_conv_engine *out, struct cnn_conv_engine *from) {
@@ -105,6 +115,9 @@ enum cnn_status cnn_cudnn_choose_first(struct cnn_conv_engine *out, const struct
         return CNN_OK;
     }
     cnn_conv_shape_text(text, sizeof text, &product->shape);
+    if (status == CNN_ERR_UNSUPPORTED && walk.trouble.status != CNN_OK)
+        return cnn_fail(walk.trouble.status, "no engine of cuDNN works for this convolution (%s): %s", text,
+                        walk.trouble.message);
     return status != CNN_ERR_UNSUPPORTED
                ? status
                : cnn_fail(
@@ -126,6 +139,9 @@ struct race {
     int seen;
 };
 
+// Bytes that are filled before the clock starts: meanwhile the host queues what is timed, so that no launch
+// is in the time, and every engine begins with the same cache.
+#define HEAD_START ((size_t)128 << 20)
 // Values are small numbers in every type: their products neither vanish nor overflow.
 #define FILL 0x2c
 
@@ -135,6 +151,7 @@ static enum cnn_status race_begin(struct race *race, const struct cnn_conv_produ
         at[slot] = bytes;
         bytes += cnn_align_up(cnn_conv_slot_bytes(product, (enum cnn_cudnn_slot)slot), 256);
     }
+    bytes = bytes > HEAD_START ? bytes : HEAD_START;
     CNN_CUDA_TRY(cudaMalloc(&race->block, bytes), "timing engines");
     CNN_CUDA_TRY(cudaMemsetAsync(race->block, FILL, bytes, race->cuda->compute), "timing engines");
     for (int slot = CNN_CUDNN_IN; slot < CNN_CUDNN_N_SLOTS; slot++)
@@ -152,6 +169,7 @@ static enum cnn_status time_once(struct race *race, struct cnn_conv_engine *engi
                                  float *ms) {
     const struct cnn_cudnn_chooser *chooser = race->chooser;
     cudaStream_t stream = race->cuda->compute;
+    CNN_CUDA_TRY(cudaMemsetAsync(race->block, FILL, HEAD_START, stream), "timing engines");
     CNN_CUDA_TRY(cudaEventRecord(chooser->begin, stream), "timing engines");
     CNN_TRY(cnn_conv_engine_run(engine, race->cuda, &race->memory, workspace, "timing engines"));
     CNN_CUDA_TRY(cudaEventRecord(chooser->end, stream), "timing engines");
@@ -173,11 +191,14 @@ static enum cnn_status time_engine(struct race *race, struct cnn_conv_engine *en
     return status;
 }
 
-// What fails or has no room does not win.
+// What fails or has no room does not win. What breaks the device ends the race, or the engine to blame would
+// be hidden.
 static enum cnn_status let_run(void *context, struct cnn_conv_engine *engine, bool *enough) {
     struct race *race = context;
     float ms = 0;
-    if (time_engine(race, engine, &ms) == CNN_OK && (!race->best.plan.plan || ms < race->best_ms)) {
+    if (time_engine(race, engine, &ms) != CNN_OK)
+        return cnn_cuda_check(cudaStreamSynchronize(race->cuda->compute), engine->plan.tag);
+    if (!race->best.plan.plan || ms < race->best_ms) {
         race->best_ms = ms;
         keep(&race->best, engine);
     }
@@ -186,10 +207,9 @@ static enum cnn_status let_run(void *context, struct cnn_conv_engine *engine, bo
 }
 
 static enum cnn_status run_race(struct race *race, const struct cnn_conv_product *product) {
-    const struct walk walk = {&race->chooser->target, &race->chooser->rules, product, NULL, let_run, race};
+    struct walk walk = {&race->chooser->target, &race->chooser->rules, product, NULL, let_run, race, {0}};
     unsigned forms[CNN_CONV_MAX_FORMS];
     const int n = cnn_conv_forms(forms, product);
-    CNN_TRY(race_begin(race, product));
     for (int i = 0; i < n; i++) {
         bool enough = false;
         race->seen = 0;
@@ -198,16 +218,17 @@ static enum cnn_status run_race(struct race *race, const struct cnn_conv_product
     return CNN_OK;
 }
 
-// Nothing won where the memory is too small for a race: then the first one that works is taken.
-static enum cnn_status choose_fastest(struct cnn_conv_engine *out, struct cnn_cuda *cuda,
-                                      const struct cnn_conv_product *product) {
+// Where the memory is too small for a race nothing wins, and *out stays empty.
+static enum cnn_status find_fastest(struct cnn_conv_engine *out, struct cnn_cuda *cuda,
+                                    const struct cnn_conv_product *product) {
     struct race race = {.cuda = cuda, .chooser = cuda->chooser};
-    const enum cnn_status status = run_race(&race, product);
-    const bool won = status == CNN_OK && race.best.plan.plan;
-    if (won)
+    enum cnn_status status = CNN_OK;
+    if (race_begin(&race, product) == CNN_OK)
+        status = run_race(&race, product);
+    if (status == CNN_OK && race.best.plan.plan)
         keep(out, &race.best);
     race_end(&race);
-    return won ? CNN_OK : cnn_cudnn_choose_first(out, &cuda->chooser->target, &cuda->chooser->rules, product);
+    return status;
 }
 
 // ---- remembered ones ----
@@ -224,7 +245,7 @@ static enum cnn_status find_remembered(struct cnn_conv_engine *out, struct cnn_c
     bool found = false;
     if (!tag || sscanf(text, "%u/", &with) != 1)
         return CNN_OK;
-    const struct walk walk = {&chooser->target, &chooser->rules, product, tag + 1, take_first, out};
+    struct walk walk = {&chooser->target, &chooser->rules, product, tag + 1, take_first, out, {0}};
     const int n = cnn_conv_forms(forms, product);
     for (int i = 0; i < n && !found; i++)
         if (forms[i] == with)
@@ -242,31 +263,48 @@ static void make_key(char out[CNN_ENGINE_CACHE_KEY_BYTES], const struct cnn_cudn
              shape);
 }
 
+// The fastest is kept, in place of `refused` where that one no longer works. Another process may have kept a
+// different one meanwhile: then that is taken, so that runs repeat. What was not timed is for this run only.
 static enum cnn_status measure(struct cnn_conv_engine *out, struct cnn_cuda *cuda,
-                               const struct cnn_conv_product *product, const char *key) {
+                               const struct cnn_conv_product *product, const char *key, const char *refused) {
+    struct cnn_cudnn_chooser *chooser = cuda->chooser;
     char text[CNN_ENGINE_CACHE_ENGINE_BYTES];
-    if (!cuda->chooser->told)
+    if (!chooser->told)
         cnn_log_info("engines    timing cuDNN's ways to compute this network's convolutions; once for each "
                      "shape and device");
-    cuda->chooser->told = true;
-    CNN_TRY(choose_fastest(out, cuda, product));
+    chooser->told = true;
+    CNN_TRY(find_fastest(out, cuda, product));
+    if (!out->plan.plan)
+        return cnn_cudnn_choose_first(out, &chooser->target, &chooser->rules, product);
     format_engine(text, out);
-    return cnn_engine_cache_keep(cuda->chooser->cache, key, text);
+    CNN_TRY(cnn_engine_cache_keep(chooser->cache, key, text, refused));
+    return strcmp(cnn_engine_cache_find(chooser->cache, key), text) == 0
+               ? CNN_OK
+               : find_remembered(out, chooser, product, key);
+}
+
+// What is remembered for `key`, or "" for nothing.
+static void copy_remembered(char out[CNN_ENGINE_CACHE_ENGINE_BYTES], const struct cnn_cudnn_chooser *chooser,
+                            const char *key) {
+    const char *text = cnn_engine_cache_find(chooser->cache, key);
+    snprintf(out, CNN_ENGINE_CACHE_ENGINE_BYTES, "%s", text ? text : "");
 }
 
 // Other processes on this machine that want the same wait for the result instead of timing beside this one.
 static enum cnn_status find_or_measure(struct cnn_conv_engine *out, struct cnn_cuda *cuda,
                                        const struct cnn_conv_product *product) {
     struct cnn_cudnn_chooser *chooser = cuda->chooser;
-    char key[CNN_ENGINE_CACHE_KEY_BYTES];
+    char key[CNN_ENGINE_CACHE_KEY_BYTES], refused[CNN_ENGINE_CACHE_ENGINE_BYTES];
     make_key(key, chooser, product);
     CNN_TRY(find_remembered(out, chooser, product, key));
     if (out->plan.plan)
         return CNN_OK;
     cnn_engine_cache_lock(chooser->cache);
     enum cnn_status status = find_remembered(out, chooser, product, key);
-    if (status == CNN_OK && !out->plan.plan)
-        status = measure(out, cuda, product, key);
+    if (status == CNN_OK && !out->plan.plan) {
+        copy_remembered(refused, chooser, key);
+        status = measure(out, cuda, product, key, refused);
+    }
     cnn_engine_cache_unlock(chooser->cache);
     return status;
 }

@@ -56,6 +56,7 @@ static cudnnStatus_t tag_knobs(char *tag, cudnnBackendDescriptor_t config) {
     if (status == CUDNN_STATUS_SUCCESS)
         status = cudnnBackendGetAttribute(config, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES,
                                           CUDNN_TYPE_BACKEND_DESCRIPTOR, MAX_KNOBS, &n, choices);
+    n = n < MAX_KNOBS ? n : MAX_KNOBS; // cuDNN may count more than it gives
     for (int64_t i = 0; i < n && status == CUDNN_STATUS_SUCCESS; i++) {
         int64_t type = 0, value = 0;
         status = get_knob(choices[i], &type, &value);
@@ -81,6 +82,7 @@ static cudnnStatus_t describe(char *tag, struct notes *notes, cudnnBackendDescri
     if (status == CUDNN_STATUS_SUCCESS)
         status = cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
                                           MAX_NOTES, &notes->n, notes->list);
+    notes->n = notes->n < MAX_NOTES ? notes->n : MAX_NOTES;
     snprintf(tag, CNN_CUDNN_TAG_BYTES, "%" PRId64, number);
     if (engine)
         cudnnBackendDestroyDescriptor(engine);
@@ -110,19 +112,18 @@ static bool is_listed(const struct cnn_cudnn_engines *engines, const char *tag) 
     return false;
 }
 
-// Takes the config over, into the list or away.
-static enum cnn_status list_config(struct cnn_cudnn_engines *engines, cudnnBackendDescriptor_t config,
-                                   const struct cnn_cudnn_rules *rules) {
+// Takes the config over, into the list or away: what does not say what it is is of no use.
+static void list_config(struct cnn_cudnn_engines *engines, cudnnBackendDescriptor_t config,
+                        const struct cnn_cudnn_rules *rules) {
     struct cnn_cudnn_engine *next = &engines->list[engines->n];
     struct notes notes = {.n = 0};
     next->config = config;
     const cudnnStatus_t status = describe(next->tag, &notes, config);
     if (status == CUDNN_STATUS_SUCCESS && !breaks_rules(&notes, rules) && !is_listed(engines, next->tag)) {
         engines->n++;
-        return CNN_OK;
+        return;
     }
     cudnnBackendDestroyDescriptor(config);
-    return cnn_cudnn_check(status, "looking at an engine");
 }
 
 static enum cnn_status list_answers(struct cnn_cudnn_engines *engines, cudnnBackendDescriptor_t heuristics,
@@ -137,9 +138,9 @@ static enum cnn_status list_answers(struct cnn_cudnn_engines *engines, cudnnBack
     if (error == CUDNN_STATUS_SUCCESS)
         error = cudnnBackendGetAttribute(heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS,
                                          CUDNN_TYPE_BACKEND_DESCRIPTOR, n, &got, configs);
-    enum cnn_status status = cnn_cudnn_check(error, "listing engines");
-    while (status == CNN_OK && listed < got)
-        status = list_config(engines, configs[listed++], rules);
+    const enum cnn_status status = cnn_cudnn_check(error, "listing engines");
+    while (status == CNN_OK && listed < got && listed < made)
+        list_config(engines, configs[listed++], rules);
     while (listed < made)
         cudnnBackendDestroyDescriptor(configs[listed++]);
     return status;
@@ -163,7 +164,6 @@ static enum cnn_status list_mode(struct cnn_cudnn_engines *engines, const struct
     if (error == CUDNN_STATUS_SUCCESS)
         error = cudnnBackendGetAttribute(heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS,
                                          CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, &n, NULL);
-    // a mode that knows nothing of a graph says so with an error
     enum cnn_status status = cnn_cudnn_check_support(error, "asking for engines");
     if (status == CNN_OK && n > 0) {
         status = grow(engines, n);
@@ -175,20 +175,22 @@ static enum cnn_status list_mode(struct cnn_cudnn_engines *engines, const struct
     free(configs);
     if (heuristics)
         cudnnBackendDestroyDescriptor(heuristics);
-    return status == CNN_ERR_UNSUPPORTED ? CNN_OK : status;
+    return status;
 }
 
+// A mode that knows nothing of a graph says so with an error, which counts where the other has no engine
+// either.
 enum cnn_status cnn_cudnn_engines_create(struct cnn_cudnn_engines *out, const struct cnn_cudnn_graph *graph,
                                          const struct cnn_cudnn_rules *rules) {
     struct cnn_cudnn_engines engines = {0};
-    enum cnn_status status = list_mode(&engines, graph, CUDNN_HEUR_MODE_A, rules);
-    if (status == CNN_OK)
-        status = list_mode(&engines, graph, CUDNN_HEUR_MODE_FALLBACK, rules);
-    if (status != CNN_OK)
+    const enum cnn_status first = list_mode(&engines, graph, CUDNN_HEUR_MODE_A, rules);
+    const enum cnn_status status = list_mode(&engines, graph, CUDNN_HEUR_MODE_FALLBACK, rules);
+    if (engines.n == 0 && (first != CNN_OK || status != CNN_OK)) {
         cnn_cudnn_engines_finish(&engines);
-    else
-        *out = engines;
-    return status;
+        return status != CNN_OK ? status : first;
+    }
+    *out = engines;
+    return CNN_OK;
 }
 
 void cnn_cudnn_engines_finish(struct cnn_cudnn_engines *engines) {

@@ -20,7 +20,8 @@ struct cnn_cudnn_engines {
     struct cnn_cudnn_engine *list;
     int n;
 };
-// Of a closed graph; may be none. `graph` may be finished afterwards.
+// Of a closed graph; may be none. Errors: what cuDNN says where it names none, CNN_ERR_UNSUPPORTED where that
+// is only that it cannot. `graph` may be finished afterwards.
 enum cnn_status cnn_cudnn_engines_create(struct cnn_cudnn_engines *out, const struct cnn_cudnn_graph *graph,
                                          const struct cnn_cudnn_rules *rules) CNN_MUST_CHECK;
 void cnn_cudnn_engines_finish(struct cnn_cudnn_engines *engines);

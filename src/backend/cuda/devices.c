@@ -49,9 +49,13 @@ static enum cnn_link link_of(int from, int to) {
 }
 
 static void ask_all(struct cnn_devices *out) {
+    int current = 0;
+    const bool chosen = cudaGetDevice(&current) == cudaSuccess;
     for (int i = 0; i < out->n; i++)
         if (ask_properties(&out->items[i], i) && !out->items[i].prohibited)
             ask_memory(&out->items[i], i);
+    if (chosen)
+        cudaSetDevice(current); // a backend of this thread goes on with its own
     for (int from = 0; from < out->n; from++)
         for (int to = 0; to < out->n; to++)
             if (from != to)

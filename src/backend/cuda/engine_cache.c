@@ -88,6 +88,14 @@ static enum cnn_status add(struct cnn_engine_cache *cache, const char *key, size
     return status;
 }
 
+static enum cnn_status replace(struct entry *entry, const char *engine, size_t engine_n) {
+    char *copy = NULL;
+    CNN_TRY(copy_part(&copy, engine, engine_n));
+    free(entry->engine);
+    entry->engine = copy;
+    return CNN_OK;
+}
+
 // ---- the text ----
 
 static enum cnn_status parse_line(struct cnn_engine_cache *cache, const char *line, size_t n, int *damaged) {
@@ -98,7 +106,8 @@ static enum cnn_status parse_line(struct cnn_engine_cache *cache, const char *li
         *damaged += 1;
         return CNN_OK;
     }
-    return find(cache, line, key_n) ? CNN_OK : add(cache, line, key_n, tab + 1, engine_n);
+    struct entry *entry = find(cache, line, key_n);
+    return entry ? replace(entry, tab + 1, engine_n) : add(cache, line, key_n, tab + 1, engine_n);
 }
 
 enum cnn_status cnn_engine_cache_parse(struct cnn_engine_cache *cache, const char *text, size_t bytes,
@@ -250,14 +259,18 @@ static enum cnn_status save(const struct cnn_engine_cache *cache) {
     return status;
 }
 
-enum cnn_status cnn_engine_cache_keep(struct cnn_engine_cache *cache, const char *key, const char *engine) {
+enum cnn_status cnn_engine_cache_keep(struct cnn_engine_cache *cache, const char *key, const char *engine,
+                                      const char *refused) {
     const size_t key_n = strlen(key), engine_n = strlen(engine);
     if (!is_text(key, key_n, CNN_ENGINE_CACHE_KEY_BYTES) ||
         !is_text(engine, engine_n, CNN_ENGINE_CACHE_ENGINE_BYTES))
         return cnn_fail(CNN_ERR_INPUT, "a key and an engine are short printable text");
     CNN_TRY(load(cache)); // what others wrote without a lock stays
-    if (!find(cache, key, key_n))
+    struct entry *entry = find(cache, key, key_n);
+    if (!entry)
         CNN_TRY(add(cache, key, key_n, engine, engine_n));
+    else if (strcmp(entry->engine, refused) == 0)
+        CNN_TRY(replace(entry, engine, engine_n));
     if (cache->has_folder && save(cache) != CNN_OK)
         do_without(cache);
     return CNN_OK;

@@ -24,12 +24,14 @@ const char *cnn_engine_cache_find(const struct cnn_engine_cache *cache, const ch
 // any case.
 void cnn_engine_cache_lock(struct cnn_engine_cache *cache);
 void cnn_engine_cache_unlock(struct cnn_engine_cache *cache);
-// Remembers, and writes the file whole, others' lines included. CNN_ERR_INPUT: a key or engine that is empty,
-// too long or no printable text.
-enum cnn_status cnn_engine_cache_keep(struct cnn_engine_cache *cache, const char *key,
-                                      const char *engine) CNN_MUST_CHECK;
+// Remembers, and writes the file whole, others' lines included. What stands there for the key stays, unless
+// it is `refused` ("": nothing is): an engine that was found not to work. CNN_ERR_INPUT: a key or engine that
+// is empty, too long or no printable text.
+enum cnn_status cnn_engine_cache_keep(struct cnn_engine_cache *cache, const char *key, const char *engine,
+                                      const char *refused) CNN_MUST_CHECK;
 
-// The file's text. Parsing adds the lines whose keys are new; *out_damaged counts the lines that are none.
+// The file's text. What a line says comes before what was known for its key; *out_damaged counts the lines
+// that are none.
 enum cnn_status cnn_engine_cache_parse(struct cnn_engine_cache *cache, const char *text, size_t bytes,
                                        int *out_damaged) CNN_MUST_CHECK;
 enum cnn_status cnn_engine_cache_format(char **out, const struct cnn_engine_cache *cache) CNN_MUST_CHECK;

@@ -48,6 +48,14 @@ static __device__ void update_at(const struct update &u, const struct cnn_tile &
         cnn_store((T *)u.compute + i, w);
 }
 
+// Picked, not indexed: an index at run time would put all of `u` into local memory.
+static __device__ float decay_of(const struct update &u, int kind) {
+    return kind == CNN_SEGMENT_DECAY        ? u.decay[CNN_SEGMENT_DECAY]
+           : kind == CNN_SEGMENT_PLAIN_NORM ? u.decay[CNN_SEGMENT_PLAIN_NORM]
+           : kind == CNN_SEGMENT_PLAIN_BIAS ? u.decay[CNN_SEGMENT_PLAIN_BIAS]
+                                            : 0.0f;
+}
+
 // T: the type of the copy that products read.
 template <typename T>
 static __global__ void __launch_bounds__(THREADS)
@@ -57,9 +65,9 @@ static __global__ void __launch_bounds__(THREADS)
         return;
     for (int t = (int)blockIdx.x; t < n_tiles; t += (int)gridDim.x) {
         const struct cnn_tile tile = tiles[t];
-        const struct cnn_sgd_factors factors = {
-            control.rate, u.momentum, control.first_update ? 1.0f : 1.0f - u.dampening,
-            tile.kind == CNN_SEGMENT_STATISTIC ? 0.0f : u.decay[tile.kind], 1.0f / control.loss_scale};
+        const struct cnn_sgd_factors factors = {control.rate, u.momentum,
+                                                control.first_update ? 1.0f : 1.0f - u.dampening,
+                                                decay_of(u, (int)tile.kind), 1.0f / control.loss_scale};
         size_t i = tile.first + threadIdx.x * 4;
         const size_t end = tile.first + tile.n;
         // a tile that does not begin at 16 bytes goes one by one

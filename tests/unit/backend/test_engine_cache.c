@@ -73,8 +73,8 @@ static void expect(const struct cnn_engine_cache *cache, const char *key, const 
 static void test_keeps_from_run_to_run(void **state) {
     struct cnn_engine_cache *cache = open_cache(*state);
     expect(cache, "fwd 64", NULL);
-    assert_int_equal(cnn_engine_cache_keep(cache, "fwd 64", "62:2=3,14=1"), CNN_OK);
-    assert_int_equal(cnn_engine_cache_keep(cache, "dgrad 64", "7"), CNN_OK);
+    assert_int_equal(cnn_engine_cache_keep(cache, "fwd 64", "62:2=3,14=1", ""), CNN_OK);
+    assert_int_equal(cnn_engine_cache_keep(cache, "dgrad 64", "7", ""), CNN_OK);
     expect(cache, "fwd 64", "62:2=3,14=1");
     cnn_engine_cache_destroy(cache);
     cache = open_cache(*state);
@@ -99,10 +99,10 @@ static void test_text(void **state) {
 
 static void test_what_is_written_first_stays(void **state) {
     struct cnn_engine_cache *a = open_cache(*state), *b = open_cache(*state);
-    assert_int_equal(cnn_engine_cache_keep(a, "x", "1"), CNN_OK);
-    assert_int_equal(cnn_engine_cache_keep(b, "x", "2"), CNN_OK);
-    assert_int_equal(cnn_engine_cache_keep(b, "y", "3"), CNN_OK);
-    assert_int_equal(cnn_engine_cache_keep(a, "z", "4"), CNN_OK);
+    assert_int_equal(cnn_engine_cache_keep(a, "x", "1", ""), CNN_OK);
+    assert_int_equal(cnn_engine_cache_keep(b, "x", "2", ""), CNN_OK);
+    assert_int_equal(cnn_engine_cache_keep(b, "y", "3", ""), CNN_OK);
+    assert_int_equal(cnn_engine_cache_keep(a, "z", "4", ""), CNN_OK);
     expect(b, "x", "1");
     expect(a, "y", "3");
     cnn_engine_cache_destroy(a);
@@ -111,6 +111,21 @@ static void test_what_is_written_first_stays(void **state) {
     expect(a, "x", "1");
     expect(a, "y", "3");
     expect(a, "z", "4");
+    cnn_engine_cache_destroy(a);
+}
+
+static void test_what_no_longer_works_is_replaced(void **state) {
+    struct cnn_engine_cache *a = open_cache(*state), *b = open_cache(*state);
+    assert_int_equal(cnn_engine_cache_keep(a, "x", "1", ""), CNN_OK);
+    assert_int_equal(cnn_engine_cache_keep(b, "x", "2", "7"), CNN_OK); // another one was refused
+    expect(b, "x", "1");
+    assert_int_equal(cnn_engine_cache_keep(b, "x", "2", "1"), CNN_OK);
+    expect(b, "x", "2");
+    assert_int_equal(cnn_engine_cache_keep(a, "y", "3", ""), CNN_OK);
+    cnn_engine_cache_destroy(a);
+    cnn_engine_cache_destroy(b);
+    a = open_cache(*state);
+    expect(a, "x", "2");
     cnn_engine_cache_destroy(a);
 }
 
@@ -124,7 +139,7 @@ static void test_damaged_lines_are_passed_over(void **state) {
     expect(cache, "also", "3");
     expect(cache, "cut", NULL);
     expect(cache, "two", NULL);
-    assert_int_equal(cnn_engine_cache_keep(cache, "cut", "5"), CNN_OK);
+    assert_int_equal(cnn_engine_cache_keep(cache, "cut", "5", ""), CNN_OK);
     assert_int_equal(place->warnings, 1); // said once
     cnn_engine_cache_destroy(cache);
     cache = open_cache(place); // and mended
@@ -150,8 +165,8 @@ static void test_what_would_break_the_file(void **state) {
     lengthy[sizeof lengthy - 1] = '\0';
     const char *const bad[] = {"", "a\tb", "a\nb", lengthy};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        assert_int_equal(cnn_engine_cache_keep(cache, bad[i], "1"), CNN_ERR_INPUT);
-        assert_int_equal(cnn_engine_cache_keep(cache, "key", bad[i]), CNN_ERR_INPUT);
+        assert_int_equal(cnn_engine_cache_keep(cache, bad[i], "1", ""), CNN_ERR_INPUT);
+        assert_int_equal(cnn_engine_cache_keep(cache, "key", bad[i], ""), CNN_ERR_INPUT);
     }
     expect(cache, "key", NULL);
     cnn_engine_cache_destroy(cache);
@@ -167,7 +182,7 @@ static void test_goes_on_without_a_folder(void **state) {
     assert_int_equal(cnn_engine_cache_create(&cache, path), CNN_OK);
     assert_int_equal(place->notes, 1);
     cnn_engine_cache_lock(cache);
-    assert_int_equal(cnn_engine_cache_keep(cache, "a", "1"), CNN_OK);
+    assert_int_equal(cnn_engine_cache_keep(cache, "a", "1", ""), CNN_OK);
     cnn_engine_cache_unlock(cache);
     expect(cache, "a", "1");
     assert_int_equal(place->notes, 1); // said once
@@ -180,7 +195,7 @@ static void test_where_the_users_folder_is(void **state) {
     char path[128];
     assert_int_equal(setenv("XDG_CACHE_HOME", place->folder, 1), 0);
     assert_int_equal(cnn_engine_cache_create(&cache, NULL), CNN_OK);
-    assert_int_equal(cnn_engine_cache_keep(cache, "a", "1"), CNN_OK);
+    assert_int_equal(cnn_engine_cache_keep(cache, "a", "1", ""), CNN_OK);
     cnn_engine_cache_destroy(cache);
     snprintf(path, sizeof path, "%s/cnn_dist/engines.txt", place->folder);
     assert_true(cnn_file_exists(path));
@@ -203,7 +218,7 @@ static void choose_all(const struct place *place, int process) {
         cnn_engine_cache_lock(cache);
         if (!cnn_engine_cache_find(cache, key)) {
             usleep(1000);
-            assert_int_equal(cnn_engine_cache_keep(cache, key, engine), CNN_OK);
+            assert_int_equal(cnn_engine_cache_keep(cache, key, engine, ""), CNN_OK);
         }
         cnn_engine_cache_unlock(cache);
     }
@@ -260,6 +275,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_keeps_from_run_to_run, make_place, remove_place),
         cmocka_unit_test_setup_teardown(test_text, make_place, remove_place),
         cmocka_unit_test_setup_teardown(test_what_is_written_first_stays, make_place, remove_place),
+        cmocka_unit_test_setup_teardown(test_what_no_longer_works_is_replaced, make_place, remove_place),
         cmocka_unit_test_setup_teardown(test_damaged_lines_are_passed_over, make_place, remove_place),
         cmocka_unit_test_setup_teardown(test_another_format_is_not_taken, make_place, remove_place),
         cmocka_unit_test_setup_teardown(test_what_would_break_the_file, make_place, remove_place),
