@@ -7,6 +7,7 @@
 #include "comm/nccl_lazy.h"
 
 #include <nccl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,10 +93,26 @@ static enum cnn_status nccl_check(struct cnn_stream_sum *base) {
 
 // ---- its life
 
-static void nccl_abort(struct cnn_stream_sum *base) {
-    struct nccl_sum *nccl = nccl_of(base);
+// Where no recording holds its sums.
+static void abort_at_once(struct nccl_sum *nccl) {
     if (nccl->comm)
         ncclCommAbort(nccl->comm);
+    nccl->comm = NULL;
+}
+
+static void *run_abort(void *comm) {
+    ncclCommAbort(comm);
+    return NULL;
+}
+
+// Kernels that wait for other ranks end soon. NCCL's call returns only when no recording holds sums of the
+// communicator any more, which in a step that failed is never, so a thread waits for that, and ends with the
+// process.
+static void nccl_abort(struct cnn_stream_sum *base) {
+    struct nccl_sum *nccl = nccl_of(base);
+    pthread_t thread;
+    if (nccl->comm && pthread_create(&thread, NULL, run_abort, nccl->comm) == 0)
+        pthread_detach(thread);
     nccl->comm = NULL;
 }
 
@@ -106,7 +123,7 @@ static void nccl_destroy(struct cnn_stream_sum *base) {
         if (wait_for(nccl, ncclCommFinalize(nccl->comm), "leaving", &patience) == CNN_OK)
             ncclCommDestroy(nccl->comm);
         else
-            nccl_abort(base);
+            abort_at_once(nccl);
     }
     free(nccl);
 }
@@ -118,7 +135,13 @@ static const struct cnn_stream_sum_ops nccl_ops = {
     .destroy = nccl_destroy,
 };
 
-bool cnn_nccl_is_usable(char *why, size_t bytes) {
+// Sums by NVLink's switches (NVLS) may differ from run to run; NCCL's other ways add in a fixed order. What
+// the user set stays. NCCL looks once, when it is first used.
+static void ask_for_same_bits(void) { setenv("NCCL_NVLS_ENABLE", "0", 0); }
+
+bool cnn_nccl_is_usable(bool deterministic, char *why, size_t bytes) {
+    if (deterministic)
+        ask_for_same_bits();
     if (cnn_nccl_load() == CNN_OK)
         return true;
     snprintf(why, bytes, "%s", cnn_error_message());
@@ -166,7 +189,7 @@ static enum cnn_status join(struct nccl_sum *nccl, struct cnn_comm *comm) {
         ncclCommInitRankConfig(&nccl->comm, cnn_comm_size(comm), id, nccl->rank, &config);
     const enum cnn_status status = wait_for(nccl, result, "joining the other ranks", &patience);
     if (status != CNN_OK)
-        nccl_abort(&nccl->base); // or destroy would wait for the others
+        abort_at_once(nccl); // or destroy would wait for the others
     return cnn_comm_agree(comm, status);
 }
 
@@ -181,7 +204,7 @@ enum cnn_status cnn_nccl_create(struct cnn_stream_sum **out, struct cnn_comm *co
     describe(nccl);
     const enum cnn_status status = join(nccl, comm);
     if (status != CNN_OK) {
-        nccl_abort(&nccl->base);
+        abort_at_once(nccl);
         nccl_destroy(&nccl->base);
         return status;
     }

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-bool cnn_nccl_is_usable(char *why, size_t bytes) {
+bool cnn_nccl_is_usable(bool deterministic, char *why, size_t bytes) {
     snprintf(why, bytes, "this build has no NCCL");
     return false;
 }

@@ -51,7 +51,7 @@ static void know_oneself(struct cnn_way_facts *mine, const struct cnn_reducer_op
     snprintf(mine->place, sizeof mine->place, "%s", options->device->place);
     if (options->kind == CNN_COMM_NCCL ||
         (options->kind == CNN_COMM_AUTO && comm->size > 1)) // it is a large library
-        mine->has_nccl = cnn_nccl_is_usable(mine->why, sizeof mine->why);
+        mine->has_nccl = cnn_nccl_is_usable(options->deterministic, mine->why, sizeof mine->why);
 }
 
 // Collective; the same on all ranks.
@@ -79,14 +79,16 @@ static void say_way(const struct cnn_comm *comm, const struct cnn_way_choice *ch
 
 // ---- making one
 
+#define BUCKET_ALIGN ((size_t)1024) // elements
+
 // Buckets small enough that what is left after backward's last layers is little, large enough that their
 // starts do not count: a bucket on one host costs some wake-ups, between hosts some round trips, between
-// devices a few kernels, which are soon done.
+// devices a few kernels, which are soon done. They begin where vectors do.
 static size_t choose_bucket(size_t n, int hosts, enum cnn_way way) {
     size_t least = (size_t)(way == CNN_WAY_NCCL ? 1024 : hosts == 1 ? 64 : 256) << 10;
     size_t most = (size_t)(way != CNN_WAY_NCCL && hosts == 1 ? 1 : 4) << 20;
     size_t sixteenth = n / 16;
-    return sixteenth < least ? least : sixteenth > most ? most : sixteenth;
+    return sixteenth < least ? least : sixteenth > most ? most : cnn_align_up(sixteenth, BUCKET_ALIGN);
 }
 
 static enum cnn_status check_extent(struct cnn_comm *comm, const struct cnn_reducer *shape) {

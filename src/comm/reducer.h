@@ -15,6 +15,7 @@ struct cnn_reducer_options {
     enum cnn_comm_kind kind; // AUTO: NCCL where it is possible
     size_t n;
     size_t bucket_bytes; // 0: chosen from n and the number of ranks
+    bool deterministic;  // same bits in every run: NCCL's ways that do not give that are left out
     double timeout_s;    // how long a bucket may take before the job is given up with an error that says so
     // BF16, FP16: each rank's gradients are rounded to it, added as floats, and the sums rounded again,
     // whichever way they travel; between hosts they take half the bytes (the sums of a host of several ranks

@@ -235,15 +235,16 @@ void cnn_run_destroy(struct cnn_run *run, enum cnn_status status) {
         broken = run->worker->broken |= broken;
     cnn_saver_destroy(run->outputs.saver);
     cnn_metrics_close(run->outputs.metrics);
+    cnn_run_folder_finish(&run->outputs.folder);
+    if (broken) // the exchange may still touch all of it, and a device gives nothing back while it waits for
+                // lost ranks
+        return;
     cnn_evaluator_destroy(run->evaluator);
     cnn_worker_destroy(run->worker);
     cnn_loader_destroy(run->loader);
-    if (!broken) { // what the exchange's thread may still touch stays
-        for (int i = 0; i < run->plan.timeline.n; i++)
-            cnn_model_destroy(run->models[i]);
-        cnn_backend_destroy(run->backend);
-    }
+    for (int i = 0; i < run->plan.timeline.n; i++)
+        cnn_model_destroy(run->models[i]);
+    cnn_backend_destroy(run->backend);
     cnn_inputs_close(&run->inputs);
-    cnn_run_folder_finish(&run->outputs.folder);
     free(run);
 }

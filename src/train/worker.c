@@ -103,6 +103,7 @@ static enum cnn_status create_exchange(struct cnn_worker *worker, const struct c
         .kind = config->comm.backend,
         .n = cnn_replica_count(worker->replica),
         .bucket_bytes = (size_t)(config->comm.bucket_mb * 1024 * 1024),
+        .deterministic = config->train.deterministic,
         .timeout_s = config->comm.timeout_s,
         .precision = config->comm.precision,
         .exact = exact,
@@ -181,6 +182,10 @@ static enum cnn_status record_micro(struct cnn_worker *worker, int micro) {
     if (status != CNN_OK)
         cnn_error_take(&error, status);
     const enum cnn_status end = cnn_backend_record_end(worker->backend, &worker->recordings[micro]);
+    if (status != CNN_OK || end != CNN_OK) { // nothing of it runs: the exchange is joined from its start
+        worker->exchanged = false;
+        cnn_reducer_begin(worker->reducer);
+    }
     return status == CNN_OK ? end : cnn_error_give(&error);
 }
 
@@ -191,8 +196,9 @@ static enum cnn_status run_micro(struct cnn_worker *worker, int micro) {
         return queue_micro(worker, micro);
     if (!worker->recordings[micro])
         CNN_TRY(record_micro(worker, micro));
+    CNN_TRY(cnn_backend_replay(worker->backend, worker->recordings[micro]));
     worker->exchanged = micro == worker->micros - 1;
-    return cnn_backend_replay(worker->backend, worker->recordings[micro]);
+    return CNN_OK;
 }
 
 // The next micro-batch, on its way to the device.
@@ -292,9 +298,9 @@ enum cnn_status cnn_worker_step(struct cnn_worker *worker, uint64_t step, double
     if (status != CNN_OK)
         cnn_error_take(&error, status);
     CNN_TRY(join_exchange(worker));
+    CNN_TRY(settle_exchange(worker)); // also where this rank failed: a device that is lost ends the job here
     if (status != CNN_OK)
         return cnn_error_give(&error);
-    CNN_TRY(settle_exchange(worker));
     worker->warm = true;
     return record_metrics(worker, report);
 }

@@ -10,13 +10,17 @@
 #              PYTHON          a python with torch and torchvision (default: python3)
 #              BUILD           build folder (default: build-gpu)
 #              JOBS            builds at the same time (default: the processors)
+#              CUDAARCHS       the architecture to build for, as 90, which saves most of the build's time
 set -euo pipefail
 
 self=$(realpath "$0")
+started_in=$PWD
 cd "$(dirname "$0")/../.."
-build=${BUILD:-$PWD/build-gpu}
+build=$(realpath -m "${BUILD:-build-gpu}")
 cnn=$build/cnn_dist
 export CNN_TEST_NEEDS_GPU=1
+# Engines that were timed are kept from part to part, also where HOME cannot be written.
+export XDG_CACHE_HOME=$build/cache
 
 precisions=(fp32 bf16 fp16)
 parts=(versions build tests)
@@ -24,7 +28,9 @@ for tool in memcheck racecheck; do
     parts+=("$tool-frame" "$tool-replica")
     for precision in fp32 tf32 bf16 fp16; do parts+=("$tool-ops-$precision"); done
 done
-parts+=(resume two_ranks data-fashion_mnist data-cifar10)
+parts+=(resume two_ranks)
+parts+=(all_gpus-same all_gpus-lost all_gpus-nccl-fp32 all_gpus-nccl-bf16 all_gpus-mpi-fp32)
+parts+=(data-fashion_mnist data-cifar10)
 for config in fashion_mnist cifar10; do
     for precision in "${precisions[@]}"; do parts+=("train-$config-$precision"); done
 done
@@ -32,7 +38,7 @@ for arch in resnet50 vgg16; do
     for precision in fp32 tf32 bf16 fp16; do
         parts+=("bench-$arch-$precision")
         # PyTorch's own fp32 is tf32 there
-        [ "$precision" = fp32 ] || parts+=("torch-$arch-$precision")
+        [ "$precision" = fp32 ] || parts+=("torch-$arch-$precision-eager" "torch-$arch-$precision-compiled")
     done
 done
 
@@ -67,7 +73,7 @@ part_versions() {
 }
 
 part_build() {
-    cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCNN_WERROR=ON -DCNN_CUDA=ON
+    cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCNN_CUDA=ON
     cmake --build "$build" -j "${JOBS:-$(nproc)}"
     "$cnn" version
     "$cnn" doctor || true
@@ -75,12 +81,16 @@ part_build() {
 
 part_tests() { ctest --test-dir "$build" --output-on-failure --timeout 900 --tests-regex '^(cuda|backend|replica)/'; }
 
+# Calls that fail are no finding: some tests make them fail, and libraries try what there is. Engines are not timed, for
+# their times under a tool say nothing.
 sanitize() { # TOOL PROGRAM [ARGS...]
-    local tool=$1 program=$2 sanitizer
+    local tool=$1 program=$2 sanitizer api_errors=()
     shift 2
+    [ "$tool" != memcheck ] || api_errors=(--report-api-errors no)
+    export CNN_CUDA_ENGINES=heuristic
     sanitizer=$(command -v compute-sanitizer || echo /usr/local/cuda/bin/compute-sanitizer)
     [ -x "$sanitizer" ] || absent "there is no compute-sanitizer"
-    "$sanitizer" --tool "$tool" --error-exitcode 1 --print-limit 20 "$build/tests/cuda/$program" "$@"
+    "$sanitizer" --tool "$tool" "${api_errors[@]}" --error-exitcode 1 --print-limit 20 "$build/tests/cuda/$program" "$@"
 }
 
 check() { # TOOL WHAT [PRECISION]
@@ -99,7 +109,23 @@ part_resume() { CNN_TEST_BACKEND=cuda tests/mpi/e2e_resume.sh "$cnn"; }
 on_ranks() { # N ARGS...
     local n=$1
     shift
-    RANKS_TIMEOUT=3600 tests/mpi/run_ranks.sh "$n" "$cnn" "$@"
+    RANKS_TIMEOUT=500 tests/mpi/run_ranks.sh "$n" "$cnn" "$@"
+}
+
+n_gpus() { nvidia-smi --list-gpus | grep -c .; }
+
+all_gpus() { # ARGS...: the program on a rank for each GPU, of which there are several
+    local n
+    n=$(n_gpus)
+    [ "$n" -gt 1 ] || absent "there is one GPU"
+    NCCL_DEBUG=WARN on_ranks "$n" "$@" --set backend=cuda
+}
+
+part_all_gpus() { # same | lost | WAY PRECISION
+    case $1 in
+    same | lost) CNN_TEST_BACKEND=cuda tests/cuda/all_gpus.sh "$cnn" "$(n_gpus)" "$1" ;;
+    *) all_gpus bench step resnet50 --batch 256 --steps 30 --warmup 10 --json --set "comm.backend=$1" --set "train.precision=$2" ;;
+    esac
 }
 
 part_two_ranks() { on_ranks 2 bench step resnet50 --batch 64 --steps 20 --set backend=cuda --json; }
@@ -142,12 +168,13 @@ part_bench() { # ARCH PRECISION
     "$cnn" bench step "$1" --batch 256 --steps 50 --warmup 10 --set backend=cuda --set "train.precision=$2" --json
 }
 
-part_torch() { # ARCH PRECISION
-    local amp=$2 python=${PYTHON:-python3}
+part_torch() { # ARCH PRECISION eager|compiled
+    local amp=$2 python=${PYTHON:-python3} how=(--channels-last)
+    [ "$3" = eager ] || how+=(--compile)
     [ -e "${PEERS:-}/torch_step.py" ] || absent "no torch_step.py in PEERS"
     "$python" -c 'import torch, torchvision' 2>/dev/null || absent "$python has no torch and torchvision"
     [ "$amp" = tf32 ] && amp=none
-    "$python" "$PEERS/torch_step.py" --device cuda --arch "$1" --batch 256 --steps 50 --warmup 10 --amp "$amp"
+    "$python" "$PEERS/torch_step.py" --device cuda --arch "$1" --batch 256 --steps 50 --warmup 10 --amp "$amp" "${how[@]}"
 }
 
 # ---- running them
@@ -169,8 +196,8 @@ case ${1:-} in
     ;;
 esac
 
-mkdir -p "$1"
-out=$(realpath "$1")
+out=$(cd "$started_in" && realpath -m "$1")
+mkdir -p "$out"
 shift
 wanted=("$@")
 failed=0

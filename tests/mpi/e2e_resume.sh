@@ -4,12 +4,14 @@
 make_data
 # Long enough that a fast machine is still at it when the signal comes.
 sed -i "s/epochs: 3/epochs: 10/" tiny.yaml
+latest=50
+[ "${CNN_TEST_BACKEND:-cpu}" = cpu ] || latest=20
 
 # stop_and_go_on N WHOLE BROKEN ARGS...: one rank is told; which one, and when, is drawn anew each time
 stop_and_go_on() {
     local n=$1 whole=$2 broken=$3 at pids
     shift 3
-    at=$((RANDOM % 50 + 2))
+    at=$((RANDOM % latest + 2))
     start "$n" "$broken" "$@"
     wait_for_step "$broken" "$at"
     mapfile -t pids < <(programs_below "$job")
