@@ -35,8 +35,8 @@ enum cnn_type cnn_backend_type(const struct cnn_backend *backend);
 // Whether the ops read host memory as it is: then inputs need no copy.
 bool cnn_backend_is_host(const struct cnn_backend *backend);
 
-// Device memory, 64-byte aligned, zeroed; and host memory the device copies fast from (pinned where that
-// matters).
+// Device memory, 64-byte aligned (on GPUs 256), zeroed; and host memory the device copies fast from (pinned
+// where that matters).
 enum cnn_status cnn_backend_alloc(struct cnn_backend *backend, void **out, size_t bytes) CNN_MUST_CHECK;
 void cnn_backend_free(struct cnn_backend *backend, void *memory);
 enum cnn_status cnn_backend_alloc_host(struct cnn_backend *backend, void **out, size_t bytes) CNN_MUST_CHECK;

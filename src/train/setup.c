@@ -230,14 +230,13 @@ enum cnn_status cnn_run_create(struct cnn_run **out, const struct cnn_train_opti
 void cnn_run_destroy(struct cnn_run *run, enum cnn_status status) {
     if (!run)
         return;
-    bool broken = status == CNN_ERR_COMM;
-    if (run->worker)
-        broken = run->worker->broken |= broken;
+    const bool broken = status == CNN_ERR_COMM || (run->worker && run->worker->broken);
     cnn_saver_destroy(run->outputs.saver);
     cnn_metrics_close(run->outputs.metrics);
     cnn_run_folder_finish(&run->outputs.folder);
-    if (broken) // the exchange may still touch all of it, and a device gives nothing back while it waits for
-                // lost ranks
+    // Then the exchange may still touch the rest, and a device gives nothing back while it waits for lost
+    // ranks.
+    if (broken)
         return;
     cnn_evaluator_destroy(run->evaluator);
     cnn_worker_destroy(run->worker);

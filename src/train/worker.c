@@ -182,10 +182,9 @@ static enum cnn_status record_micro(struct cnn_worker *worker, int micro) {
     if (status != CNN_OK)
         cnn_error_take(&error, status);
     const enum cnn_status end = cnn_backend_record_end(worker->backend, &worker->recordings[micro]);
-    if (status != CNN_OK || end != CNN_OK) { // nothing of it runs: the exchange is joined from its start
-        worker->exchanged = false;
-        cnn_reducer_begin(worker->reducer);
-    }
+    // Nothing of it has run: until it does, the exchange is still to be joined, from its start.
+    worker->exchanged = false;
+    cnn_reducer_begin(worker->reducer);
     return status == CNN_OK ? end : cnn_error_give(&error);
 }
 

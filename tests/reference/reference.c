@@ -21,8 +21,7 @@ struct ref_shape ref_conv_shape(struct ref_shape in, const struct cnn_conv *k) {
         cnn_conv_extent(in.w, k->kernel[1], k->stride[1], k->padding[1], k->dilation[1])};
 }
 
-// Products of a convolution along a row of its output: in[from + i * step] * weight[by] goes into out[to +
-// i].
+// Products of a convolution along a row of its output: out[to + i] += in[from + i * step] * weight[by].
 struct products {
     size_t to, from, by, n, step;
 };

@@ -36,10 +36,9 @@ struct walk {
 };
 
 // One engine, or form, that does not work does not stand in the way of others.
-static enum cnn_status pass_over(struct walk *walk, enum cnn_status status) {
-    if (status != CNN_OK && status != CNN_ERR_UNSUPPORTED && walk->trouble.status == CNN_OK)
+static void pass_over(struct walk *walk, enum cnn_status status) {
+    if (status != CNN_ERR_UNSUPPORTED && walk->trouble.status == CNN_OK)
         cnn_error_take(&walk->trouble, status);
-    return CNN_OK;
 }
 
 // The visitor may keep the plan by clearing it.
@@ -49,8 +48,10 @@ static enum cnn_status visit_engine(struct walk *walk, const struct cnn_cudnn_en
     if (walk->tag && strcmp(walk->tag, engine->tag) != 0)
         return CNN_OK;
     enum cnn_status status = cnn_cudnn_plan_create(&made.plan, walk->target, engine, walk->rules);
-    if (status != CNN_OK)
-        return pass_over(walk, status);
+    if (status != CNN_OK) {
+        pass_over(walk, status);
+        return CNN_OK;
+    }
     status = walk->visit(walk->context, &made, enough);
     cnn_conv_engine_finish(&made);
     return status;
@@ -63,7 +64,10 @@ static enum cnn_status walk_form(struct walk *walk, unsigned with, bool *enough)
     enum cnn_status status = cnn_conv_graph_build(&graph, walk->target, &p->shape, p->pass, with);
     if (status == CNN_OK)
         status = cnn_cudnn_engines_create(&engines, &graph, walk->rules);
-    status = pass_over(walk, status);
+    if (status != CNN_OK) {
+        pass_over(walk, status); // there are no engines then
+        status = CNN_OK;
+    }
     for (int i = 0; status == CNN_OK && i < engines.n && !*enough; i++)
         status = visit_engine(walk, &engines.list[i], with, enough);
     cnn_cudnn_engines_finish(&engines);

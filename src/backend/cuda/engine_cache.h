@@ -1,7 +1,7 @@
 // Which engine was found fastest for a product on this device, kept from run to run in a text file. Its first
-// line says what it is; every other line is `KEY<tab>ENGINE`. What stands in the file stays: processes that
-// choose at the same time agree on what the first of them wrote, so that runs repeat bit for bit.
-// Knows nothing of CUDA.
+// line says what it is; every other line is `KEY<tab>ENGINE`. What stands in the file stays while it works:
+// processes that choose at the same time agree on what the first of them wrote, so that runs repeat bit for
+// bit. Knows nothing of CUDA.
 #ifndef CNN_BACKEND_CUDA_ENGINE_CACHE_H
 #define CNN_BACKEND_CUDA_ENGINE_CACHE_H
 #include <cnn_dist/status.h>

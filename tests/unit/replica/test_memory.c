@@ -4,7 +4,7 @@
 
 #include "replica/private.h"
 
-#define LINE 64
+#define LINE 256 // what GPU libraries ask of a workspace, and so all buffers begin at
 
 enum what { NOTHING, DATA, GRADIENT, WORKSPACE, SCRATCH };
 struct label {
