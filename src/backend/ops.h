@@ -55,6 +55,7 @@ struct cnn_kernel_desc {
     bool relu_backward;  // false where the consumer takes relu's mask over (max pool, convolution)
     bool mask_by_output; // MAX_POOL: the pooled gradient is masked by output > 0 for the relu before it
     bool mask_by_input;  // CONV: the input's gradient is masked by input > 0 for the relu before it
+    bool wants_moments;  // CONV: a batch norm by batch statistics reads the output
     uint64_t seed;       // DROPOUT
     uint32_t layer;      // DROPOUT: index that tells layers apart
 };
@@ -70,17 +71,23 @@ struct cnn_plan {
     int n_params;              // node's parameters, then norm's
     size_t param_counts[CNN_KERNEL_MAX_PARAMS]; // floats each takes in the arenas
     bool reads_in, reads_out;                   // backward looks at the forward's in[0], out
-    bool recomputable; // forward may be repeated in backward by `recompute` from in[0], in[1] and the
-                       // workspace
-    int in_place;      // backward writes d_in[in_place] over d_out[0]; -1: it may not
-    bool over_input;   // backward may write d_in[0] over in[0]
-    int max_gradients; // gradients of the output backward can sum by itself (1 or 2)
+    bool recomputable;  // forward may be repeated in backward by `recompute` from in[0], in[1] and the
+                        // workspace
+    int in_place;       // backward writes d_in[in_place] over d_out[0]; -1: it may not
+    bool over_input;    // backward may write d_in[0] over in[0]
+    int max_gradients;  // gradients of the output backward can sum by itself (1 or 2)
+    bool gives_moments; // forward leaves the output's moments (below) at the beginning of the workspace
     const char *implementation; // for profiles and error messages
 };
+
+// A tensor's moments: the sums of its channels' values, c floats, and of their squares, c floats that begin
+// so many behind them.
+static inline size_t cnn_moments_row(const struct cnn_tensor *t) { return ((size_t)t->c + 63) / 64 * 64; }
 
 // Tensors are of their type; a gradient is of its tensor's type.
 struct cnn_kernel_io {
     const void *in[2];
+    const float *moments; // NORM: of in[0], by the kernel that made it; NULL: they are to be found
     void *out;
     const float *params[CNN_KERNEL_MAX_PARAMS];
     const void *compute[CNN_KERNEL_MAX_PARAMS]; // the same in the backend's type, element by element

@@ -1,6 +1,7 @@
 // Fusion: which of the model's ops become one kernel.
 //   training:  batch norm [+ add] [+ relu];  conv or linear [+ relu];  add [+ relu];  relu before max pool is
-//   masked by the pool inference: conv + batch norm [+ add] [+ relu] with the norm folded into the weights;
+//   masked by the pool; conv may give the batch norm behind it its input's moments
+//   inference: conv + batch norm [+ add] [+ relu] with the norm folded into the weights;
 //   dropout is nothing
 #include "base/memory.h"
 #include "replica/step.h"
@@ -141,6 +142,15 @@ static void mask_in_consumers(struct cnn_graph *graph) {
     }
 }
 
+// A convolution may sum what it writes while it has it at hand, and the norm behind it is saved a reading.
+static void ask_for_moments(struct cnn_graph *graph) {
+    for (int i = 0; i < graph->n_steps; i++)
+        for (int j = 0; j < i && graph->steps[i].desc.kernel == CNN_KERNEL_NORM; j++)
+            if (graph->steps[j].out == graph->steps[i].in[0] &&
+                graph->steps[j].desc.kernel == CNN_KERNEL_CONV)
+                graph->steps[j].desc.wants_moments = true;
+}
+
 static void count_uses(struct fusion *f) {
     const struct cnn_model *model = f->model;
     for (int i = 0; i < model->n_nodes; i++) {
@@ -204,8 +214,10 @@ enum cnn_status cnn_graph_fuse(struct cnn_graph *graph, const struct cnn_model *
     if (status == CNN_OK) {
         fuse_all(&f);
         resolve_inputs(&f);
-        if (training)
+        if (training) {
             mask_in_consumers(graph);
+            ask_for_moments(graph);
+        }
     }
     free(f.uses);
     free(f.user);

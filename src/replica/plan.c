@@ -133,6 +133,13 @@ static void *data_in_backward(const struct cnn_replica *r, int value) {
     return at(r, v->again >= 0 ? v->again : v->buffer);
 }
 
+static const float *moments_of(const struct cnn_replica *r, int value) {
+    const int producer = r->graph.values[value].producer;
+    return producer >= 0 && r->graph.steps[producer].plan->gives_moments
+               ? at(r, r->graph.workspaces[producer])
+               : NULL;
+}
+
 static void bind_step(struct cnn_replica *r, int i) {
     struct cnn_step *step = &r->graph.steps[i];
     struct cnn_kernel_io io = {.workspace = at(r, r->graph.workspaces[i]),
@@ -148,6 +155,8 @@ static void bind_step(struct cnn_replica *r, int i) {
     io.out = at(r, r->graph.values[step->out].buffer);
     for (int j = 0; j < step->desc.n_in; j++)
         io.in[j] = at(r, r->graph.values[step->in[j]].buffer);
+    if (step->desc.kernel == CNN_KERNEL_NORM)
+        io.moments = moments_of(r, step->in[0]);
     step->forward = step->backward = step->again = io;
     if (!r->graph.training)
         return;

@@ -57,6 +57,17 @@ enum cnn_status cnn_cudnn_choose(struct cnn_conv_engine *out, struct cnn_cuda *c
 
 void cnn_cudnn_plan_finish(struct cnn_cudnn_plan *plan) { *plan = (struct cnn_cudnn_plan){0}; }
 
+static void put_moments(const struct cnn_cudnn_memory *m, const struct cnn_tensor *out, const double *y) {
+    float *sums = m->at[CNN_CUDNN_SUM], *squares = m->at[CNN_CUDNN_SQUARES];
+    const size_t area = (size_t)out->h * (size_t)out->w, channels = (size_t)out->c;
+    memset(sums, 0, channels * sizeof *sums);
+    memset(squares, 0, channels * sizeof *squares);
+    for (size_t i = 0; i < cnn_tensor_count(out); i++) {
+        sums[i / area % channels] += (float)y[i];
+        squares[i / area % channels] += (float)(y[i] * y[i]);
+    }
+}
+
 static void run_forward(const struct cnn_conv_engine *e, const struct cnn_cudnn_memory *m) {
     const struct cnn_conv_shape *s = &e->product.shape;
     const struct cnn_tensor in = tensor_of(s->in, s->type), weights = tensor_of(s->weights, s->type),
@@ -75,6 +86,8 @@ static void run_forward(const struct cnn_conv_engine *e, const struct cnn_cudnn_
     if (e->with & CNN_CONV_RELU)
         ref_relu(y, y, n);
     put(m->at[CNN_CUDNN_OUT], &out, y);
+    if (e->with & CNN_CONV_MOMENTS)
+        put_moments(m, &out, y);
     free(x);
     free(w);
     free(y);

@@ -17,6 +17,7 @@ int backend_suite_run(struct cnn_backend *backend) {
         cmocka_unit_test(suite_conv_inference),
         cmocka_unit_test(suite_conv_folded),
         cmocka_unit_test(suite_linear),
+        cmocka_unit_test(suite_moments),
         cmocka_unit_test(suite_norm_training),
         cmocka_unit_test(suite_norm_inference),
         cmocka_unit_test(suite_norm_synced),

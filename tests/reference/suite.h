@@ -18,6 +18,7 @@ void suite_conv_masked(void **state);
 void suite_conv_inference(void **state);
 void suite_conv_folded(void **state);
 void suite_linear(void **state);
+void suite_moments(void **state);
 void suite_norm_training(void **state);
 void suite_norm_inference(void **state);
 void suite_norm_synced(void **state);

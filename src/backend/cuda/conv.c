@@ -29,9 +29,15 @@ static size_t folded_bias_at(const struct conv_plan *p) { return cnn_align_up(we
 
 // ---- planning ----
 
+// In floats, squares keep fewer digits than the norm's own sums about a rough mean do; of values that were
+// rounded to 16 bits they keep more than those have.
+static unsigned moments(const struct conv_plan *p) {
+    return p->base.desc.wants_moments && p->base.out.type != CNN_TYPE_F32 ? CNN_CONV_MOMENTS : 0u;
+}
+
 static unsigned forward_epilogue(const struct conv_plan *p) {
-    return (p->bias || is_folded(p) ? CNN_CONV_BIAS : 0u) | (p->base.desc.n_in > 1 ? CNN_CONV_RESIDUAL : 0u) |
-           (p->base.desc.relu ? CNN_CONV_RELU : 0u);
+    return moments(p) | (p->bias || is_folded(p) ? CNN_CONV_BIAS : 0u) |
+           (p->base.desc.n_in > 1 ? CNN_CONV_RESIDUAL : 0u) | (p->base.desc.relu ? CNN_CONV_RELU : 0u);
 }
 
 static enum cnn_status choose(struct conv_plan *p, struct cnn_conv_engine *out, enum cnn_cudnn_pass pass,
@@ -105,6 +111,9 @@ static void plan_declarations(struct conv_plan *p) {
     p->base.in_place = -1;
     p->base.over_input = !p->base.desc.mask_by_input;
     p->base.max_gradients = 1;
+    p->base.gives_moments = p->forward.with & CNN_CONV_MOMENTS;
+    if (p->base.gives_moments)
+        p->base.workspace_bytes = 2 * cnn_moments_row(&p->base.out) * sizeof(float);
 }
 
 // Every layer's channels lie without gaps, the picture's may be padded; there, there are no groups.
@@ -171,12 +180,16 @@ static enum cnn_status conv_forward(struct cnn_plan *plan, const struct cnn_kern
     struct conv_plan *p = (struct conv_plan *)(void *)plan;
     void *result = casts(p) ? (char *)io->scratch + p->scratch.cast_at : io->out;
     (void)run;
-    const struct cnn_cudnn_memory memory = {
+    struct cnn_cudnn_memory memory = {
         .at = {[CNN_CUDNN_IN] = unconst(io->in[0]),
                [CNN_CUDNN_WEIGHTS] = is_folded(p) ? io->constants : unconst(io->compute[0]),
                [CNN_CUDNN_OUT] = result,
                [CNN_CUDNN_BIAS] = unconst(forward_bias(p, io)),
                [CNN_CUDNN_RESIDUAL] = unconst(io->in[1])}};
+    if (plan->gives_moments) {
+        memory.at[CNN_CUDNN_SUM] = io->workspace;
+        memory.at[CNN_CUDNN_SQUARES] = (float *)io->workspace + cnn_moments_row(&plan->out);
+    }
     CNN_TRY(cnn_conv_engine_run(&p->forward, p->cuda, &memory, io->scratch, p->passes[0]));
     return casts(p)
                ? cnn_cuda_widen(p->cuda, io->out, plan->in.type, result, cnn_tensor_count(&plan->out), false)

@@ -2,10 +2,9 @@
 #include "backend/cuda/product.h"
 
 int cnn_conv_forms(unsigned out[CNN_CONV_MAX_FORMS], const struct cnn_conv_product *product) {
-    const unsigned moments = product->wanted & CNN_CONV_MOMENTS, rest = product->wanted - moments;
     int n = 0;
     out[n++] = product->wanted;
-    if ((rest & CNN_CONV_BIAS) && rest != CNN_CONV_BIAS)
+    if ((product->wanted & CNN_CONV_BIAS) && product->wanted != CNN_CONV_BIAS)
         out[n++] = CNN_CONV_BIAS;
     if (product->wanted)
         out[n++] = 0;

@@ -137,7 +137,7 @@ struct race {
     struct cnn_cuda *cuda;
     struct cnn_cudnn_chooser *chooser;
     struct cnn_cudnn_memory memory;
-    void *block; // all of the memory
+    void *block, *sums; // all of the memory; in it, scratch of a norm that sums
     struct cnn_conv_engine best;
     float best_ms;
     int seen;
@@ -149,18 +149,26 @@ struct race {
 // Values are small numbers in every type: their products neither vanish nor overflow.
 #define FILL 0x2c
 
+static size_t rows_of(const struct cnn_conv_product *product) {
+    const struct cnn_cudnn_dims *d = &product->shape.out;
+    return (size_t)d->n * (size_t)d->h * (size_t)d->w;
+}
+
 static enum cnn_status race_begin(struct race *race, const struct cnn_conv_product *product) {
     size_t at[CNN_CUDNN_N_SLOTS], bytes = 0;
     for (int slot = CNN_CUDNN_IN; slot < CNN_CUDNN_N_SLOTS; slot++) {
         at[slot] = bytes;
         bytes += cnn_align_up(cnn_conv_slot_bytes(product, (enum cnn_cudnn_slot)slot), 256);
     }
+    const size_t sums_at = bytes;
+    bytes += cnn_cuda_sum_rows_scratch(race->cuda, rows_of(product), product->shape.out.c);
     bytes = bytes > HEAD_START ? bytes : HEAD_START;
     CNN_CUDA_TRY(cudaMalloc(&race->block, bytes), "timing engines");
     CNN_CUDA_TRY(cudaMemsetAsync(race->block, FILL, bytes, race->cuda->compute), "timing engines");
     for (int slot = CNN_CUDNN_IN; slot < CNN_CUDNN_N_SLOTS; slot++)
         if (cnn_conv_slot_bytes(product, (enum cnn_cudnn_slot)slot))
             race->memory.at[slot] = (char *)race->block + at[slot];
+    race->sums = (char *)race->block + sums_at;
     return CNN_OK;
 }
 
@@ -169,13 +177,24 @@ static void race_end(struct race *race) {
     cudaFree(race->block);
 }
 
+// Moments that are left over are found by the norm that wants them, in a pass like this one.
+static enum cnn_status run_whole(struct race *race, struct cnn_conv_engine *engine, void *workspace) {
+    const struct cnn_conv_product *product = &engine->product;
+    CNN_TRY(cnn_conv_engine_run(engine, race->cuda, &race->memory, workspace, "timing engines"));
+    return product->wanted & ~engine->with & CNN_CONV_MOMENTS
+               ? cnn_cuda_sum_rows(race->cuda, race->memory.at[CNN_CUDNN_SUM], product->shape.type,
+                                   race->memory.at[CNN_CUDNN_OUT], rows_of(product), product->shape.out.c,
+                                   false, race->sums)
+               : CNN_OK;
+}
+
 static enum cnn_status time_once(struct race *race, struct cnn_conv_engine *engine, void *workspace,
                                  float *ms) {
     const struct cnn_cudnn_chooser *chooser = race->chooser;
     cudaStream_t stream = race->cuda->compute;
     CNN_CUDA_TRY(cudaMemsetAsync(race->block, FILL, HEAD_START, stream), "timing engines");
     CNN_CUDA_TRY(cudaEventRecord(chooser->begin, stream), "timing engines");
-    CNN_TRY(cnn_conv_engine_run(engine, race->cuda, &race->memory, workspace, "timing engines"));
+    CNN_TRY(run_whole(race, engine, workspace));
     CNN_CUDA_TRY(cudaEventRecord(chooser->end, stream), "timing engines");
     CNN_CUDA_TRY(cudaEventSynchronize(chooser->end), "timing engines");
     return cnn_cuda_check(cudaEventElapsedTime(ms, chooser->begin, chooser->end), "timing engines");

@@ -1,6 +1,6 @@
 // Batch normalisation (Ioffe and Szegedy, 2015) with residual sum and relu: what is queued in which order.
-// Three launches each way: a pass over memory that sums, the channels' coefficients, a pass that applies
-// them.
+// Three launches each way: a pass over memory that sums, unless forward is given the sums, the channels'
+// coefficients, a pass that applies them.
 #include "backend/cuda/norm.h"
 
 static struct cnn_cuda_norm *norm_of(struct cnn_plan *plan) { return (struct cnn_cuda_norm *)(void *)plan; }
@@ -9,8 +9,8 @@ static enum cnn_status check(const struct cnn_cuda_norm *p) {
     const struct cnn_plan *base = &p->base;
     if (base->out.type != base->in.type)
         return cnn_fail(CNN_ERR_UNSUPPORTED,
-                        "%s: a network that ends in a batch norm is not supported in 16 bits; "
-                        "use train.precision: fp32 or tf32",
+                        "%s: in 16 bits a network must end in a linear layer, a convolution or average "
+                        "pooling; use another train.precision",
                         base->desc.node->name);
     if (p->residual && (base->desc.in[1].block != base->in.block || base->desc.in[1].type != base->in.type))
         return cnn_fail(CNN_ERR_UNSUPPORTED,
@@ -73,7 +73,7 @@ static enum cnn_status norm_forward(struct cnn_plan *plan, const struct cnn_kern
                                     const struct cnn_kernel_run *run) {
     const struct cnn_cuda_norm *p = norm_of(plan);
     if (plan->desc.training)
-        CNN_TRY(cnn_cuda_norm_moments(p, io));
+        CNN_TRY(io->moments ? cnn_cuda_norm_take_moments(p, io) : cnn_cuda_norm_moments(p, io));
     if (plan->desc.training && plan->desc.sync) {
         CNN_TRY(exchange(p, io, run));
         CNN_TRY(cnn_cuda_norm_settle(p, io, run->ranks));

@@ -120,13 +120,34 @@ static __global__ void __launch_bounds__(CNN_THREADS)
     totals[c.channels + channel] = all.m2 + all.count * all.mean * all.mean;
 }
 
+// Sums of values and of squares.
+template <typename T> struct sums { const T *values, *squares; };
+
+template <typename T>
 static __global__ void __launch_bounds__(CNN_THREADS)
-    settle_kernel(double count, const double *__restrict__ totals, struct cnn_norm_rows to, double eps) {
+    settle_kernel(double count, const struct sums<T> of, struct cnn_norm_rows to, double eps) {
     const int channel = (int)(blockIdx.x * CNN_THREADS + threadIdx.x);
     if (channel >= to.channels)
         return;
-    const double sum = totals[channel], mean = sum / count, m2 = totals[to.channels + channel] - sum * mean;
-    set_channel(to, channel, {count, mean, m2 < 0 ? 0 : m2}, eps);
+    const double sum = (double)of.values[channel], mean = sum / count,
+                 m2 = (double)of.squares[channel] - sum * mean;
+    set_channel(to, channel, {count, mean, m2 < 0 ? 0 : m2}, eps); // NaN stays
+}
+
+static __global__ void __launch_bounds__(CNN_THREADS)
+    totals_kernel(int channels, const struct sums<float> of, double *__restrict__ totals) {
+    const int channel = (int)(blockIdx.x * CNN_THREADS + threadIdx.x);
+    if (channel >= channels)
+        return;
+    totals[channel] = (double)of.values[channel];
+    totals[channels + channel] = (double)of.squares[channel];
+}
+
+template <typename T>
+static void launch_settle(const struct cnn_cuda_norm *p, const struct cnn_kernel_io *io, double count,
+                          const struct sums<T> &of) {
+    CNN_LAUNCH(settle_kernel<T>, cnn_norm_threads(p->columns.channels), CNN_THREADS, p->cuda->compute, count,
+               of, cnn_norm_rows_of(p, io), p->base.desc.node->norm.eps);
 }
 
 enum cnn_status cnn_cuda_norm_moments(const struct cnn_cuda_norm *p, const struct cnn_kernel_io *io) {
@@ -145,10 +166,20 @@ enum cnn_status cnn_cuda_norm_moments(const struct cnn_cuda_norm *p, const struc
 
 enum cnn_status cnn_cuda_norm_settle(const struct cnn_cuda_norm *p, const struct cnn_kernel_io *io,
                                      int ranks) {
-    CNN_LAUNCH(settle_kernel, cnn_norm_threads(p->columns.channels), CNN_THREADS, p->cuda->compute,
-               (double)p->columns.rows * ranks, cnn_norm_totals(io->scratch), cnn_norm_rows_of(p, io),
-               p->base.desc.node->norm.eps);
+    const double *totals = cnn_norm_totals(io->scratch);
+    const struct sums<double> of = { totals, totals + p->columns.channels };
+    launch_settle(p, io, (double)p->columns.rows * ranks, of);
     return cnn_launched("computing batch norm's coefficients");
+}
+
+enum cnn_status cnn_cuda_norm_take_moments(const struct cnn_cuda_norm *p, const struct cnn_kernel_io *io) {
+    const struct sums<float> of = { io->moments, io->moments + cnn_moments_row(&p->base.in) };
+    if (p->base.desc.sync)
+        CNN_LAUNCH(totals_kernel, cnn_norm_threads(p->columns.channels), CNN_THREADS, p->cuda->compute,
+                   p->columns.channels, of, cnn_norm_totals(io->scratch));
+    else
+        launch_settle(p, io, (double)p->columns.rows, of);
+    return cnn_launched("taking batch norm's moments");
 }
 
 // ---- apply

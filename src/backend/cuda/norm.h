@@ -40,9 +40,11 @@ static inline size_t cnn_norm_scratch_bytes(const struct cnn_cuda_norm *p) {
     return channels * (2 * sizeof(double) + 4 * sizeof(float) + 2 * chunks * sizeof(float));
 }
 
-// Forward. Moments of the batch to the workspace; where ranks are synchronised, sums of values and of squares
-// to the totals, from which `settle` makes the workspace once they are summed over `ranks`.
+// Forward. Moments of the batch to the workspace, from its values or, where another kernel has summed those,
+// from io->moments; where ranks are synchronised, sums of values and of squares to the totals, from which
+// `settle` makes the workspace once they are summed over `ranks`.
 enum cnn_status cnn_cuda_norm_moments(const struct cnn_cuda_norm *p, const struct cnn_kernel_io *io);
+enum cnn_status cnn_cuda_norm_take_moments(const struct cnn_cuda_norm *p, const struct cnn_kernel_io *io);
 enum cnn_status cnn_cuda_norm_settle(const struct cnn_cuda_norm *p, const struct cnn_kernel_io *io,
                                      int ranks);
 // out = [relu](in * scale + shift [+ residual]) by the workspace, in inference by the running statistics.
