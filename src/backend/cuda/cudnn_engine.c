@@ -69,8 +69,19 @@ static cudnnStatus_t tag_knobs(char *tag, cudnnBackendDescriptor_t config) {
     return status;
 }
 
-static cudnnStatus_t describe(char *tag, struct notes *notes, cudnnBackendDescriptor_t config) {
-    cudnnBackendDescriptor_t engine = NULL;
+static cudnnStatus_t ask_behaviour(bool *compiled, cudnnBackendDescriptor_t engine) {
+    cudnnBackendBehaviorNote_t list[MAX_NOTES];
+    int64_t n = 0;
+    const cudnnStatus_t status = cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE,
+                                                          CUDNN_TYPE_BEHAVIOR_NOTE, MAX_NOTES, &n, list);
+    *compiled = false;
+    for (int64_t i = 0; status == CUDNN_STATUS_SUCCESS && i < n && i < MAX_NOTES; i++)
+        *compiled = *compiled || list[i] == CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION;
+    return status;
+}
+
+static cudnnStatus_t describe(struct cnn_cudnn_engine *out, struct notes *notes) {
+    cudnnBackendDescriptor_t engine = NULL, config = out->config;
     int64_t got = 0, number = 0;
     cudnnStatus_t status = cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR, &engine);
     if (status == CUDNN_STATUS_SUCCESS)
@@ -83,10 +94,12 @@ static cudnnStatus_t describe(char *tag, struct notes *notes, cudnnBackendDescri
         status = cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
                                           MAX_NOTES, &notes->n, notes->list);
     notes->n = notes->n < MAX_NOTES ? notes->n : MAX_NOTES;
-    snprintf(tag, CNN_CUDNN_TAG_BYTES, "%" PRId64, number);
+    if (status == CUDNN_STATUS_SUCCESS)
+        status = ask_behaviour(&out->compiled, engine);
+    snprintf(out->tag, sizeof out->tag, "%" PRId64, number);
     if (engine)
         cudnnBackendDestroyDescriptor(engine);
-    return status == CUDNN_STATUS_SUCCESS ? tag_knobs(tag, config) : status;
+    return status == CUDNN_STATUS_SUCCESS ? tag_knobs(out->tag, config) : status;
 }
 
 // ---- which engines there are ----
@@ -118,7 +131,7 @@ static void list_config(struct cnn_cudnn_engines *engines, cudnnBackendDescripto
     struct cnn_cudnn_engine *next = &engines->list[engines->n];
     struct notes notes = {.n = 0};
     next->config = config;
-    const cudnnStatus_t status = describe(next->tag, &notes, config);
+    const cudnnStatus_t status = describe(next, &notes);
     if (status == CUDNN_STATUS_SUCCESS && !breaks_rules(&notes, rules) && !is_listed(engines, next->tag)) {
         engines->n++;
         return;
@@ -202,9 +215,10 @@ void cnn_cudnn_engines_finish(struct cnn_cudnn_engines *engines) {
 
 // ---- plans ----
 
+// From an engine or, where `text` is not NULL, from a plan's text.
 static cudnnStatus_t make_plan(struct cnn_cudnn_plan *plan, const struct cnn_cudnn_target *target,
-                               const struct cnn_cudnn_engine *engine, int64_t *workspace) {
-    int64_t got = 0;
+                               const struct cnn_cudnn_engine *engine, const char *text, size_t bytes) {
+    int64_t got = 0, workspace = 0;
     cudnnStatus_t status = cudnnBackendCreateDescriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, &plan->plan);
     if (status == CUDNN_STATUS_SUCCESS && target->handle)
         status = cudnnBackendSetAttribute(plan->plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1,
@@ -212,34 +226,67 @@ static cudnnStatus_t make_plan(struct cnn_cudnn_plan *plan, const struct cnn_cud
     else if (status == CUDNN_STATUS_SUCCESS)
         status = cudnnBackendSetAttribute(plan->plan, target->plan_takes, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
                                           &target->description);
-    if (status == CUDNN_STATUS_SUCCESS)
+    if (status == CUDNN_STATUS_SUCCESS && text)
+        status = cudnnBackendSetAttribute(plan->plan, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION,
+                                          CUDNN_TYPE_CHAR, (int64_t)bytes, text);
+    else if (status == CUDNN_STATUS_SUCCESS)
         status = cudnnBackendSetAttribute(plan->plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG,
                                           CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &engine->config);
     if (status == CUDNN_STATUS_SUCCESS)
         status = cudnnBackendFinalize(plan->plan);
     if (status == CUDNN_STATUS_SUCCESS)
         status = cudnnBackendGetAttribute(plan->plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
-                                          CUDNN_TYPE_INT64, 1, &got, workspace);
+                                          CUDNN_TYPE_INT64, 1, &got, &workspace);
+    plan->workspace_bytes = (size_t)workspace;
     return status;
+}
+
+static enum cnn_status create(struct cnn_cudnn_plan *out, const struct cnn_cudnn_target *target,
+                              const struct cnn_cudnn_engine *engine, const struct cnn_cudnn_rules *rules,
+                              const char *text, size_t bytes) {
+    struct cnn_cudnn_plan plan = {0};
+    enum cnn_status status =
+        cnn_cudnn_check_support(make_plan(&plan, target, engine, text, bytes), engine->tag);
+    if (status == CNN_OK && plan.workspace_bytes > rules->workspace_bytes)
+        status = cnn_fail(CNN_ERR_UNSUPPORTED, "engine %s wants %zu bytes of workspace", engine->tag,
+                          plan.workspace_bytes);
+    if (status != CNN_OK) {
+        cnn_cudnn_plan_finish(&plan);
+        return status;
+    }
+    memcpy(plan.tag, engine->tag, sizeof plan.tag);
+    plan.compiled = engine->compiled && !text;
+    *out = plan;
+    return CNN_OK;
 }
 
 enum cnn_status cnn_cudnn_plan_create(struct cnn_cudnn_plan *out, const struct cnn_cudnn_target *target,
                                       const struct cnn_cudnn_engine *engine,
                                       const struct cnn_cudnn_rules *rules) {
-    struct cnn_cudnn_plan plan = {0};
-    int64_t workspace = 0;
-    enum cnn_status status =
-        cnn_cudnn_check_support(make_plan(&plan, target, engine, &workspace), engine->tag);
-    if (status == CNN_OK && (size_t)workspace > rules->workspace_bytes)
-        status = cnn_fail(CNN_ERR_UNSUPPORTED, "engine %s wants %" PRId64 " bytes of workspace", engine->tag,
-                          workspace);
+    return create(out, target, engine, rules, NULL, 0);
+}
+
+enum cnn_status cnn_cudnn_plan_restore(struct cnn_cudnn_plan *out, const struct cnn_cudnn_target *target,
+                                       const struct cnn_cudnn_engine *engine,
+                                       const struct cnn_cudnn_rules *rules, const char *text, size_t bytes) {
+    return create(out, target, engine, rules, text, bytes);
+}
+
+enum cnn_status cnn_cudnn_plan_save(char **out, size_t *out_bytes, const struct cnn_cudnn_plan *plan) {
+    const cudnnBackendAttributeName_t json = CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION;
+    char *text = NULL;
+    int64_t bytes = 0, got = 0;
+    CNN_TRY(cnn_cudnn_check(cudnnBackendGetAttribute(plan->plan, json, CUDNN_TYPE_CHAR, 0, &bytes, NULL),
+                            plan->tag));
+    CNN_TRY(cnn_malloc(&text, (size_t)bytes + 1, 1));
+    const enum cnn_status status = cnn_cudnn_check(
+        cudnnBackendGetAttribute(plan->plan, json, CUDNN_TYPE_CHAR, bytes, &got, text), plan->tag);
     if (status != CNN_OK) {
-        cnn_cudnn_plan_finish(&plan);
+        free(text);
         return status;
     }
-    plan.workspace_bytes = (size_t)workspace;
-    memcpy(plan.tag, engine->tag, sizeof plan.tag);
-    *out = plan;
+    *out = text;
+    *out_bytes = (size_t)(got < bytes ? got : bytes);
     return CNN_OK;
 }
 

@@ -15,6 +15,7 @@ struct cnn_cudnn_rules {
 struct cnn_cudnn_engine {
     cudnnBackendDescriptor_t config;
     char tag[CNN_CUDNN_TAG_BYTES]; // "62:2=3,14=1": number, then its knobs; the same engine has the same tag
+    bool compiled;                 // cuDNN compiles its code for every plan that is created: about a second
 };
 struct cnn_cudnn_engines {
     struct cnn_cudnn_engine *list;
@@ -35,6 +36,7 @@ struct cnn_cudnn_plan {
     cudnnBackendDescriptor_t plan;
     size_t workspace_bytes;
     char tag[CNN_CUDNN_TAG_BYTES];
+    bool compiled; // just now: worth keeping
     // the memory it ran on last, ready for cuDNN: a layer's is always the same
     cudnnBackendDescriptor_t pack;
     struct cnn_cudnn_memory memory;
@@ -44,6 +46,14 @@ struct cnn_cudnn_plan {
 enum cnn_status cnn_cudnn_plan_create(struct cnn_cudnn_plan *out, const struct cnn_cudnn_target *target,
                                       const struct cnn_cudnn_engine *engine,
                                       const struct cnn_cudnn_rules *rules) CNN_MUST_CHECK;
+// The plan as text, code included, malloc'ed; and a plan from such text, for the same device and cuDNN,
+// without compiling. The caller knows that the text is whole and whose it is.
+enum cnn_status cnn_cudnn_plan_save(char **out, size_t *out_bytes,
+                                    const struct cnn_cudnn_plan *plan) CNN_MUST_CHECK;
+enum cnn_status cnn_cudnn_plan_restore(struct cnn_cudnn_plan *out, const struct cnn_cudnn_target *target,
+                                       const struct cnn_cudnn_engine *engine,
+                                       const struct cnn_cudnn_rules *rules, const char *text,
+                                       size_t bytes) CNN_MUST_CHECK;
 void cnn_cudnn_plan_finish(struct cnn_cudnn_plan *plan); // accepts a zeroed one
 // Queued on the handle's stream. `what` names the layer and pass in messages.
 enum cnn_status cnn_cudnn_plan_run(struct cnn_cudnn_plan *plan, cudnnHandle_t handle,

@@ -13,6 +13,8 @@ struct cnn_cudnn_target {
     cudnnHandle_t handle;
     cudnnBackendDescriptor_t description; // with handle NULL
     cudnnBackendAttributeName_t heuristics_take, plan_takes;
+    struct cnn_plan_store *plans; // where plans that had to be compiled are kept; NULL: nowhere
+    const char *place;            // and of which device, driver and library they are
 };
 
 // Which memory a tensor stands for when a plan is run.

@@ -23,7 +23,7 @@ struct entry {
 struct cnn_engine_cache {
     struct entry *entries;
     size_t n, room;
-    char path[4096], lock_path[4096];
+    char folder[4096], path[4096], lock_path[4096];
     bool has_folder, told_damage;
     int lock; // descriptor, -1: not locked
 };
@@ -189,6 +189,7 @@ static enum cnn_status open_folder(struct cnn_engine_cache *cache, const char *f
         folder = users;
     }
     CNN_TRY(cnn_folder_create(folder));
+    CNN_TRY(cnn_path_format(cache->folder, sizeof cache->folder, "%s", folder));
     CNN_TRY(cnn_path_format(cache->path, sizeof cache->path, "%s/engines.txt", folder));
     CNN_TRY(cnn_path_format(cache->lock_path, sizeof cache->lock_path, "%s/engines.lock", folder));
     cache->has_folder = true;
@@ -208,6 +209,10 @@ enum cnn_status cnn_engine_cache_create(struct cnn_engine_cache **out, const cha
     }
     *out = cache;
     return CNN_OK;
+}
+
+const char *cnn_engine_cache_folder(const struct cnn_engine_cache *cache) {
+    return cache->has_folder ? cache->folder : NULL;
 }
 
 void cnn_engine_cache_destroy(struct cnn_engine_cache *cache) {

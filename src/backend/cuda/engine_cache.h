@@ -17,6 +17,8 @@ struct cnn_engine_cache;
 enum cnn_status cnn_engine_cache_create(struct cnn_engine_cache **out, const char *folder) CNN_MUST_CHECK;
 void cnn_engine_cache_destroy(struct cnn_engine_cache *cache);
 
+// Where the file lies; NULL: nowhere.
+const char *cnn_engine_cache_folder(const struct cnn_engine_cache *cache);
 // The engine kept for `key`, until the next call that changes the cache; NULL: none.
 const char *cnn_engine_cache_find(const struct cnn_engine_cache *cache, const char *key);
 // Waits for other processes that are choosing, and reads what they wrote: after a miss, lock, find again,
