@@ -60,4 +60,9 @@ struct cnn_exchange_device {
     void *stream;   // the exchange's, as its maker calls it: CUDA's cudaStream_t
 };
 
+static inline void cnn_exchange_device_destroy(struct cnn_exchange_device *device) { // accepts NULL
+    if (device)
+        device->ops->destroy(device);
+}
+
 #endif

@@ -1,14 +1,13 @@
 // `bench allreduce`: how fast gradients are summed over the ranks, with nothing else to do.
+#include "backend/exchange_device.h"
 #include "base/clock.h"
-#include "base/file.h"
-#include "base/memory.h"
 #include "cli/args.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/json.h"
+#include "cli/target.h"
 #include "comm/bench.h"
-#include "config/config.h"
-#include "model/model.h"
+#include "train/network.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +15,16 @@
 #define MAX_SIZES 8
 
 struct request {
-    const char *what;      // a config or an architecture, or NULL
     const char *precision; // a word, or NULL
     int64_t bytes, rounds;
     bool json;
-    struct cnn_strings set;
+    struct cnn_target target;
 };
 
 struct bench {
+    struct cnn_config *config;
+    struct cnn_backend *backend;        // whose memory the gradients are
+    struct cnn_exchange_device *device; // NULL: the host's
     enum cnn_precision precision;
     size_t sizes[MAX_SIZES];
     int n_sizes;
@@ -32,17 +33,9 @@ struct bench {
 
 // ---- what to measure ----
 
-static enum cnn_status model_bytes(size_t *out, const char *arch_name, int classes) {
-    const struct cnn_arch *arch = cnn_arch_find(arch_name);
-    struct cnn_model_options options = {
-        .input = arch ? arch->input : (struct cnn_shape){224, 224, 3},
-        .n_classes = classes ? classes
-                     : arch  ? arch->n_classes
-                             : 1000,
-        .dropout = -1,
-    };
-    struct cnn_model *model;
-    CNN_TRY(cnn_model_create(&model, arch_name, &options));
+static enum cnn_status model_bytes(size_t *out, const struct cnn_config *config) {
+    struct cnn_model *model = NULL;
+    CNN_TRY(cnn_network_model(&model, config, cnn_target_input(config), cnn_target_classes(config)));
     size_t n = 0;
     for (int i = 0; i < model->n_params; i++)
         n += cnn_param_count(&model->params[i]); // statistics travel with the gradients
@@ -51,27 +44,11 @@ static enum cnn_status model_bytes(size_t *out, const char *arch_name, int class
     return CNN_OK;
 }
 
-static enum cnn_status take_config(struct bench *bench, const struct request *request) {
-    if (cnn_arch_find(request->what) || !cnn_file_exists(request->what))
-        return model_bytes(&bench->sizes[0], request->what, 0);
-    struct cnn_config *config = NULL;
-    CNN_TRY(cnn_calloc(&config, 1, sizeof *config));
-    enum cnn_status status =
-        cnn_config_read(config, request->what, request->set.items, (size_t)request->set.n);
-    if (status == CNN_OK)
-        status = model_bytes(&bench->sizes[0], config->model.arch, config->model.classes);
-    bench->precision = config->comm.precision;
-    free(config);
-    return status;
-}
-
 static enum cnn_status choose_sizes(struct bench *bench, const struct request *request) {
     static const size_t usual[] = {4096, 65536, 1 << 20, 16 << 20, 100 << 20};
-    if (request->what && request->bytes)
-        return cnn_fail(CNN_ERR_INPUT, "bench allreduce: give either %s or --bytes, not both", request->what);
     bench->n_sizes = 1;
-    if (request->what)
-        return take_config(bench, request);
+    if (request->target.what)
+        return model_bytes(&bench->sizes[0], bench->config);
     if (request->bytes) {
         bench->sizes[0] = (size_t)request->bytes;
         return CNN_OK;
@@ -98,9 +75,26 @@ static enum cnn_status choose_precision(struct bench *bench, const char *word) {
     return CNN_OK;
 }
 
-static enum cnn_status choose(struct bench *bench, const struct request *request) {
+// What products are computed in is nothing to the exchange, and not every processor has all of it.
+static enum cnn_status set_up(struct bench *bench, const struct request *request,
+                              const struct cnn_comm *comm) {
+    if (request->target.what && request->bytes)
+        return cnn_fail(CNN_ERR_INPUT, "bench allreduce: give either %s or --bytes, not both",
+                        request->target.what);
+    CNN_TRY(cnn_target_config(&bench->config, NULL, &request->target));
+    bench->precision = bench->config->comm.precision;
+    CNN_TRY(choose_precision(bench, request->precision));
     CNN_TRY(choose_sizes(bench, request));
-    return choose_precision(bench, request->precision);
+    bench->config->train.precision = CNN_PRECISION_AUTO;
+    CNN_TRY(cnn_network_backend(&bench->backend, bench->config, 1, cnn_comm_local_rank(comm),
+                                cnn_comm_local_size(comm)));
+    return cnn_backend_exchange_device(&bench->device, bench->backend);
+}
+
+static void tear_down(struct bench *bench) {
+    cnn_exchange_device_destroy(bench->device);
+    cnn_backend_destroy(bench->backend);
+    free(bench->config);
 }
 
 // ---- the result ----
@@ -110,6 +104,9 @@ static void print_text(const struct bench *bench, const struct cnn_comm *comm) {
     printf("%d rank%s on %d host%s, %s (%s), %s\n", ranks, ranks == 1 ? "" : "s", hosts,
            hosts == 1 ? "" : "s", cnn_comm_name(comm), cnn_comm_library(comm),
            cnn_precision_name(bench->precision));
+    printf("gradients in %s, summed by %s\n",
+           bench->device ? cnn_backend_description(bench->backend) : "the host's memory",
+           bench->results[0].way);
     printf("%12s %12s %12s %12s %12s %12s %14s\n", "size", "median ms", "least ms", "most ms", "GB/s",
            "bus GB/s", "processor ms");
     for (int i = 0; i < bench->n_sizes; i++) {
@@ -134,17 +131,24 @@ static enum cnn_status print_json(const struct bench *bench, const struct cnn_co
     json_t *sizes = json_array();
     for (int i = 0; i < bench->n_sizes; i++)
         json_array_append_new(sizes, json_of(&bench->results[i]));
-    return cnn_json_print(json_pack("{s:i, s:i, s:s, s:s, s:s, s:o}", "ranks", cnn_comm_size(comm), "hosts",
-                                    cnn_comm_hosts(comm), "backend", cnn_comm_name(comm), "library",
+    return cnn_json_print(json_pack("{s:i, s:i, s:s, s:s, s:s, s:s, s:s, s:o}", "ranks", cnn_comm_size(comm),
+                                    "hosts", cnn_comm_hosts(comm), "backend", cnn_comm_name(comm), "library",
                                     cnn_comm_library(comm), "precision", cnn_precision_name(bench->precision),
-                                    "sizes", sizes));
+                                    "memory",
+                                    bench->device ? cnn_backend_description(bench->backend) : "host", "way",
+                                    bench->results[0].way, "sizes", sizes));
 }
 
 static enum cnn_status run(struct bench *bench, const struct request *request, struct cnn_comm *comm) {
-    CNN_TRY(cnn_comm_agree(comm, choose(bench, request)));
-    for (int i = 0; i < bench->n_sizes; i++)
-        CNN_TRY(cnn_comm_bench(comm, bench->sizes[i], (int)request->rounds, bench->precision,
-                               &bench->results[i]));
+    CNN_TRY(cnn_comm_agree(comm, set_up(bench, request, comm)));
+    for (int i = 0; i < bench->n_sizes; i++) {
+        const struct cnn_comm_bench of = {.bytes = bench->sizes[i],
+                                          .rounds = (int)request->rounds,
+                                          .precision = bench->precision,
+                                          .device = bench->device,
+                                          .kind = bench->config->comm.backend};
+        CNN_TRY(cnn_comm_bench(&bench->results[i], comm, &of));
+    }
     if (cnn_comm_rank(comm) != 0)
         return CNN_OK;
     if (request->json)
@@ -161,13 +165,16 @@ enum cnn_status cnn_cmd_bench_allreduce(int argc, char **argv, struct cnn_comm *
         CNN_STRING_FLAG("precision", &request.precision, "WORD",
                         "fp32, bf16 or fp16 (default: the config's comm.precision, or fp32)"),
         CNN_BOOL_FLAG("json", &request.json, "print one JSON document"),
-        CNN_LIST_FLAG("set", &request.set, "KEY=VALUE", "overrides the config"),
+        CNN_BACKEND_FLAG(&request.target),
+        CNN_SET_FLAG(&request.target),
     };
     const struct cnn_args args = {
-        .usage =
-            "cnn_dist bench allreduce [CONFIG|ARCH] [--bytes N] [--rounds N] [--precision WORD] [--json]",
+        .usage = "cnn_dist bench allreduce [CONFIG|ARCH] [--bytes N] [--rounds N] [--precision WORD] "
+                 "[--backend NAME] [--json]",
         .summary = "Sums arrays over all ranks the way training sums gradients, and checks the sums.\n"
-                   "With CONFIG or ARCH: the gradients of that model. Times are of the slowest rank; bus "
+                   "With CONFIG or ARCH: the gradients of that model. In the memory of GPUs where there are "
+                   "any (--backend\n"
+                   "cpu: of the host). Times are of the slowest rank; bus "
                    "GB/s is what\n"
                    "each rank's link carries; processor ms is what a round takes away from computing.",
         .flags = flags,
@@ -179,9 +186,11 @@ enum cnn_status cnn_cmd_bench_allreduce(int argc, char **argv, struct cnn_comm *
     if (given.help)
         return CNN_OK;
     if (given.positional.n)
-        request.what = given.positional.items[0];
+        request.target.what = given.positional.items[0];
     if (request.json)
         cnn_console_quiet();
     struct bench bench = {0};
-    return run(&bench, &request, comm);
+    const enum cnn_status status = run(&bench, &request, comm);
+    tear_down(&bench);
+    return status;
 }

@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/json.h"
+#include "cli/target.h"
 #include "train/network.h"
 #include "train/plan.h"
 #include "train/worker.h"
@@ -20,10 +21,9 @@
 #define RATE 1e-3 // small: random labels teach nothing, the numbers only have to stay finite
 
 struct request {
-    const char *what;                                     // a config or an architecture
     int64_t batch, threads, steps, warmup, size, classes; // 0: the usual
     bool json, profile;
-    struct cnn_strings set;
+    struct cnn_target target;
 };
 
 struct bench {
@@ -69,31 +69,16 @@ static enum cnn_status draw_batch(struct bench *bench) {
 
 // ---- setting up ----
 
-static enum cnn_status read_config(struct bench *bench, const struct request *request) {
-    struct cnn_config *config = NULL;
-    CNN_TRY(cnn_calloc(&config, 1, sizeof *config));
-    bench->config = config;
-    if (!cnn_arch_find(request->what) && cnn_file_exists(request->what))
-        return cnn_config_read(config, request->what, request->set.items, (size_t)request->set.n);
-    CNN_TRY(cnn_config_parse(config, "bench", "", 0, request->set.items, (size_t)request->set.n));
-    return cnn_path_format(config->model.arch, sizeof config->model.arch, "%s", request->what);
-}
-
 static enum cnn_status make_model(struct bench *bench, const struct request *request) {
-    const struct cnn_config *config = bench->config;
-    const struct cnn_arch *arch = cnn_arch_find(config->model.arch);
-    struct cnn_shape input = arch ? arch->input : (struct cnn_shape){224, 224, 3};
-    int classes = config->model.classes ? config->model.classes : arch ? arch->n_classes : 1000;
+    struct cnn_shape input = cnn_target_input(bench->config);
     if (request->size)
         input.h = input.w = (int)request->size;
-    if (config->data.channels)
-        input.c = config->data.channels;
-    return cnn_network_model(&bench->model, config, input,
-                             request->classes ? (int)request->classes : classes);
+    return cnn_network_model(&bench->model, bench->config, input,
+                             request->classes ? (int)request->classes : cnn_target_classes(bench->config));
 }
 
 static enum cnn_status set_up_local(struct bench *bench, const struct request *request) {
-    CNN_TRY(read_config(bench, request));
+    CNN_TRY(cnn_target_config(&bench->config, NULL, &request->target));
     CNN_TRY(make_model(bench, request));
     int micro = bench->config->train.batch.micro;
     bench->n_batch = request->batch ? (int)request->batch : micro ? micro : 16;
@@ -253,10 +238,11 @@ enum cnn_status cnn_cmd_bench_step(int argc, char **argv, struct cnn_comm *comm)
         CNN_INT_FLAG("classes", &request.classes, "N", 0, 1000000, "classes (0: the usual)"),
         CNN_BOOL_FLAG("profile", &request.profile, "also print the time of each op, to stderr"),
         CNN_BOOL_FLAG("json", &request.json, "print one JSON document"),
-        CNN_LIST_FLAG("set", &request.set, "KEY=VALUE", "overrides the config"),
+        CNN_BACKEND_FLAG(&request.target),
+        CNN_SET_FLAG(&request.target),
     };
     const struct cnn_args args = {
-        .usage = "cnn_dist bench step CONFIG|ARCH [--batch N] [--threads T] [--json]",
+        .usage = "cnn_dist bench step CONFIG|ARCH [--batch N] [--threads T] [--backend NAME] [--json]",
         .summary = "Measures training steps on random pictures in memory: forward, loss, backward, gradient "
                    "exchange and update.\n"
                    "Needs no dataset. Under mpirun every rank runs --batch pictures.",
@@ -269,7 +255,7 @@ enum cnn_status cnn_cmd_bench_step(int argc, char **argv, struct cnn_comm *comm)
     CNN_TRY(cnn_args_take(&given, &args, argc, argv, comm));
     if (given.help)
         return CNN_OK;
-    request.what = given.positional.items[0];
+    request.target.what = given.positional.items[0];
     if (request.json)
         cnn_console_quiet();
     struct bench bench = {.comm = comm};

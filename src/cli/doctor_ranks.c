@@ -1,4 +1,6 @@
 // What ranks are to each other: the job, the exchange, and whether they agree on program, names and time.
+#include "backend/backend.h"
+#include "backend/exchange_device.h"
 #include "base/checksum.h"
 #include "base/file.h"
 #include "cli/doctor.h"
@@ -42,14 +44,40 @@ enum cnn_status cnn_check_mpi(const struct cnn_doctor *doctor, struct cnn_findin
 
 // As many rounds as fit the time, after one that tells how long a round takes. The result is the same on all
 // ranks, and so is what follows from it.
-static enum cnn_status bench(struct cnn_comm_bench_result *out, struct cnn_comm *comm, size_t bytes) {
-    CNN_TRY(cnn_comm_bench(comm, bytes, 1, CNN_PRECISION_FP32, out));
-    double rounds = BENCH_S / fmax(out->median_s, 1e-6);
-    return cnn_comm_bench(comm, bytes,
-                          rounds < 1             ? 1
-                          : rounds > MOST_ROUNDS ? MOST_ROUNDS
-                                                 : (int)rounds,
-                          CNN_PRECISION_FP32, out);
+static enum cnn_status bench(struct cnn_comm_bench_result *out, struct cnn_comm *comm,
+                             struct cnn_exchange_device *device, size_t bytes) {
+    struct cnn_comm_bench of = {.bytes = bytes, .rounds = 1, .device = device};
+    CNN_TRY(cnn_comm_bench(out, comm, &of));
+    const double rounds = BENCH_S / fmax(out->median_s, 1e-6);
+    of.rounds = rounds < 1 ? 1 : rounds > MOST_ROUNDS ? MOST_ROUNDS : (int)rounds;
+    return cnn_comm_bench(out, comm, &of);
+}
+
+// Where every rank has a GPU, between these. Where not, `devices` says why.
+static enum cnn_status bench_devices(struct cnn_comm *comm, struct cnn_exchange_device *device,
+                                     struct cnn_findings *out) {
+    struct cnn_comm_bench_result result;
+    int64_t every = device != NULL;
+    CNN_TRY(cnn_comm_allreduce(comm, &every, 1, CNN_COMM_I64, CNN_REDUCE_MIN));
+    if (!every)
+        return CNN_OK;
+    CNN_TRY(bench(&result, comm, device, LARGE_BYTES));
+    cnn_judge_devices_bandwidth(out, &result, cnn_comm_hosts(comm));
+    return CNN_OK;
+}
+
+static enum cnn_status check_devices_exchange(struct cnn_comm *comm, struct cnn_findings *out) {
+    const struct cnn_backend_options options = {
+        .threads = 1, .local_rank = cnn_comm_local_rank(comm), .local_size = cnn_comm_local_size(comm)};
+    struct cnn_backend *backend = NULL;
+    struct cnn_exchange_device *device = NULL;
+    if (cnn_backend_create(&backend, CNN_BACKEND_AUTO, &options) == CNN_OK &&
+        cnn_backend_exchange_device(&device, backend) != CNN_OK)
+        device = NULL;
+    const enum cnn_status status = bench_devices(comm, device, out);
+    cnn_exchange_device_destroy(device);
+    cnn_backend_destroy(backend);
+    return status;
 }
 
 enum cnn_status cnn_check_exchange(const struct cnn_doctor *doctor, struct cnn_findings *out) {
@@ -57,11 +85,11 @@ enum cnn_status cnn_check_exchange(const struct cnn_doctor *doctor, struct cnn_f
     struct cnn_comm_bench_result small, large;
     if (cnn_comm_size(comm) == 1)
         return CNN_OK;
-    CNN_TRY(bench(&small, comm, SMALL_BYTES));
-    CNN_TRY(bench(&large, comm, LARGE_BYTES));
+    CNN_TRY(bench(&small, comm, NULL, SMALL_BYTES));
+    CNN_TRY(bench(&large, comm, NULL, LARGE_BYTES));
     cnn_judge_latency(out, &small);
     cnn_judge_bandwidth(out, &large, cnn_comm_hosts(comm));
-    return CNN_OK;
+    return check_devices_exchange(comm, out);
 }
 
 // ---- the same program ----

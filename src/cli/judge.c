@@ -15,6 +15,7 @@
 #define LEAST_READ_BYTES_PER_S 100e6
 #define MOST_FSYNC_S 0.1
 // Ranks of a host add in memory; between hosts, slower than gigabit Ethernet is a fault.
+#define LEAST_DEVICES_BYTES_PER_S 5e9 // half of what PCIe 3 carries
 #define LEAST_HOST_BYTES_PER_S 500e6
 #define LEAST_NETWORK_BYTES_PER_S 100e6
 #define MOST_LATENCY_S 5e-3
@@ -109,20 +110,33 @@ void cnn_judge_latency(struct cnn_findings *out, const struct cnn_comm_bench_res
                      result->ranks, ms);
 }
 
-void cnn_judge_bandwidth(struct cnn_findings *out, const struct cnn_comm_bench_result *result, int hosts) {
-    double least = hosts > 1 ? LEAST_NETWORK_BYTES_PER_S : LEAST_HOST_BYTES_PER_S;
+static void judge_bandwidth(struct cnn_findings *out, const struct cnn_comm_bench_result *result,
+                            const char *where, double least, const char *advice) {
     if (result->bus_bytes_per_s < least)
-        cnn_found_warn(out,
-                       hosts > 1 ? "see that MPI uses the fast network; larger batches hide a slow one"
-                                 : "start no more ranks than there are processors; see --bind-to none",
-                       "all-reduce of %s over %d ranks: %.1f ms, %.2f GB/s for each rank's link, expected "
+        cnn_found_warn(out, advice,
+                       "all-reduce of %s over %d ranks%s: %.1f ms, %.2f GB/s for each rank's link, expected "
                        "at least %.1f",
-                       bytes_of((double)result->bytes).text, result->ranks, 1e3 * result->median_s,
+                       bytes_of((double)result->bytes).text, result->ranks, where, 1e3 * result->median_s,
                        1e-9 * result->bus_bytes_per_s, 1e-9 * least);
     else
-        cnn_found_ok(out, "all-reduce of %s over %d ranks: %.1f ms, %.2f GB/s for each rank's link",
-                     bytes_of((double)result->bytes).text, result->ranks, 1e3 * result->median_s,
+        cnn_found_ok(out, "all-reduce of %s over %d ranks%s: %.1f ms, %.2f GB/s for each rank's link",
+                     bytes_of((double)result->bytes).text, result->ranks, where, 1e3 * result->median_s,
                      1e-9 * result->bus_bytes_per_s);
+}
+
+void cnn_judge_bandwidth(struct cnn_findings *out, const struct cnn_comm_bench_result *result, int hosts) {
+    judge_bandwidth(out, result, "", hosts > 1 ? LEAST_NETWORK_BYTES_PER_S : LEAST_HOST_BYTES_PER_S,
+                    hosts > 1 ? "see that MPI uses the fast network; larger batches hide a slow one"
+                              : "start no more ranks than there are processors; see --bind-to none");
+}
+
+void cnn_judge_devices_bandwidth(struct cnn_findings *out, const struct cnn_comm_bench_result *result,
+                                 int hosts) {
+    char where[96];
+    snprintf(where, sizeof where, ", in the memory of GPUs by %s", result->way);
+    judge_bandwidth(out, result, where, hosts > 1 ? LEAST_NETWORK_BYTES_PER_S : LEAST_DEVICES_BYTES_PER_S,
+                    hosts > 1 ? "see that NCCL uses the fast network (NCCL_DEBUG=INFO says which)"
+                              : "give every rank a GPU of its own; NCCL_DEBUG=INFO says how they are linked");
 }
 
 // ---- the disk ----

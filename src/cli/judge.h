@@ -27,6 +27,8 @@ void cnn_judge_shared_memory(struct cnn_findings *out, double free_bytes, int lo
 // Of an exchange of few bytes, and of one of many.
 void cnn_judge_latency(struct cnn_findings *out, const struct cnn_comm_bench_result *result);
 void cnn_judge_bandwidth(struct cnn_findings *out, const struct cnn_comm_bench_result *result, int hosts);
+void cnn_judge_devices_bandwidth(struct cnn_findings *out, const struct cnn_comm_bench_result *result,
+                                 int hosts); // of gradients of GPUs
 
 // `place`: the folder, in words. False: there is too little even to try its speed.
 bool cnn_judge_space(struct cnn_findings *out, const char *place, const struct cnn_disk_space *space);

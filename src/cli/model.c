@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/json.h"
+#include "cli/target.h"
 #include "image/image.h"
 #include "model/summary.h"
 #include "replica/replica.h"
@@ -62,10 +63,9 @@ static enum cnn_status list(int argc, char **argv, struct cnn_comm *comm) {
 // ---- summary ----
 
 struct summary_request {
-    const char *what, *backend;             // backend NULL: the network alone
+    struct cnn_target target;               // its backend NULL: the network alone
     int64_t size, channels, classes, micro; // 0: the usual
     bool json;
-    struct cnn_strings set;
 };
 
 // The size the training augmentations give, where they give one by themselves.
@@ -78,24 +78,20 @@ static bool size_of_augmented(const struct cnn_config *config, int *h, int *w) {
     return true;
 }
 
-static enum cnn_status create_model(struct cnn_model **out, struct cnn_config *config,
+static enum cnn_status create_model(struct cnn_model **out, struct cnn_config **out_config,
                                     const struct summary_request *request) {
-    bool is_config = !cnn_arch_find(request->what) && cnn_file_exists(request->what);
-    CNN_TRY(is_config
-                ? cnn_config_read(config, request->what, request->set.items, (size_t)request->set.n)
-                : cnn_config_parse(config, "summary", "", 0, request->set.items, (size_t)request->set.n));
-    if (!is_config)
-        CNN_TRY(cnn_path_format(config->model.arch, sizeof config->model.arch, "%s", request->what));
-    const struct cnn_arch *arch = cnn_arch_find(config->model.arch);
-    struct cnn_shape input = arch ? arch->input : (struct cnn_shape){224, 224, 3};
+    bool is_config = false;
+    CNN_TRY(cnn_target_config(out_config, &is_config, &request->target));
+    const struct cnn_config *config = *out_config;
+    struct cnn_shape input = cnn_target_input(config);
     if (is_config)
         size_of_augmented(config, &input.h, &input.w);
     if (request->size)
         input.h = input.w = (int)request->size;
-    if (request->channels || config->data.channels)
-        input.c = request->channels ? (int)request->channels : config->data.channels;
-    int classes = config->model.classes ? config->model.classes : arch ? arch->n_classes : 1000;
-    return cnn_network_model(out, config, input, request->classes ? (int)request->classes : classes);
+    if (request->channels)
+        input.c = (int)request->channels;
+    return cnn_network_model(out, config, input,
+                             request->classes ? (int)request->classes : cnn_target_classes(config));
 }
 
 // How a backend would compute each layer in training.
@@ -110,23 +106,11 @@ static enum cnn_status describe_forms(struct cnn_backend *backend, const struct 
     return status;
 }
 
-static enum cnn_status choose_backend(struct cnn_config *config, const char *name) {
-    static const char *const names[] = {"auto", "cpu", "cuda"};
-    static const enum cnn_backend_kind kinds[] = {CNN_BACKEND_AUTO, CNN_BACKEND_CPU, CNN_BACKEND_CUDA};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(name, names[i]) == 0) {
-            config->backend = kinds[i];
-            return CNN_OK;
-        }
-    return cnn_fail(CNN_ERR_INPUT, "--backend %s: there are auto, cpu and cuda", name);
-}
-
 // The same under a heading; *out is malloc'ed text.
-static enum cnn_status tell_forms(struct cnn_config *config, const struct cnn_model *model, int micro,
-                                  const char *name, char **out) {
+static enum cnn_status tell_forms(const struct cnn_config *config, const struct cnn_model *model, int micro,
+                                  char **out) {
     struct cnn_backend *backend = NULL;
     char *forms = NULL;
-    CNN_TRY(choose_backend(config, name));
     CNN_TRY(cnn_network_backend(&backend, config, cnn_plan_threads(config, 1).compute, 0, 1));
     enum cnn_status status = describe_forms(backend, model, micro, &forms);
     if (status == CNN_OK && asprintf(out, "\n%s, training on %d pictures at a time:\n%s",
@@ -141,16 +125,15 @@ static enum cnn_status summarize(const struct summary_request *request) {
     struct cnn_config *config = NULL;
     struct cnn_model *model = NULL;
     char *text = NULL, *forms = NULL;
-    CNN_TRY(cnn_calloc(&config, 1, sizeof *config));
-    enum cnn_status status = create_model(&model, config, request);
-    const int micro = request->micro              ? (int)request->micro
-                      : config->train.batch.micro ? config->train.batch.micro
-                                                  : 32;
+    enum cnn_status status = create_model(&model, &config, request);
+    const int micro = request->micro                        ? (int)request->micro
+                      : config && config->train.batch.micro ? config->train.batch.micro
+                                                            : 32;
     if (status == CNN_OK)
         status = request->json ? cnn_model_summary_json(&text, model, micro)
                                : cnn_model_summary(&text, model, micro);
-    if (status == CNN_OK && request->backend)
-        status = tell_forms(config, model, micro, request->backend, &forms);
+    if (status == CNN_OK && request->target.backend)
+        status = tell_forms(config, model, micro, &forms);
     if (status == CNN_OK)
         printf("%s%s", text, request->json ? "\n" : forms ? forms : "");
     free(forms);
@@ -169,9 +152,9 @@ static enum cnn_status summary(int argc, char **argv, struct cnn_comm *comm) {
         CNN_INT_FLAG("classes", &request.classes, "N", 0, 1000000, "classes (0: the usual)"),
         CNN_INT_FLAG("micro", &request.micro, "N", 0, 1 << 20,
                      "pictures whose memory is counted (0: the config's, or 32)"),
-        CNN_STRING_FLAG("backend", &request.backend, "auto|cpu|cuda",
+        CNN_STRING_FLAG("backend", &request.target.backend, "auto|cpu|cuda",
                         "also tell how it computes each layer in training"),
-        CNN_LIST_FLAG("set", &request.set, "KEY=VALUE", "overrides the config"),
+        CNN_SET_FLAG(&request.target),
         CNN_BOOL_FLAG("json", &request.json, "print one JSON document"),
     };
     const struct cnn_args args = {.usage = "cnn_dist model summary ARCH_OR_CONFIG [--backend NAME] [--json]",
@@ -185,8 +168,8 @@ static enum cnn_status summary(int argc, char **argv, struct cnn_comm *comm) {
     CNN_TRY(cnn_args_take(&given, &args, argc, argv, comm));
     if (given.help || cnn_comm_rank(comm) != 0)
         return CNN_OK;
-    request.what = given.positional.items[0];
-    if (request.json && request.backend)
+    request.target.what = given.positional.items[0];
+    if (request.json && request.target.backend)
         return cnn_fail(CNN_ERR_INPUT, "--backend adds a table for people; leave it out with --json");
     return summarize(&request);
 }

@@ -1,9 +1,12 @@
 #include "comm/bench.h"
 
+#include "backend/exchange_device.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "comm/reducer.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -15,13 +18,68 @@ static double processor_s(void) {
     return (double)used.tv_sec + 1e-9 * (double)used.tv_nsec;
 }
 
-// Rank r holds r + 1 everywhere, so every sum is known and exact, but for the rounding to 16 bits.
-static void fill(float *data, size_t n, int rank) {
-    for (size_t i = 0; i < n; i++)
-        data[i] = (float)(rank + 1);
+// ---- the gradients: in the host's memory, or a copy of that in a device's
+
+struct gradients {
+    struct cnn_exchange_device *device; // NULL: the host's
+    struct cnn_device_event *copied;
+    float *host, *data; // data: what is summed; host itself without a device
+    size_t n;
+};
+
+static void gradients_finish(struct gradients *g) {
+    struct cnn_exchange_device *device = g->device;
+    if (!device) {
+        free(g->host);
+        return;
+    }
+    if (g->copied)
+        device->ops->event_destroy(device, g->copied);
+    if (g->data)
+        device->ops->free(device, g->data);
+    if (g->host)
+        device->ops->free_host(device, g->host);
 }
 
-static enum cnn_status check(const float *data, size_t n, int ranks, const struct cnn_wire *wire) {
+static enum cnn_status gradients_create(struct gradients *g, struct cnn_exchange_device *device, size_t n) {
+    *g = (struct gradients){.device = device, .n = n};
+    if (!device) {
+        CNN_TRY(cnn_malloc(&g->host, n, sizeof *g->host));
+        g->data = g->host;
+        return CNN_OK;
+    }
+    void *host = NULL, *data = NULL;
+    CNN_TRY(device->ops->alloc_host(device, &host, n * sizeof(float)));
+    g->host = host;
+    CNN_TRY(device->ops->alloc(device, &data, n * sizeof(float)));
+    g->data = data;
+    return device->ops->event_create(device, &g->copied, false);
+}
+
+static enum cnn_status wait_for_copy(struct gradients *g) {
+    CNN_TRY(g->device->ops->record(g->device, g->copied, CNN_STREAM_EXCHANGE));
+    return g->device->ops->synchronize(g->device, g->copied);
+}
+
+// Rank r holds r + 1 everywhere, so every sum is known and exact, but for the rounding to 16 bits.
+static enum cnn_status fill(struct gradients *g, int rank) {
+    for (size_t i = 0; i < g->n; i++)
+        g->host[i] = (float)(rank + 1);
+    if (!g->device)
+        return CNN_OK;
+    CNN_TRY(g->device->ops->upload(g->device, g->data, g->host, g->n * sizeof(float)));
+    return wait_for_copy(g);
+}
+
+static enum cnn_status fetch(struct gradients *g) {
+    if (!g->device)
+        return CNN_OK;
+    CNN_TRY(g->device->ops->download(g->device, g->host, g->data, g->n * sizeof(float)));
+    return wait_for_copy(g);
+}
+
+// What is queued on a device is rounded after each addition: to 8 bits at the coarsest.
+static enum cnn_status check(const struct gradients *g, int ranks, const struct cnn_wire *wire) {
     const struct cnn_span one = {0, 1};
     float expected = 0;
     for (int rank = 0; rank < ranks; rank++) {
@@ -30,28 +88,36 @@ static enum cnn_status check(const float *data, size_t n, int ranks, const struc
         expected += theirs;
     }
     cnn_wire_round(wire, &expected, one);
-    for (size_t i = 0; i < n; i++)
-        if (data[i] != expected)
+    const float slack = g->device && cnn_wire_rounds(wire) ? expected * (float)ranks / 256 : 0;
+    for (size_t i = 0; i < g->n; i++)
+        if (!(fabsf(g->host[i] - expected) <= slack))
             return cnn_fail(CNN_ERR_COMM, "all-reduce over %d ranks: element %zu is %g instead of %g", ranks,
-                            i, (double)data[i], (double)expected);
+                            i, (double)g->host[i], (double)expected);
     return CNN_OK;
 }
 
-static enum cnn_status time_round(struct cnn_reducer *reducer, struct cnn_comm *comm,
-                                  const struct cnn_reducer_options *options, double *seconds,
-                                  double *processor) {
-    float *data = options->gradients;
-    const size_t n = options->n;
-    const struct cnn_wire wire = {.precision = options->precision};
-    fill(data, n, cnn_comm_rank(comm));
-    CNN_TRY(cnn_comm_barrier(comm));
-    double start = cnn_clock_s(), used = processor_s();
+// ---- rounds
+
+static enum cnn_status sum(struct cnn_reducer *reducer, size_t n) {
     cnn_reducer_begin(reducer);
     cnn_reducer_ready(reducer, n);
     CNN_TRY(cnn_reducer_finish(reducer));
+    return cnn_reducer_settle(reducer);
+}
+
+static enum cnn_status time_round(struct cnn_reducer *reducer, struct cnn_comm *comm, struct gradients *g,
+                                  enum cnn_precision precision, double *seconds, double *processor) {
+    const struct cnn_wire wire = {.precision = precision};
+    CNN_TRY(cnn_comm_agree(comm, fill(g, cnn_comm_rank(comm))));
+    CNN_TRY(cnn_comm_barrier(comm));
+    double start = cnn_clock_s(), used = processor_s();
+    CNN_TRY(sum(reducer, g->n));
     *seconds = cnn_clock_s() - start;
     *processor += processor_s() - used;
-    return cnn_comm_agree(comm, check(data, n, cnn_comm_size(comm), &wire));
+    enum cnn_status status = fetch(g);
+    if (status == CNN_OK)
+        status = check(g, cnn_comm_size(comm), &wire);
+    return cnn_comm_agree(comm, status);
 }
 
 static int ascending(const void *a, const void *b) {
@@ -69,15 +135,33 @@ static void summarize(struct cnn_comm_bench_result *out, double *seconds) {
     out->bus_bytes_per_s = out->algorithm_bytes_per_s * 2 * (out->ranks - 1) / out->ranks;
 }
 
-static enum cnn_status measure(struct cnn_comm *comm, const struct cnn_reducer_options *options,
+static enum cnn_status run_rounds(struct cnn_reducer *reducer, struct cnn_comm *comm, struct gradients *g,
+                                  enum cnn_precision precision, double *seconds, int rounds,
+                                  double *processor) {
+    double ignored = 0;
+    CNN_TRY(time_round(reducer, comm, g, precision, &seconds[0], &ignored));
+    for (int round = 0; round < rounds; round++)
+        CNN_TRY(time_round(reducer, comm, g, precision, &seconds[round], processor));
+    return CNN_OK;
+}
+
+static enum cnn_status measure(struct cnn_comm *comm, const struct cnn_comm_bench *bench, struct gradients *g,
                                double *seconds, struct cnn_comm_bench_result *result) {
+    const struct cnn_reducer_options options = {.gradients = g->data,
+                                                .device = g->device,
+                                                .kind = bench->kind,
+                                                .n = g->n,
+                                                .timeout_s = TIMEOUT_S,
+                                                .precision = bench->precision,
+                                                .quiet = true};
     struct cnn_reducer *reducer;
-    double ignored = 0, processor = 0;
-    CNN_TRY(cnn_reducer_create(&reducer, comm, options));
-    enum cnn_status status = time_round(reducer, comm, options, &seconds[0], &ignored);
-    for (int round = 0; round < result->rounds && status == CNN_OK; round++)
-        status = time_round(reducer, comm, options, &seconds[round], &processor);
-    result->travel_bytes = cnn_reducer_stats(reducer).bytes;
+    double processor = 0;
+    CNN_TRY(cnn_reducer_create(&reducer, comm, &options));
+    enum cnn_status status =
+        run_rounds(reducer, comm, g, bench->precision, seconds, result->rounds, &processor);
+    const struct cnn_reducer_stats stats = cnn_reducer_stats(reducer);
+    result->travel_bytes = stats.bytes;
+    snprintf(result->way, sizeof result->way, "%s", stats.way);
     cnn_reducer_destroy(reducer);
     CNN_TRY(status);
     CNN_TRY(cnn_comm_allreduce(comm, seconds, (size_t)result->rounds, CNN_COMM_F64, CNN_REDUCE_MAX));
@@ -86,30 +170,28 @@ static enum cnn_status measure(struct cnn_comm *comm, const struct cnn_reducer_o
     return CNN_OK;
 }
 
-enum cnn_status cnn_comm_bench(struct cnn_comm *comm, size_t bytes, int rounds, enum cnn_precision precision,
-                               struct cnn_comm_bench_result *out) {
-    size_t n = bytes / sizeof(float);
-    if (n == 0 || rounds < 1)
+enum cnn_status cnn_comm_bench(struct cnn_comm_bench_result *out, struct cnn_comm *comm,
+                               const struct cnn_comm_bench *bench) {
+    const size_t n = bench->bytes / sizeof(float);
+    if (n == 0 || bench->rounds < 1)
         return cnn_fail(CNN_ERR_INPUT,
-                        "all-reduce of %zu bytes, %d rounds: expected at least 4 bytes and 1 round", bytes,
-                        rounds);
+                        "all-reduce of %zu bytes, %d rounds: expected at least 4 bytes and 1 round",
+                        bench->bytes, bench->rounds);
     struct cnn_comm_bench_result result = {
-        .bytes = n * sizeof(float), .ranks = cnn_comm_size(comm), .rounds = rounds};
-    float *data = NULL;
+        .bytes = n * sizeof(float), .ranks = cnn_comm_size(comm), .rounds = bench->rounds};
+    struct gradients gradients;
     double *seconds = NULL;
-    enum cnn_status status = cnn_malloc(&data, n, sizeof *data);
+    enum cnn_status status = gradients_create(&gradients, bench->device, n);
     if (status == CNN_OK)
-        status = cnn_calloc(&seconds, (size_t)rounds, sizeof *seconds);
+        status = cnn_calloc(&seconds, (size_t)bench->rounds, sizeof *seconds);
     status = cnn_comm_agree(comm, status);
-    const struct cnn_reducer_options options = {
-        .gradients = data, .n = n, .timeout_s = TIMEOUT_S, .precision = precision};
     if (status == CNN_OK)
-        status = measure(comm, &options, seconds, &result);
+        status = measure(comm, bench, &gradients, seconds, &result);
     if (status == CNN_OK) {
         summarize(&result, seconds);
         *out = result;
     }
     free(seconds);
-    free(data);
+    gradients_finish(&gradients);
     return status;
 }

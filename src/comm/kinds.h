@@ -27,6 +27,7 @@ struct cnn_reducer {
     size_t n, bucket, n_buckets; // floats, floats, buckets
     struct cnn_wire wire;        // its exact spans are owned
     double timeout_s;
+    const char *way;       // what sums, for people; lives as long as this
     double busy_s, wait_s; // of the last step
 };
 

@@ -228,6 +228,7 @@ enum cnn_status cnn_queued_create(struct cnn_reducer **out, const struct cnn_red
         return status;
     }
     reducer->sum = sum;
+    reducer->base.way = sum->name;
     *out = &reducer->base;
     return CNN_OK;
 }

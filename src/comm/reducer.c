@@ -37,6 +37,7 @@ static enum cnn_status idle_create(struct cnn_reducer **out, const struct cnn_re
     CNN_TRY(cnn_calloc(out, 1, sizeof **out));
     **out = *shape;
     (*out)->ops = &idle_ops;
+    (*out)->way = "nothing";
     return CNN_OK;
 }
 
@@ -67,11 +68,11 @@ static enum cnn_status choose_way(struct cnn_way_choice *out, struct cnn_comm *c
     return status;
 }
 
-static void say_way(const struct cnn_comm *comm, const struct cnn_way_choice *choice, const char *nccl) {
+static void say_way(const struct cnn_comm *comm, const struct cnn_way_choice *choice, const char *sum) {
     if (comm->rank != 0 || choice->way == CNN_WAY_HOST)
         return;
     if (choice->way == CNN_WAY_NCCL)
-        cnn_log_info("gradients  are summed by %s, from GPU to GPU", nccl);
+        cnn_log_info("gradients  are summed by %s, from GPU to GPU", sum);
     else
         cnn_log_info("gradients  go through the host's memory and by MPI%s%s",
                      choice->why[0] ? ", not by NCCL: " : "", choice->why);
@@ -129,11 +130,9 @@ static enum cnn_status create_threaded(struct cnn_reducer **out, const struct cn
     return status;
 }
 
-static enum cnn_status create_queued(struct cnn_reducer **out, const struct cnn_reducer *shape,
-                                     const struct cnn_way_choice *choice) {
+static enum cnn_status create_queued(struct cnn_reducer **out, const struct cnn_reducer *shape) {
     struct cnn_stream_sum *sum;
     CNN_TRY(cnn_nccl_create(&sum, shape->comm, shape->device, shape->timeout_s));
-    say_way(shape->comm, choice, sum->name);
     const enum cnn_status status = cnn_queued_create(out, shape, sum);
     if (status != CNN_OK)
         sum->ops->destroy(sum);
@@ -147,8 +146,7 @@ static enum cnn_status create_kind(struct cnn_reducer **out, const struct cnn_re
     CNN_TRY(check_extent(shape->comm, shape));
     CNN_TRY(check_wire(shape->comm, &shape->wire));
     if (choice->way == CNN_WAY_NCCL)
-        return create_queued(out, shape, choice);
-    say_way(shape->comm, choice, "");
+        return create_queued(out, shape);
     return create_threaded(out, shape);
 }
 
@@ -181,6 +179,8 @@ enum cnn_status cnn_reducer_create(struct cnn_reducer **out, struct cnn_comm *co
     const enum cnn_status status = create_kind(out, &shape, &choice);
     if (status != CNN_OK)
         free(exact);
+    else if (!options->quiet && comm->size > 1)
+        say_way(comm, &choice, (*out)->way);
     return status;
 }
 
@@ -224,6 +224,7 @@ struct cnn_reducer_stats cnn_reducer_stats(const struct cnn_reducer *reducer) {
         .wait_s = reducer->wait_s,
         .busy_s = reducer->busy_s,
         .n_buckets = reducer->n_buckets,
+        .way = reducer->way,
         .bytes = cnn_wire_bytes(&reducer->wire, (struct cnn_span){0, reducer->n}),
     };
 }

@@ -23,12 +23,14 @@ struct cnn_reducer_options {
     enum cnn_precision precision;
     const struct cnn_span *exact; // what is never rounded: ascending, disjoint, none empty; copied
     size_t n_exact;
+    bool quiet; // which way the gradients of a device go is not logged
 };
 
 struct cnn_reducer;
 struct cnn_reducer_stats {
-    double wait_s; // of the last step: time it had to wait, the part of communication that was not hidden
-    double busy_s; // of the last step: time the exchange itself took, waiting for slower ranks included
+    double wait_s;   // of the last step: time it had to wait, the part of communication that was not hidden
+    double busy_s;   // of the last step: time the exchange itself took, waiting for slower ranks included
+    const char *way; // "NCCL 2.28.9", "shared memory": what sums; lives as long as the reducer
     size_t n_buckets, bytes; // bytes: of all buckets as they travel between hosts
 };
 

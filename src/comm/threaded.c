@@ -243,6 +243,7 @@ enum cnn_status cnn_threaded_create(struct cnn_reducer **out, const struct cnn_r
     reducer->base = *shape;
     reducer->base.ops = &threaded_ops;
     reducer->exchange = exchanges;
+    reducer->base.way = exchanges->name;
     reducer->n_done = shape->n_buckets;
     pthread_mutex_init(&reducer->lock, NULL);
     pthread_cond_init(&reducer->work, NULL);

@@ -150,8 +150,7 @@ void cnn_worker_destroy(struct cnn_worker *worker) {
         cnn_recording_destroy(worker->backend, worker->recordings[i]);
     free(worker->recordings);
     cnn_reducer_destroy(worker->reducer);
-    if (worker->device)
-        worker->device->ops->destroy(worker->device);
+    cnn_exchange_device_destroy(worker->device);
     cnn_optimizer_destroy(worker->optimizer);
     cnn_replica_destroy(worker->replica);
     free(worker);

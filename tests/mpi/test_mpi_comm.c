@@ -159,10 +159,13 @@ MPI_TEST(a_barrier_waits_without_spinning) {
 
 MPI_TEST(bench_measures) {
     struct cnn_comm_bench_result result;
-    assert_ok(cnn_comm_bench(comm, 1000003, 5, CNN_PRECISION_BF16, &result));
+    struct cnn_comm_bench bench = {.bytes = 1000003, .rounds = 5, .precision = CNN_PRECISION_BF16};
+    assert_ok(cnn_comm_bench(&result, comm, &bench));
     assert_int_equal(result.bytes, 1000000);
     assert_int_equal(result.travel_bytes, 500000);
-    assert_ok(cnn_comm_bench(comm, 1000003, 5, CNN_PRECISION_FP32, &result));
+    bench.precision = CNN_PRECISION_FP32;
+    assert_ok(cnn_comm_bench(&result, comm, &bench));
+    assert_true(result.way[0] != '\0');
     assert_int_equal(result.travel_bytes, 1000000);
     assert_int_equal(result.bytes, 1000000);
     assert_int_equal(result.ranks, size);
@@ -171,7 +174,8 @@ MPI_TEST(bench_measures) {
     assert_true(fabs(result.bus_bytes_per_s - result.algorithm_bytes_per_s * 2 * (size - 1) / size) <=
                 1e-9 * result.algorithm_bytes_per_s);
     same_on_all_ranks(&result.median_s, sizeof result.median_s);
-    assert_int_equal(cnn_comm_bench(comm, 3, 5, CNN_PRECISION_FP32, &result), CNN_ERR_INPUT);
+    bench.bytes = 3;
+    assert_int_equal(cnn_comm_bench(&result, comm, &bench), CNN_ERR_INPUT);
 }
 
 static const struct CMUnitTest tests[] = {

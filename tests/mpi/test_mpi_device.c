@@ -2,6 +2,7 @@
 #include "fake_device.h"
 #include "mpi_test.h"
 
+#include "comm/bench.h"
 #include "comm/kinds.h"
 #include "comm/reducer.h"
 
@@ -111,6 +112,21 @@ MPI_TEST(through_the_host) {
         go_through_the_host(CNN_COMM_AUTO, CNN_PRECISION_FP32, is_eager);
         go_through_the_host(CNN_COMM_MPI, CNN_PRECISION_BF16, is_eager);
         go_through_the_host(CNN_COMM_MPI, CNN_PRECISION_FP16, is_eager);
+    }
+}
+
+MPI_TEST(the_bench_sums_what_a_device_has) {
+    static const enum cnn_precision precisions[] = {CNN_PRECISION_FP32, CNN_PRECISION_BF16,
+                                                    CNN_PRECISION_FP16};
+    for (size_t i = 0; i < sizeof precisions / sizeof *precisions; i++) {
+        struct fake_device *fake = fake_create(false);
+        struct cnn_comm_bench_result result;
+        const struct cnn_comm_bench bench = {
+            .bytes = 40000, .rounds = 3, .precision = precisions[i], .device = &fake->base};
+        assert_ok(cnn_comm_bench(&result, comm, &bench));
+        assert_int_equal(result.bytes, 40000);
+        assert_true(result.way[0] != '\0');
+        fake_destroy(&fake->base);
     }
 }
 
@@ -310,6 +326,7 @@ MPI_TEST(a_step_left_half_way) {
 
 static const struct CMUnitTest tests[] = {
     MPI_UNIT(through_the_host),
+    MPI_UNIT(the_bench_sums_what_a_device_has),
     MPI_UNIT(a_device_shared_by_ranks_is_not_for_nccl),
     MPI_UNIT(devices_on_some_ranks_only),
     MPI_UNIT(a_device_that_fails),

@@ -98,6 +98,18 @@ static void a_slow_exchange_is_warned_of(void **state) {
     assert_found(4, CNN_VERDICT_WARN, "expected at least 0.1");
 }
 
+static void gpus_are_expected_to_be_faster(void **state) {
+    struct cnn_comm_bench_result result = {
+        .bytes = 1024, .ranks = 2, .way = "NCCL 2.28.9", .median_s = 1e-4, .bus_bytes_per_s = 6e9};
+    cnn_judge_devices_bandwidth(&found, &result, 1);
+    result.bus_bytes_per_s = 1e9;
+    cnn_judge_devices_bandwidth(&found, &result, 1);
+    cnn_judge_devices_bandwidth(&found, &result, 2);
+    assert_found(0, CNN_VERDICT_OK, "in the memory of GPUs by NCCL 2.28.9: 0.1 ms, 6.00 GB/s");
+    assert_found(1, CNN_VERDICT_WARN, "expected at least 5.0");
+    assert_found(2, CNN_VERDICT_OK, "1.00 GB/s");
+}
+
 // ---- the disk ----
 
 static void a_full_disk_fails_before_it_is_tried(void **state) {
@@ -207,6 +219,7 @@ int main(void) {
         cmocka_unit_test_setup(memory_is_counted_for_each_rank, reset),
         cmocka_unit_test_setup(shared_memory_must_hold_the_exchange, reset),
         cmocka_unit_test_setup(a_slow_exchange_is_warned_of, reset),
+        cmocka_unit_test_setup(gpus_are_expected_to_be_faster, reset),
         cmocka_unit_test_setup(a_full_disk_fails_before_it_is_tried, reset),
         cmocka_unit_test_setup(a_slow_disk_is_warned_of, reset),
         cmocka_unit_test_setup(good_devices_are_good, reset),

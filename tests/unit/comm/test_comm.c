@@ -95,11 +95,14 @@ static void buckets_are_chosen(void **state) {
 
 static void bench_alone(void **state) {
     struct cnn_comm_bench_result result;
-    assert_int_equal(cnn_comm_bench(comm, 4000, 4, CNN_PRECISION_FP32, &result), CNN_OK);
+    struct cnn_comm_bench bench = {.bytes = 4000, .rounds = 4};
+    assert_int_equal(cnn_comm_bench(&result, comm, &bench), CNN_OK);
     assert_int_equal(result.ranks, 1);
     assert_int_equal(result.rounds, 4);
     assert_true(result.bus_bytes_per_s == 0);
-    assert_int_equal(cnn_comm_bench(comm, 4000, 0, CNN_PRECISION_FP32, &result), CNN_ERR_INPUT);
+    assert_string_equal(result.way, "nothing");
+    bench.rounds = 0;
+    assert_int_equal(cnn_comm_bench(&result, comm, &bench), CNN_ERR_INPUT);
 }
 
 static void abort_ends_with_the_code(void **state) {
