@@ -28,8 +28,8 @@ for tool in memcheck racecheck; do
     parts+=("$tool-frame" "$tool-replica")
     for precision in fp32 tf32 bf16 fp16; do parts+=("$tool-ops-$precision"); done
 done
-parts+=(resume two_ranks)
-parts+=(all_gpus-same all_gpus-lost all_gpus-nccl-fp32 all_gpus-nccl-bf16 all_gpus-mpi-fp32)
+parts+=(raced-bf16 raced-fp16 resume two_ranks)
+parts+=(all_gpus-same all_gpus-lost all_gpus-allreduce all_gpus-nccl-fp32 all_gpus-nccl-bf16 all_gpus-mpi-fp32)
 parts+=(data-fashion_mnist data-cifar10)
 for config in fashion_mnist cifar10; do
     for precision in "${precisions[@]}"; do parts+=("train-$config-$precision"); done
@@ -81,6 +81,9 @@ part_build() {
 
 part_tests() { ctest --test-dir "$build" --output-on-failure --timeout 900 --tests-regex '^(cuda|backend|replica)/'; }
 
+# The engines that win races, not the heuristics' first, against the reference.
+part_raced() { CNN_CUDA_ENGINES=timed "$build/tests/cuda/test_cuda_ops" "$1"; } # PRECISION
+
 # Calls that fail are no finding: some tests make them fail, and libraries try what there is. Engines are not timed, for
 # their times under a tool say nothing.
 sanitize() { # TOOL PROGRAM [ARGS...]
@@ -121,8 +124,9 @@ all_gpus() { # ARGS...: the program on a rank for each GPU, of which there are s
     NCCL_DEBUG=WARN on_ranks "$n" "$@" --set backend=cuda
 }
 
-part_all_gpus() { # same | lost | WAY PRECISION
+part_all_gpus() { # same | lost | allreduce | WAY PRECISION
     case $1 in
+    allreduce) all_gpus bench allreduce ;;
     same | lost) CNN_TEST_BACKEND=cuda tests/cuda/all_gpus.sh "$cnn" "$(n_gpus)" "$1" ;;
     *) all_gpus bench step resnet50 --batch 256 --steps 30 --warmup 10 --json --set "comm.backend=$1" --set "train.precision=$2" ;;
     esac
