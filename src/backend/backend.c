@@ -69,6 +69,10 @@ enum cnn_status cnn_backend_synchronize(struct cnn_backend *backend) {
     return backend->ops->synchronize(backend);
 }
 
+size_t cnn_backend_peak_bytes(const struct cnn_backend *backend) {
+    return backend->ops->peak_bytes ? backend->ops->peak_bytes(backend) : 0;
+}
+
 bool cnn_backend_is_busy(const struct cnn_backend *backend) {
     return backend->ops->is_busy && backend->ops->is_busy(backend);
 }

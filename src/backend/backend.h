@@ -41,6 +41,8 @@ enum cnn_status cnn_backend_alloc(struct cnn_backend *backend, void **out, size_
 void cnn_backend_free(struct cnn_backend *backend, void *memory);
 enum cnn_status cnn_backend_alloc_host(struct cnn_backend *backend, void **out, size_t bytes) CNN_MUST_CHECK;
 void cnn_backend_free_host(struct cnn_backend *backend, void *memory);
+// The most device memory that was allocated at a time; 0 where that is the host's.
+size_t cnn_backend_peak_bytes(const struct cnn_backend *backend);
 // Queued in order with the ops; the host side may be reused after synchronize.
 enum cnn_status cnn_backend_upload(struct cnn_backend *backend, void *device, const void *host,
                                    size_t bytes) CNN_MUST_CHECK;

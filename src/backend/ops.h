@@ -179,6 +179,7 @@ struct cnn_backend_ops {
     enum cnn_status (*sgd)(struct cnn_backend *backend, const struct cnn_sgd *sgd);
     // Device memory left for others, in bytes; NULL where the system alone knows.
     enum cnn_status (*memory_left)(struct cnn_backend *backend, size_t *out);
+    size_t (*peak_bytes)(const struct cnn_backend *backend); // NULL likewise
     // NULL: the arenas are host memory.
     enum cnn_status (*exchange_device)(struct cnn_exchange_device **out, struct cnn_backend *backend);
 };

@@ -160,7 +160,7 @@ static int ascending(const void *a, const void *b) {
 }
 
 struct result {
-    double median_s, least_s, most_s, images_per_s, gflops, rss_mb, comm_wait_s;
+    double median_s, least_s, most_s, images_per_s, gflops, rss_mb, device_mb, comm_wait_s;
 };
 
 static struct result summarize(struct bench *bench, int64_t steps) {
@@ -178,6 +178,7 @@ static struct result summarize(struct bench *bench, int64_t steps) {
         // Backward costs twice the forward pass: gradients of inputs and of weights.
         .gflops = 3 * cnn_model_flops(bench->model) * images / median / 1e9,
         .rss_mb = (double)usage.ru_maxrss / 1024,
+        .device_mb = (double)cnn_backend_peak_bytes(bench->backend) / (1 << 20),
         .comm_wait_s = bench->comm_wait_s / (double)steps,
     };
 }
@@ -191,15 +192,18 @@ static void print_text(const struct bench *bench, const struct result *result) {
     printf("GFLOP/s       %.1f\n", result->gflops);
     printf("exchange      %.4f s waited\n", result->comm_wait_s);
     printf("peak memory   %.0f MB\n", result->rss_mb);
+    if (result->device_mb > 0)
+        printf("of the GPU    %.0f MB\n", result->device_mb);
 }
 
 static enum cnn_status print_json(const struct bench *bench, const struct result *result) {
     return cnn_json_print(json_pack(
-        "{s:s, s:i, s:i, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "arch", bench->model->arch,
+        "{s:s, s:i, s:i, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "arch", bench->model->arch,
         "batch", bench->n_batch, "ranks", cnn_comm_size(bench->comm), "threads", bench->threads, "backend",
         cnn_backend_description(bench->backend), "step_s", result->median_s, "step_s_min", result->least_s,
         "step_s_max", result->most_s, "images_per_s", result->images_per_s, "gflop_per_s", result->gflops,
-        "comm_wait_s", result->comm_wait_s, "peak_rss_mb", result->rss_mb, "loss", bench->loss));
+        "comm_wait_s", result->comm_wait_s, "peak_rss_mb", result->rss_mb, "peak_device_mb",
+        result->device_mb, "loss", bench->loss));
 }
 
 static enum cnn_status print_profile(const struct bench *bench) {

@@ -51,6 +51,20 @@ static void memory_is_zeroed_and_aligned(void **state) {
     cnn_backend_free_host(backend, host);
 }
 
+static void the_most_memory_at_a_time_is_known(void **state) {
+    struct cnn_backend *backend = *state;
+    const size_t before = cnn_backend_peak_bytes(backend), some = (size_t)64 << 20;
+    assert_true(before > 0);
+    void *a = device(backend, some), *b = device(backend, some);
+    const size_t both = cnn_backend_peak_bytes(backend);
+    assert_true(both >= 2 * some && both <= before + 2 * some);
+    cnn_backend_free(backend, a);
+    void *c = device(backend, some);
+    assert_int_equal(cnn_backend_peak_bytes(backend), both);
+    cnn_backend_free(backend, b);
+    cnn_backend_free(backend, c);
+}
+
 static void copies_run_in_order(void **state) {
     struct cnn_backend *backend = *state;
     enum { N = 1 << 18 };
@@ -271,6 +285,7 @@ int main(void) {
         return status;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(memory_is_zeroed_and_aligned, backend),
+        cmocka_unit_test_prestate(the_most_memory_at_a_time_is_known, backend),
         cmocka_unit_test_prestate(copies_run_in_order, backend),
         cmocka_unit_test_prestate(too_much_memory_is_an_error_that_passes, backend),
         cmocka_unit_test_prestate(staged_inputs_wait_for_their_readers, backend),

@@ -112,6 +112,7 @@ static void cuda_destroy(struct cnn_backend *backend) {
         cudaStreamDestroy(cuda->copy);
     if (cuda->compute)
         cudaStreamDestroy(cuda->compute);
+    free(cuda->blocks);
     free(cuda);
 }
 
@@ -169,6 +170,7 @@ const struct cnn_backend_ops cnn_backend_cuda = {
     .check_finite = cnn_cuda_check_finite,
     .sgd = cnn_cuda_sgd,
     .memory_left = cnn_cuda_memory_left,
+    .peak_bytes = cnn_cuda_peak_bytes,
     .exchange_device = cnn_cuda_exchange_device,
 };
 

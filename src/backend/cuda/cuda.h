@@ -15,6 +15,12 @@
 extern "C" {
 #endif
 
+// Memory that was given out.
+struct cnn_cuda_block {
+    void *memory;
+    size_t bytes;
+};
+
 struct cnn_cuda {
     struct cnn_backend base;
     int device, processors; // streaming multiprocessors
@@ -29,6 +35,8 @@ struct cnn_cuda {
     bool recording;          // between record_begin and record_end
     double *loss_sums;       // device memory: three of each block of the loss
     struct cnn_tiles *tiles; // what updates were made of
+    struct cnn_cuda_block *blocks;
+    size_t n_blocks, block_room, taken_bytes, peak_bytes;
 };
 
 static inline struct cnn_cuda *cnn_cuda_of(struct cnn_backend *backend) { return (struct cnn_cuda *)backend; }
@@ -54,6 +62,7 @@ enum cnn_status cnn_cuda_download(struct cnn_backend *backend, void *host, const
 enum cnn_status cnn_cuda_copy(struct cnn_backend *backend, float *to, const float *from, size_t n);
 enum cnn_status cnn_cuda_synchronize(struct cnn_backend *backend);
 bool cnn_cuda_is_busy(const struct cnn_backend *backend);
+size_t cnn_cuda_peak_bytes(const struct cnn_backend *backend);
 enum cnn_status cnn_cuda_memory_left(struct cnn_backend *backend, size_t *out);
 enum cnn_status cnn_cuda_stage(struct cnn_backend *backend, void *device, const void *host, size_t bytes);
 enum cnn_status cnn_cuda_stage_wait(struct cnn_backend *backend);

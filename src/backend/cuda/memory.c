@@ -1,7 +1,43 @@
 // Memory of the device and of the host, and copies in order with the ops.
+#include "base/memory.h"
 #include "backend/cuda/cuda.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+static enum cnn_status make_room(struct cnn_cuda *cuda) {
+    struct cnn_cuda_block *blocks = NULL;
+    if (cuda->n_blocks < cuda->block_room)
+        return CNN_OK;
+    const size_t room = 2 * cuda->block_room + 32;
+    CNN_TRY(cnn_calloc(&blocks, room, sizeof *blocks));
+    if (cuda->n_blocks)
+        memcpy(blocks, cuda->blocks, cuda->n_blocks * sizeof *blocks);
+    free(cuda->blocks);
+    cuda->blocks = blocks;
+    cuda->block_room = room;
+    return CNN_OK;
+}
+
+static void note_taken(struct cnn_cuda *cuda, void *memory, size_t bytes) {
+    cuda->blocks[cuda->n_blocks++] = (struct cnn_cuda_block){memory, bytes};
+    cuda->taken_bytes += bytes;
+    if (cuda->taken_bytes > cuda->peak_bytes)
+        cuda->peak_bytes = cuda->taken_bytes;
+}
+
+static void note_freed(struct cnn_cuda *cuda, const void *memory) {
+    for (size_t i = 0; i < cuda->n_blocks; i++)
+        if (cuda->blocks[i].memory == memory) {
+            cuda->taken_bytes -= cuda->blocks[i].bytes;
+            cuda->blocks[i] = cuda->blocks[--cuda->n_blocks];
+            return;
+        }
+}
+
+size_t cnn_cuda_peak_bytes(const struct cnn_backend *backend) {
+    return ((const struct cnn_cuda *)(const void *)backend)->peak_bytes;
+}
 
 // Zeros are there when this returns, for copies that do not wait for the ops.
 static enum cnn_status fill_with_zeros(struct cnn_cuda *cuda, void *memory, size_t bytes) {
@@ -12,19 +48,22 @@ static enum cnn_status fill_with_zeros(struct cnn_cuda *cuda, void *memory, size
 enum cnn_status cnn_cuda_alloc(struct cnn_backend *backend, void **out, size_t bytes) {
     void *memory = NULL;
     const size_t some = bytes ? bytes : 1;
+    struct cnn_cuda *cuda = cnn_cuda_of(backend);
+    CNN_TRY(make_room(cuda));
     CNN_CUDA_TRY(cudaMalloc(&memory, some), "allocating memory");
-    const enum cnn_status status = fill_with_zeros(cnn_cuda_of(backend), memory, some);
+    const enum cnn_status status = fill_with_zeros(cuda, memory, some);
     if (status != CNN_OK) {
         cudaFree(memory);
         return status;
     }
+    note_taken(cuda, memory, some);
     *out = memory;
     return CNN_OK;
 }
 
 // What is wrong at this point was said before, or is said by the next call.
 void cnn_cuda_free(struct cnn_backend *backend, void *memory) {
-    (void)backend;
+    note_freed(cnn_cuda_of(backend), memory);
     cudaFree(memory);
 }
 
