@@ -5,7 +5,8 @@
 # Builds (Release, CNN_CUDA=ON) in build-gpu, runs the tests, compute-sanitizer, trainings, and benchmarks. A part that
 # fails or takes too long ends alone; OUT/summary.txt says how each ended, OUT/PART.log what it said. Exit status 1 when
 # any part failed.
-# Environment: CNN_TEST_DATA   folder with fashion-mnist/*.gz, and cifar10-jpg.tar.xz or cifar-10-batches-bin/
+# Environment: CNN_TEST_DATA   folder with fashion-mnist/*.gz, cifar10-jpg.tar.xz or cifar-10-batches-bin/, and
+#                              imagenette224.tar (pictures in train/CLASS and val/CLASS)
 #              PEERS           folder with torch_step.py, to measure PyTorch beside
 #              PYTHON          a python with torch and torchvision (default: python3)
 #              BUILD           build folder (default: build-gpu)
@@ -41,6 +42,8 @@ for arch in resnet50 vgg16; do
         [ "$precision" = fp32 ] || parts+=("torch-$arch-$precision-eager" "torch-$arch-$precision-compiled")
     done
 done
+
+parts+=(data-imagenette loader-imagenette fed-bf16 fed-fp16)
 
 limit_of() { # PART: seconds
     case $1 in
@@ -154,7 +157,32 @@ part_data() { # CONFIG
         done
         rm -rf "$work"
         ;;
+    imagenette)
+        [ -e "$data/imagenette224.tar" ] || absent "no imagenette224.tar in CNN_TEST_DATA"
+        work=$(mktemp -d)
+        tar -xf "$data/imagenette224.tar" -C "$work"
+        for part in train val; do
+            "$cnn" dataset import folder "$(find "$work" -maxdepth 3 -type d -name $part | head -n 1)" --out "$to/imagenette/$part"
+        done
+        rm -rf "$work"
+        ;;
     esac
+}
+
+# JPEGs to batches: how fast, and what bounds it.
+part_loader() {
+    [ -d "$out/data/$1/train" ] || absent "data-$1 made no dataset"
+    "$cnn" bench loader "$out/data/$1/train" --batches 200
+}
+
+# ResNet-50 fed by the real loader; lines of progress say what share of a step waited for data.
+part_fed() { # PRECISION
+    [ -d "$out/data/imagenette/train" ] || absent "data-imagenette made no dataset"
+    rm -rf "$out/runs/fed-$1"
+    "$cnn" train configs/resnet.yaml --set "run.name=fed-$1" --set "run.dir=$out/runs" --set backend=cuda \
+        --set "data.train=$out/data/imagenette/train" --set "data.val=$out/data/imagenette/val" --set train.batch.micro=256 \
+        --set "train.precision=$1" --set train.epochs=15 --set train.schedule.warmup="2 epochs" --set eval.every="15 epochs" \
+        --set checkpoint.every="15 epochs" --set log.every=10
 }
 
 part_train() { # CONFIG PRECISION
