@@ -1,4 +1,6 @@
 // Convolution by Winograd's filtering: weights lie as [k block][c][9 taps][k lane], c padded to whole blocks.
+// In bf16 only tensors are: transforms and products are of floats, and so are the weights, the parameters
+// themselves.
 #include "backend/cpu/conv.h"
 #include "backend/cpu/winograd.h"
 #include "base/memory.h"
@@ -16,9 +18,11 @@ struct winograd_plan {
 
 bool cnn_conv_winograd_fits(const struct cnn_kernel_desc *desc) {
     const struct cnn_conv *conv = &desc->node->conv;
-    if (desc->in[0].type != CNN_TYPE_F32 || desc->from_pixels || conv->groups != 1 ||
-        !cnn_winograd_kernels(desc->in[0].block))
+    if (desc->from_pixels || conv->groups != 1 || desc->out_type != desc->in[0].type ||
+        !cnn_winograd_kernels(desc->in[0].block, desc->in[0].type))
         return false;
+    if (desc->in[0].type == CNN_TYPE_BF16 && cnn_onednn_has_amx())
+        return false; // multiplies bf16 faster than floats by more than filtering saves
     for (int i = 0; i < 2; i++)
         if (conv->kernel[i] != 3 || conv->stride[i] != 1 || conv->dilation[i] != 1 || conv->padding[i] > 2)
             return false;
@@ -71,7 +75,7 @@ static enum cnn_status winograd_plan_create(struct cnn_plan **out, struct cnn_ba
     p->cpu = (struct cnn_cpu *)(void *)backend;
     p->conv = &desc->node->conv;
     struct cnn_plan *base = &p->base;
-    const struct cnn_winograd_kernels *kernels = cnn_winograd_kernels(base->in.block);
+    const struct cnn_winograd_kernels *kernels = cnn_winograd_kernels(base->in.block, base->in.type);
     cnn_winograd_plan_sums(&p->forward, kernels, &base->in, &base->out, p->conv->padding, p->cpu->threads);
     p->finish_offset = cnn_align_up(cnn_winograd_sums_scratch(&p->forward), CNN_ALIGN);
     base->scratch_bytes = p->finish_offset + 2 * row_floats(p) * sizeof(float);
@@ -138,8 +142,9 @@ static void bias_grad(const struct winograd_plan *p, const struct cnn_kernel_io 
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < planes; i++) {
         double *mean = moments + (size_t)i * 2 * CNN_LANES;
-        p->cpu->simd[CNN_TYPE_F32]->moments((float *)io->d_out[0] + cnn_cpu_at(t, i / blocks, i % blocks),
-                                            cnn_cpu_pixels(t), t->block, mean, mean + CNN_LANES);
+        p->cpu->simd[t->type]->moments(
+            cnn_cpu_from(io->d_out[0], t->type, cnn_cpu_at(t, i / blocks, i % blocks)), cnn_cpu_pixels(t),
+            t->block, mean, mean + CNN_LANES);
     }
     for (int o = 0; o < t->c; o++) {
         double sum = accumulate ? (double)io->d_params[1][o] : 0.0;
@@ -155,7 +160,7 @@ static enum cnn_status winograd_backward(struct cnn_plan *plan, const struct cnn
     const struct winograd_plan *p = (const struct winograd_plan *)(const void *)plan;
     const struct cnn_winograd_finish finish = {.mask = plan->desc.mask_by_input ? io->in[0] : NULL};
     if (plan->reads_out)
-        cnn_cpu_relu_grad(p->cpu, CNN_TYPE_F32, io->d_out[0], io->d_out[0], io->out,
+        cnn_cpu_relu_grad(p->cpu, plan->out.type, io->d_out[0], io->d_out[0], io->out,
                           cnn_tensor_count(&plan->out));
     cnn_winograd_correlation(&p->weights, io->d_params[0], io->in[0], io->d_out[0], run->accumulate,
                              io->scratch);

@@ -81,6 +81,10 @@ enum cnn_onednn_bf16 cnn_onednn_bf16(void) {
                                                        : CNN_ONEDNN_NO_BF16;
 }
 
+bool cnn_onednn_has_amx(void) {
+    return has_all((int)dnnl_get_effective_cpu_isa(), dnnl_cpu_isa_avx512_core_amx);
+}
+
 void cnn_onednn_describe(char *out, size_t out_bytes) {
     const dnnl_version_t *v = dnnl_version();
     snprintf(out, out_bytes, "oneDNN %d.%d.%d, %s", v->major, v->minor, v->patch, cnn_onednn_isa());

@@ -14,6 +14,7 @@ void cnn_onednn_describe(char *out, size_t out_bytes); // "oneDNN 2.6.3, AVX2"
 const char *cnn_onednn_isa(void); // "AVX2"
 enum cnn_onednn_bf16 { CNN_ONEDNN_NO_BF16, CNN_ONEDNN_BF16_EMULATED, CNN_ONEDNN_BF16 };
 enum cnn_onednn_bf16 cnn_onednn_bf16(void);
+bool cnn_onednn_has_amx(void);
 
 // What a tensor is made of and how it lies in memory.
 struct cnn_layout;

@@ -1,4 +1,5 @@
 #include "backend/cpu/winograd.h"
+#include "backend/cpu/elements.h"
 #include "base/memory.h"
 #include <omp.h>
 
@@ -10,7 +11,11 @@
 // Transformed weights held at a time.
 #define MOST_WEIGHTS ((size_t)20 << 20)
 
-const struct cnn_winograd_kernels *cnn_winograd_kernels(int block) {
+const struct cnn_winograd_kernels *cnn_winograd_kernels(int block, enum cnn_type type) {
+    if (type != CNN_TYPE_F32)
+        return block == 16 && type == CNN_TYPE_BF16 && __builtin_cpu_supports("avx512f")
+                   ? &cnn_winograd_avx512_bf16
+                   : NULL;
     if (block == 8 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         return &cnn_winograd_avx2;
     return block == 16 && __builtin_cpu_supports("avx512f") ? &cnn_winograd_avx512 : NULL;
@@ -117,40 +122,43 @@ static size_t plane_at(const struct cnn_tensor *t, int sample, int block) {
 }
 
 // The transforms of channel block `b` of `n` tiles from `first` on, one behind the other.
-static void transform_in(const struct cnn_winograd *p, float *v, const float *in, int b, int first, int n) {
+static void transform_in(const struct cnn_winograd *p, float *v, const void *in, int b, int first, int n) {
     struct cnn_winograd_place place = {.h = p->in.h, .w = p->in.w};
     for (int t = 0; t < n; t++) {
         const int sample = locate(p, first + t, &place);
         place.y -= p->padding[0];
         place.x -= p->padding[1];
         p->kernels->input(v + (size_t)t * (size_t)p->kernels->lanes, p->v_stride,
-                          in + plane_at(&p->in, sample, b), &place);
+                          cnn_cpu_from(in, p->in.type, plane_at(&p->in, sample, b)), &place);
     }
 }
 
-static void transform_grad(const struct cnn_winograd *p, float *z, const float *d_out, int b, int first,
+static void transform_grad(const struct cnn_winograd *p, float *z, const void *d_out, int b, int first,
                            int n) {
     struct cnn_winograd_place place = {.h = p->out.h, .w = p->out.w};
     for (int t = 0; t < n; t++) {
         const int sample = locate(p, first + t, &place);
         p->kernels->output_grad(z + (size_t)t * (size_t)p->kernels->lanes, p->m_stride,
-                                d_out + plane_at(&p->out, sample, b), &place);
+                                cnn_cpu_from(d_out, p->out.type, plane_at(&p->out, sample, b)), &place);
     }
 }
 
-static void transform_out(const struct cnn_winograd *p, float *out, const float *m, int b, int first, int n,
+static void transform_out(const struct cnn_winograd *p, void *out, const float *m, int b, int first, int n,
                           const struct cnn_winograd_finish *finish) {
     struct cnn_winograd_place place = {.h = p->out.h, .w = p->out.w};
     const size_t channel = (size_t)b * (size_t)p->kernels->lanes;
     for (int t = 0; t < n; t++) {
         const int sample = locate(p, first + t, &place);
         const size_t at = plane_at(&p->out, sample, b);
-        const struct cnn_winograd_finish here = {.scale = finish->scale ? finish->scale + channel : NULL,
-                                                 .shift = finish->scale ? finish->shift + channel : NULL,
-                                                 .residual = finish->residual ? finish->residual + at : NULL,
-                                                 .mask = finish->mask ? finish->mask + at : NULL,
-                                                 .relu = finish->relu};
-        p->kernels->output(out + at, &place, m + (size_t)t * (size_t)p->kernels->lanes, p->m_stride, &here);
+        const enum cnn_type type = p->out.type;
+        const struct cnn_winograd_finish here = {
+            .scale = finish->scale ? finish->scale + channel : NULL,
+            .shift = finish->scale ? finish->shift + channel : NULL,
+            .residual = finish->residual ? cnn_cpu_from(finish->residual, type, at) : NULL,
+            .mask = finish->mask ? cnn_cpu_from(finish->mask, type, at) : NULL,
+            .relu = finish->relu};
+        p->kernels->output(cnn_cpu_to(out, type, at), &place, m + (size_t)t * (size_t)p->kernels->lanes,
+                           p->m_stride, &here);
     }
 }
 
@@ -195,8 +203,9 @@ static void clear_rest(const struct cnn_winograd *p, float *v, int n, int padded
 }
 
 struct sums_args {
-    float *out;
-    const float *in, *u;
+    void *out;
+    const void *in;
+    const float *u;
     const struct cnn_winograd_finish *finish;
     struct slice slice;
 };
@@ -225,7 +234,7 @@ static void sums_of_block(const struct cnn_winograd *p, const struct sums_args *
     }
 }
 
-void cnn_winograd_sums(const struct cnn_winograd *p, float *out, const float *in, const float *w, bool turned,
+void cnn_winograd_sums(const struct cnn_winograd *p, void *out, const void *in, const float *w, bool turned,
                        const struct cnn_winograd_finish *finish, void *scratch) {
     float *u = scratch, *own = u + POSITIONS * p->u_stride;
     const int n_blocks = divide_up(p->tiles, p->block);
@@ -244,7 +253,7 @@ void cnn_winograd_sums(const struct cnn_winograd *p, float *out, const float *in
 
 struct correlation_args {
     float *u, *v, *z;
-    const float *in, *d_out;
+    const void *in, *d_out;
     struct slice slice;
 };
 
@@ -304,7 +313,7 @@ static void correlate_together(const struct cnn_winograd *p, const struct correl
     }
 }
 
-void cnn_winograd_correlation(const struct cnn_winograd *p, float *d_w, const float *in, const float *d_out,
+void cnn_winograd_correlation(const struct cnn_winograd *p, float *d_w, const void *in, const void *d_out,
                               bool accumulate, void *scratch) {
     const size_t each = POSITIONS * (p->u_stride + p->v_stride + p->m_stride),
                  lanes = (size_t)p->kernels->lanes;

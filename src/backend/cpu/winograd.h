@@ -14,7 +14,8 @@
 // blocks padded; scale NULL: sums are stored as they are, or, where mask is given, those whose mask is
 // positive, and 0 for the others. The mask may be the output itself.
 struct cnn_winograd_finish {
-    const float *scale, *shift, *residual, *mask;
+    const float *scale, *shift;
+    const void *residual, *mask; // elements like the output's
     bool relu;
 };
 
@@ -27,15 +28,16 @@ struct cnn_winograd_place {
 // `stride` floats apart.
 struct cnn_winograd_kernels {
     const char *name;
+    enum cnn_type type; // of planes' elements
     int lanes;
     int group; // tiles `multiply` takes at once
     // The transform of the 6x6 patch at `place`; what lies outside the plane is 0.
-    void (*input)(float *v, size_t stride, const float *plane, const struct cnn_winograd_place *place);
+    void (*input)(float *v, size_t stride, const void *plane, const struct cnn_winograd_place *place);
     // The 4x4 outputs at `place`, those outside left out; residual, where given, is a plane like `plane`.
-    void (*output)(float *plane, const struct cnn_winograd_place *place, const float *m, size_t stride,
+    void (*output)(void *plane, const struct cnn_winograd_place *place, const float *m, size_t stride,
                    const struct cnn_winograd_finish *finish);
     // The transposed transform of a 4x4 patch of output gradients.
-    void (*output_grad)(float *z, size_t stride, const float *plane, const struct cnn_winograd_place *place);
+    void (*output_grad)(float *z, size_t stride, const void *plane, const struct cnn_winograd_place *place);
     // 9 taps to 36 positions, for a block of lanes x lanes: w[c][tap][k] gives row c of u at c * row floats.
     // In `weights_turned` taps are reversed and row k holds the lanes of c.
     void (*weights)(float *u, size_t stride, size_t row, const float *w);
@@ -52,10 +54,10 @@ struct cnn_winograd_kernels {
     void (*correlate)(float *d_u, const float *v, const float *z, int tiles);
 };
 
-extern const struct cnn_winograd_kernels cnn_winograd_avx2, cnn_winograd_avx512;
+extern const struct cnn_winograd_kernels cnn_winograd_avx2, cnn_winograd_avx512, cnn_winograd_avx512_bf16;
 
-// Those for blocks of 8 or 16 channels; NULL where this processor cannot run them.
-const struct cnn_winograd_kernels *cnn_winograd_kernels(int block);
+// Those for tensors of `type` in blocks of 8 or 16 channels; NULL where this processor cannot run them.
+const struct cnn_winograd_kernels *cnn_winograd_kernels(int block, enum cnn_type type);
 
 // How one pass is cut. `in` and `out` are the convolution's, or swapped for the gradient of the input.
 struct cnn_winograd {
@@ -84,10 +86,10 @@ size_t cnn_winograd_correlation_scratch(const struct cnn_winograd *p); // bytes
 
 // out = in * w, finished. w is [k block][c][9][k lane] with c padded to whole blocks; `turned`: of the
 // convolution whose gradient this is, so the roles of c and k are swapped. Results do not depend on threads.
-void cnn_winograd_sums(const struct cnn_winograd *p, float *out, const float *in, const float *w, bool turned,
+void cnn_winograd_sums(const struct cnn_winograd *p, void *out, const void *in, const float *w, bool turned,
                        const struct cnn_winograd_finish *finish, void *scratch);
 // d_w = [d_w +] the correlation of the input with the gradient of the output, laid out like w.
-void cnn_winograd_correlation(const struct cnn_winograd *p, float *d_w, const float *in, const float *d_out,
+void cnn_winograd_correlation(const struct cnn_winograd *p, float *d_w, const void *in, const void *d_out,
                               bool accumulate, void *scratch);
 
 #endif

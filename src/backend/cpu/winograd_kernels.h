@@ -1,5 +1,6 @@
 // The bodies of struct cnn_winograd_kernels, in GCC vector extensions; included once per instruction set by
-// winograd_avx2.c and winograd_avx512.c, which define LANES, GROUP, TABLE and NAME.
+// winograd_avx2.c and winograd_avx512.c, which define LANES, GROUP, TABLE and NAME, and for tensors of bf16
+// once more with BF16 defined: values are widened when they are read and rounded when they are written.
 #include "backend/cpu/winograd.h"
 #include <string.h>
 
@@ -13,6 +14,24 @@ typedef int32_t ivec __attribute__((vector_size(LANES * 4), aligned(4), may_alia
 
 INLINE vec load(const float *p) { return *(const vec *)p; }
 INLINE void store(float *p, vec v) { *(vec *)p = v; }
+#if defined(BF16)
+typedef uint16_t element;
+typedef uint16_t words __attribute__((vector_size(LANES * 2), aligned(2), may_alias));
+typedef uint32_t uvec __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+INLINE vec load_element(const element *p) {
+    return (vec)(__builtin_convertvector(*(const words *)p, uvec) << 16);
+}
+// As cnn_bf16_from_float.
+INLINE void store_element(element *p, vec v) {
+    const uvec bits = (uvec)v, odd = bits >> 16 & 1, nan = (uvec)(v != v);
+    const uvec rounded = (bits + 0x7fff + odd) >> 16, quiet = bits >> 16 | 0x40;
+    *(words *)p = __builtin_convertvector((nan & quiet) | (~nan & rounded), words);
+}
+#else
+typedef float element;
+INLINE vec load_element(const element *p) { return load(p); }
+INLINE void store_element(element *p, vec v) { store(p, v); }
+#endif
 INLINE vec all(float v) { return v - (vec){0}; } // exact for every v, and one broadcast
 
 // Points a and b; every matrix below is made of them.
@@ -73,12 +92,12 @@ INLINE void weights_grad_line(vec o[3], const vec u[PATCH]) {
 }
 
 // Copies the part of a side x side patch that lies in the plane; the rest is 0. Returns where to read, and
-// the floats between its rows: the plane itself where all of it lies inside.
-INLINE const float *patch_of(float *copy, const float *plane, const struct cnn_winograd_place *at, int side,
-                             size_t *row) {
+// the elements between its rows: the plane itself where all of it lies inside.
+INLINE const element *patch_of(element *copy, const element *plane, const struct cnn_winograd_place *at,
+                               int side, size_t *row) {
     const int y0 = at->y < 0 ? -at->y : 0, y1 = at->h - at->y < side ? at->h - at->y : side;
     const int x0 = at->x < 0 ? -at->x : 0, x1 = at->w - at->x < side ? at->w - at->x : side;
-    const float *corner = plane + ((ptrdiff_t)at->y * at->w + at->x) * LANES;
+    const element *corner = plane + ((ptrdiff_t)at->y * at->w + at->x) * LANES;
     if (y0 == 0 && y1 == side && x0 == 0 && x1 == side) {
         *row = (size_t)at->w * LANES;
         return corner;
@@ -86,21 +105,22 @@ INLINE const float *patch_of(float *copy, const float *plane, const struct cnn_w
     for (int y = 0; y < side; y++)
         for (int x = 0; x < side; x++) {
             const bool inside = y >= y0 && y < y1 && x >= x0 && x < x1;
-            store(copy + (y * side + x) * LANES,
-                  inside ? load(corner + ((ptrdiff_t)y * at->w + x) * LANES) : (vec){0});
+            store_element(copy + (y * side + x) * LANES,
+                          inside ? load_element(corner + ((ptrdiff_t)y * at->w + x) * LANES) : (vec){0});
         }
     *row = (size_t)side * LANES;
     return copy;
 }
 
-static void input(float *v, size_t stride, const float *plane, const struct cnn_winograd_place *place) {
-    float copy[PATCH * PATCH * LANES];
+static void input(float *v, size_t stride, const void *plane, const struct cnn_winograd_place *place) {
+    element copy[PATCH * PATCH * LANES];
     size_t row;
-    const float *patch = patch_of(copy, plane, place, PATCH, &row);
+    const element *patch = patch_of(copy, plane, place, PATCH, &row);
     vec columns[PATCH][PATCH];
     UNROLL for (int x = 0; x < PATCH; x++) {
         vec d[PATCH], o[PATCH];
-        UNROLL for (int y = 0; y < PATCH; y++) d[y] = load(patch + (size_t)y * row + (size_t)x * LANES);
+        UNROLL for (int y = 0; y < PATCH; y++) d[y] =
+            load_element(patch + (size_t)y * row + (size_t)x * LANES);
         input_line(o, d);
         UNROLL for (int y = 0; y < PATCH; y++) columns[y][x] = o[y];
     }
@@ -122,7 +142,7 @@ INLINE void output_tile(vec tile[TILE][TILE], const float *m, size_t stride) {
     UNROLL for (int y = 0; y < TILE; y++) output_line(tile[y], columns[y]);
 }
 
-INLINE void output_finish(float *plane, const struct cnn_winograd_place *at, vec tile[TILE][TILE],
+INLINE void output_finish(element *plane, const struct cnn_winograd_place *at, vec tile[TILE][TILE],
                           const struct cnn_winograd_finish *finish, int rows, int cols) {
     const vec scale = load(finish->scale), shift = load(finish->shift);
     for (int y = 0; y < rows; y++)
@@ -130,28 +150,28 @@ INLINE void output_finish(float *plane, const struct cnn_winograd_place *at, vec
             const size_t i = ((size_t)(at->y + y) * (size_t)at->w + (size_t)(at->x + x)) * LANES;
             vec v = tile[y][x] * scale + shift;
             if (finish->residual)
-                v += load(finish->residual + i);
+                v += load_element((const element *)finish->residual + i);
             if (finish->relu)
                 v = (vec)(~(v < 0.0f) & (ivec)v); // NaN stays NaN
-            store(plane + i, v);
+            store_element(plane + i, v);
         }
 }
 
-INLINE void output_masked(float *plane, const struct cnn_winograd_place *at, vec tile[TILE][TILE],
-                          const float *mask, int rows, int cols) {
+INLINE void output_masked(element *plane, const struct cnn_winograd_place *at, vec tile[TILE][TILE],
+                          const element *mask, int rows, int cols) {
     for (int y = 0; y < rows; y++)
         for (int x = 0; x < cols; x++) {
             const size_t i = ((size_t)(at->y + y) * (size_t)at->w + (size_t)(at->x + x)) * LANES;
-            store(plane + i, (vec)(~(load(mask + i) <= 0.0f) & (ivec)tile[y][x]));
+            store_element(plane + i, (vec)(~(load_element(mask + i) <= 0.0f) & (ivec)tile[y][x]));
         }
 }
 
-static void output(float *plane, const struct cnn_winograd_place *at, const float *m, size_t stride,
+static void output(void *plane, const struct cnn_winograd_place *at, const float *m, size_t stride,
                    const struct cnn_winograd_finish *finish) {
     vec tile[TILE][TILE];
     const int rows = at->h - at->y < TILE ? at->h - at->y : TILE,
               cols = at->w - at->x < TILE ? at->w - at->x : TILE;
-    float *corner = plane + ((size_t)at->y * (size_t)at->w + (size_t)at->x) * LANES;
+    element *corner = (element *)plane + ((size_t)at->y * (size_t)at->w + (size_t)at->x) * LANES;
     output_tile(tile, m, stride);
     if (finish->scale)
         output_finish(plane, at, tile, finish, rows, cols);
@@ -159,21 +179,22 @@ static void output(float *plane, const struct cnn_winograd_place *at, const floa
         output_masked(plane, at, tile, finish->mask, rows, cols);
     else if (rows == TILE && cols == TILE)
         UNROLL for (int y = 0; y < TILE; y++) UNROLL for (int x = 0; x < TILE; x++)
-            store(corner + ((size_t)y * (size_t)at->w + (size_t)x) * LANES, tile[y][x]);
+            store_element(corner + ((size_t)y * (size_t)at->w + (size_t)x) * LANES, tile[y][x]);
     else
         for (int y = 0; y < rows; y++)
             for (int x = 0; x < cols; x++)
-                store(corner + ((size_t)y * (size_t)at->w + (size_t)x) * LANES, tile[y][x]);
+                store_element(corner + ((size_t)y * (size_t)at->w + (size_t)x) * LANES, tile[y][x]);
 }
 
-static void output_grad(float *z, size_t stride, const float *plane, const struct cnn_winograd_place *place) {
-    float copy[TILE * TILE * LANES];
+static void output_grad(float *z, size_t stride, const void *plane, const struct cnn_winograd_place *place) {
+    element copy[TILE * TILE * LANES];
     size_t row;
-    const float *patch = patch_of(copy, plane, place, TILE, &row);
+    const element *patch = patch_of(copy, plane, place, TILE, &row);
     vec columns[PATCH][TILE];
     UNROLL for (int x = 0; x < TILE; x++) {
         vec d[TILE], o[PATCH];
-        UNROLL for (int y = 0; y < TILE; y++) d[y] = load(patch + (size_t)y * row + (size_t)x * LANES);
+        UNROLL for (int y = 0; y < TILE; y++) d[y] =
+            load_element(patch + (size_t)y * row + (size_t)x * LANES);
         output_grad_line(o, d);
         UNROLL for (int y = 0; y < PATCH; y++) columns[y][x] = o[y];
     }
@@ -281,6 +302,9 @@ static void correlate(float *d_u, const float *v, const float *z, int tiles) {
 
 const struct cnn_winograd_kernels TABLE = {
     .name = NAME,
+#if defined(BF16)
+    .type = CNN_TYPE_BF16,
+#endif
     .lanes = LANES,
     .group = GROUP,
     .input = input,

@@ -121,7 +121,7 @@ static const struct {
 #define N_SHAPES (sizeof shapes / sizeof shapes[0])
 
 static void skip_without_kernels(void) {
-    if (cnn_winograd_kernels(cnn_simd_block()))
+    if (cnn_winograd_kernels(cnn_simd_block(), CNN_TYPE_F32))
         return;
     fprintf(stderr, "skipped: this processor has neither AVX2 nor AVX-512\n");
     skip();
@@ -237,7 +237,7 @@ static void shapes_it_is_made_for(void **state) {
 
 // ---- blocks of 16 channels, which oneDNN does not give on a processor without AVX-512
 
-extern const struct cnn_winograd_kernels winograd_wide;
+extern const struct cnn_winograd_kernels winograd_wide, winograd_wide_bf16;
 
 enum { WIDE = 16, CHANNELS = 32, SIDE = 9, SAMPLES = 2 };
 
@@ -274,50 +274,85 @@ static void plain_products(double *result, const float *in, const float *out, co
                 }
 }
 
-static void expect_plain(const float *got, const double *want, size_t n) {
+enum { PIXELS = SAMPLES * CHANNELS * SIDE * SIDE, TAPS = CHANNELS * CHANNELS * 9 };
+
+// Within a few roundings of floats, and of the largest value's last bit where values are rounded to bf16 at
+// the end.
+static void expect_plain(const float *got, const double *want, size_t n, enum cnn_type type) {
     double most = 0, largest = 0;
     for (size_t i = 0; i < n; i++) {
         most = fmax(most, fabs((double)got[i] - want[i]));
         largest = fmax(largest, fabs(want[i]));
     }
-    assert_true(most / largest < 3e-6);
+    assert_true(most / largest < (type == CNN_TYPE_BF16 ? 1.0 / 256 : 3e-6));
+}
+
+// Values of `type` in memory of their own, from floats that become what it holds.
+static void *pack(struct cnn_backend *backend, enum cnn_type type, float *values) {
+    void *packed = zeros(backend, PIXELS);
+    if (type == CNN_TYPE_BF16)
+        cnn_bf16_round(values, PIXELS);
+    cnn_cpu_write(packed, type, 0, values, PIXELS);
+    return packed;
+}
+
+static void check_wide(struct cnn_backend *backend, const struct cnn_winograd_kernels *kernels) {
+    const enum cnn_type type = kernels->type;
+    const struct cnn_tensor t = {SAMPLES, SIDE, SIDE, CHANNELS, WIDE, type};
+    const struct cnn_winograd_finish plain = {0};
+    const int padding[2] = {1, 1};
+    struct cnn_winograd sums, correlation;
+    cnn_winograd_plan_sums(&sums, kernels, &t, &t, padding, 2);
+    cnn_winograd_plan_correlation(&correlation, kernels, &t, &t, padding, 2);
+    float *in = drawn(backend, PIXELS, 1), *out = drawn(backend, PIXELS, 2),
+          *weights = drawn(backend, TAPS, 3), *result = zeros(backend, PIXELS),
+          *buffer = zeros(backend, PIXELS), *taps = zeros(backend, TAPS),
+          *scratch = zeros(backend,
+                           cnn_winograd_sums_scratch(&sums) + cnn_winograd_correlation_scratch(&correlation));
+    void *in_packed = pack(backend, type, in), *out_packed = pack(backend, type, out);
+    double *want = calloc(PIXELS + TAPS, sizeof *want);
+    assert_non_null(want);
+    cnn_winograd_sums(&sums, result, in_packed, weights, false, &plain, scratch);
+    plain_products(want, in, out, weights, OUT);
+    expect_plain(cnn_cpu_read(buffer, result, type, 0, PIXELS), want, PIXELS, type);
+    memset(want, 0, PIXELS * sizeof *want);
+    cnn_winograd_sums(&sums, result, out_packed, weights, true, &plain, scratch);
+    plain_products(want, in, out, weights, D_IN);
+    expect_plain(cnn_cpu_read(buffer, result, type, 0, PIXELS), want, PIXELS, type);
+    memset(want, 0, PIXELS * sizeof *want);
+    cnn_winograd_correlation(&correlation, taps, in_packed, out_packed, false, scratch);
+    plain_products(want, in, out, weights, D_WEIGHTS);
+    expect_plain(taps, want, TAPS, CNN_TYPE_F32); // gradients of weights are floats
+    free(want);
+    void *memory[] = {in, out, weights, result, buffer, taps, scratch, in_packed, out_packed};
+    for (size_t i = 0; i < sizeof memory / sizeof memory[0]; i++)
+        cnn_backend_free(backend, memory[i]);
 }
 
 static void blocks_of_16_channels(void **state) {
-    enum { PIXELS = SAMPLES * CHANNELS * SIDE * SIDE, TAPS = CHANNELS * CHANNELS * 9 };
     (void)state;
     skip_without_kernels();
     const struct cnn_backend_options options = {.threads = 2, .precision = CNN_PRECISION_FP32};
     struct cnn_backend *backend = NULL;
     assert_int_equal(cnn_backend_create(&backend, CNN_BACKEND_CPU, &options), CNN_OK);
-    const struct cnn_tensor t = {SAMPLES, SIDE, SIDE, CHANNELS, WIDE, CNN_TYPE_F32};
-    const struct cnn_winograd_finish plain = {0};
-    const int padding[2] = {1, 1};
-    struct cnn_winograd sums, correlation;
-    cnn_winograd_plan_sums(&sums, &winograd_wide, &t, &t, padding, 2);
-    cnn_winograd_plan_correlation(&correlation, &winograd_wide, &t, &t, padding, 2);
-    float *in = drawn(backend, PIXELS, 1), *out = drawn(backend, PIXELS, 2),
-          *weights = drawn(backend, TAPS, 3), *got = zeros(backend, PIXELS), *got_taps = zeros(backend, TAPS),
-          *scratch = zeros(backend,
-                           cnn_winograd_sums_scratch(&sums) + cnn_winograd_correlation_scratch(&correlation));
-    double *want = calloc(PIXELS + TAPS, sizeof *want);
-    assert_non_null(want);
-    cnn_winograd_sums(&sums, got, in, weights, false, &plain, scratch);
-    plain_products(want, in, out, weights, OUT);
-    expect_plain(got, want, PIXELS);
-    memset(want, 0, PIXELS * sizeof *want);
-    cnn_winograd_sums(&sums, got, out, weights, true, &plain, scratch);
-    plain_products(want, in, out, weights, D_IN);
-    expect_plain(got, want, PIXELS);
-    memset(want, 0, PIXELS * sizeof *want);
-    cnn_winograd_correlation(&correlation, got_taps, in, out, false, scratch);
-    plain_products(want, in, out, weights, D_WEIGHTS);
-    expect_plain(got_taps, want, TAPS);
-    free(want);
-    float *memory[] = {in, out, weights, got, got_taps, scratch};
-    for (size_t i = 0; i < sizeof memory / sizeof memory[0]; i++)
-        cnn_backend_free(backend, memory[i]);
+    check_wide(backend, &winograd_wide);
+    check_wide(backend, &winograd_wide_bf16);
     cnn_backend_destroy(backend);
+}
+
+// In bf16 the same shapes, unless the layer ends the network, whose result is floats.
+static void tensors_of_bf16(void **state) {
+    (void)state;
+    if (!cnn_winograd_kernels(16, CNN_TYPE_BF16) || cnn_onednn_has_amx())
+        skip();
+    struct cnn_node node;
+    struct cnn_kernel_desc desc = desc_of(&node, 2, 7, 64, 64, 16);
+    desc.in[0].type = desc.out_type = CNN_TYPE_BF16;
+    assert_true(cnn_conv_winograd_fits(&desc));
+    desc.out_type = CNN_TYPE_F32;
+    assert_false(cnn_conv_winograd_fits(&desc));
+    assert_null(cnn_winograd_kernels(8, CNN_TYPE_BF16));
+    assert_null(cnn_winograd_kernels(16, CNN_TYPE_F16));
 }
 
 int main(void) {
@@ -328,6 +363,7 @@ int main(void) {
         cmocka_unit_test(scratch_may_hold_anything),
         cmocka_unit_test(shapes_it_is_made_for),
         cmocka_unit_test(blocks_of_16_channels),
+        cmocka_unit_test(tensors_of_bf16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
