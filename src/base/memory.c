@@ -30,6 +30,21 @@ enum cnn_status cnn_calloc(void *out_pointer, size_t n, size_t element_bytes) {
     return CNN_OK;
 }
 
+enum cnn_status cnn_make_room(void *array_pointer, size_t *room, size_t n, size_t element_bytes) {
+    const size_t wanted = *room ? 2 * *room : 16;
+    void *old, *larger = NULL;
+    if (n < *room)
+        return CNN_OK;
+    CNN_TRY(cnn_malloc(&larger, wanted, element_bytes));
+    memcpy(&old, array_pointer, sizeof old);
+    if (n)
+        memcpy(larger, old, n * element_bytes);
+    free(old);
+    memcpy(array_pointer, &larger, sizeof larger);
+    *room = wanted;
+    return CNN_OK;
+}
+
 enum cnn_status cnn_strdup(char **out, const char *text) {
     size_t bytes = strlen(text) + 1;
     char *copy = malloc(bytes);

@@ -12,6 +12,10 @@
 enum cnn_status cnn_calloc(void *out_pointer, size_t n, size_t element_bytes) CNN_MUST_CHECK;
 // The same without zeroing.
 enum cnn_status cnn_malloc(void *out_pointer, size_t n, size_t element_bytes) CNN_MUST_CHECK;
+// Room for one more element: where *room of them are there and n are in use, *array (NULL at first) moves to
+// twice as many. On failure nothing has changed.
+enum cnn_status cnn_make_room(void *array_pointer, size_t *room, size_t n,
+                              size_t element_bytes) CNN_MUST_CHECK;
 // *out = malloc'ed copy of a string.
 enum cnn_status cnn_strdup(char **out, const char *text) CNN_MUST_CHECK;
 

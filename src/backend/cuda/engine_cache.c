@@ -60,24 +60,10 @@ static enum cnn_status copy_part(char **out, const char *text, size_t n) {
     return CNN_OK;
 }
 
-static enum cnn_status make_room(struct cnn_engine_cache *cache) {
-    struct entry *entries = NULL;
-    if (cache->n < cache->room)
-        return CNN_OK;
-    const size_t room = 2 * cache->room + 64;
-    CNN_TRY(cnn_calloc(&entries, room, sizeof *entries));
-    if (cache->n)
-        memcpy(entries, cache->entries, cache->n * sizeof *entries);
-    free(cache->entries);
-    cache->entries = entries;
-    cache->room = room;
-    return CNN_OK;
-}
-
 static enum cnn_status add(struct cnn_engine_cache *cache, const char *key, size_t key_n, const char *engine,
                            size_t engine_n) {
     struct entry entry = {NULL, NULL};
-    CNN_TRY(make_room(cache));
+    CNN_TRY(cnn_make_room(&cache->entries, &cache->room, cache->n, sizeof *cache->entries));
     enum cnn_status status = copy_part(&entry.key, key, key_n);
     if (status == CNN_OK)
         status = copy_part(&entry.engine, engine, engine_n);

@@ -5,20 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum cnn_status make_room(struct cnn_cuda *cuda) {
-    struct cnn_cuda_block *blocks = NULL;
-    if (cuda->n_blocks < cuda->block_room)
-        return CNN_OK;
-    const size_t room = 2 * cuda->block_room + 32;
-    CNN_TRY(cnn_calloc(&blocks, room, sizeof *blocks));
-    if (cuda->n_blocks)
-        memcpy(blocks, cuda->blocks, cuda->n_blocks * sizeof *blocks);
-    free(cuda->blocks);
-    cuda->blocks = blocks;
-    cuda->block_room = room;
-    return CNN_OK;
-}
-
 static void note_taken(struct cnn_cuda *cuda, void *memory, size_t bytes) {
     cuda->blocks[cuda->n_blocks++] = (struct cnn_cuda_block){memory, bytes};
     cuda->taken_bytes += bytes;
@@ -49,7 +35,7 @@ enum cnn_status cnn_cuda_alloc(struct cnn_backend *backend, void **out, size_t b
     void *memory = NULL;
     const size_t some = bytes ? bytes : 1;
     struct cnn_cuda *cuda = cnn_cuda_of(backend);
-    CNN_TRY(make_room(cuda));
+    CNN_TRY(cnn_make_room(&cuda->blocks, &cuda->block_room, cuda->n_blocks, sizeof *cuda->blocks));
     CNN_CUDA_TRY(cudaMalloc(&memory, some), "allocating memory");
     const enum cnn_status status = fill_with_zeros(cuda, memory, some);
     if (status != CNN_OK) {

@@ -65,24 +65,10 @@ static enum cnn_status copy(char **out, const char *from, size_t bytes) {
     return CNN_OK;
 }
 
-static enum cnn_status make_room(struct cnn_plan_store *store) {
-    struct entry *entries = NULL;
-    if (store->n < store->room)
-        return CNN_OK;
-    const size_t room = 2 * store->room + 16;
-    CNN_TRY(cnn_calloc(&entries, room, sizeof *entries));
-    if (store->n)
-        memcpy(entries, store->entries, store->n * sizeof *entries);
-    free(store->entries);
-    store->entries = entries;
-    store->room = room;
-    return CNN_OK;
-}
-
 static enum cnn_status remember(struct cnn_plan_store *store, const char *key, const char *text,
                                 size_t bytes) {
     struct entry made = {.bytes = bytes};
-    CNN_TRY(make_room(store));
+    CNN_TRY(cnn_make_room(&store->entries, &store->room, store->n, sizeof *store->entries));
     enum cnn_status status = copy(&made.key, key, strlen(key));
     if (status == CNN_OK)
         status = copy(&made.text, text, bytes);

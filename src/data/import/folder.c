@@ -25,14 +25,7 @@ struct pending {
 };
 
 static enum cnn_status push(struct pending *pending, const char *path) {
-    if (pending->n == pending->room) {
-        size_t room = pending->room ? 2 * pending->room : 64;
-        char **larger = realloc(pending->items, room * sizeof *larger);
-        if (!larger)
-            return cnn_fail(CNN_ERR_MEMORY, "out of memory: a list of %zu folders", room);
-        pending->items = larger;
-        pending->room = room;
-    }
+    CNN_TRY(cnn_make_room(&pending->items, &pending->room, pending->n, sizeof *pending->items));
     CNN_TRY(cnn_strdup(&pending->items[pending->n], path));
     pending->n++;
     return CNN_OK;

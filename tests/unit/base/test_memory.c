@@ -44,6 +44,24 @@ static void failures_leave_out_alone(void **state) {
     assert_ptr_equal(out, &here);
 }
 
+static void room_for_one_more(void **state) {
+    int *values = NULL;
+    size_t room = 0;
+    for (int n = 0; n < 1000; n++) {
+        assert_int_equal(cnn_make_room(&values, &room, (size_t)n, sizeof *values), CNN_OK);
+        assert_true(room > (size_t)n);
+        values[n] = n;
+    }
+    for (int n = 0; n < 1000; n++)
+        assert_int_equal(values[n], n);
+    const int *before = values;
+    const size_t had = room;
+    assert_int_equal(cnn_make_room(&values, &room, room, SIZE_MAX / 2), CNN_ERR_INPUT);
+    assert_ptr_equal(values, before);
+    assert_int_equal(room, had);
+    free(values);
+}
+
 static void strdup_copies(void **state) {
     char *copy = NULL;
     assert_int_equal(cnn_strdup(&copy, "layer1.0.conv1"), CNN_OK);
@@ -63,6 +81,7 @@ int main(void) {
         cmocka_unit_test(multiply_checks),
         cmocka_unit_test(calloc_is_aligned_and_zero),
         cmocka_unit_test(failures_leave_out_alone),
+        cmocka_unit_test(room_for_one_more),
         cmocka_unit_test(strdup_copies),
         cmocka_unit_test(align_up),
     };
