@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # bench step and bench allreduce: of a config, of an architecture, of neither; on one rank and on two; what they refuse.
+# And model summary, which takes the same targets.
 #   e2e_bench.sh PROGRAM
 source "$(dirname "$0")/e2e.sh"
 
@@ -36,3 +37,11 @@ expect 2 "$cnn" bench allreduce --precision tf32 2>err
 says err "allowed: fp32, bf16 or fp16"
 expect 2 "$cnn" bench allreduce --set comm.precison=bf16 2>err
 says err "comm.precision"
+
+say "how layers are computed"
+"$cnn" model summary resnet8 --backend cpu >summary.txt
+says summary.txt "cpu: oneDNN" "training on 32 pictures at a time" "^conv1  *conv  *jit"
+"$cnn" model summary tiny.yaml --backend cpu --json >summary.json
+says summary.json '"backend": "cpu: oneDNN' '"layer": "conv1"' '"implementation": "jit'
+expect 2 "$cnn" model summary resnet8 --backend gpu 2>err
+says err "there are auto, cpu and cuda"
