@@ -1,4 +1,5 @@
 // Parameters between the arenas and the outside.
+#include "base/checksum.h"
 #include "base/memory.h"
 #include "replica/private.h"
 #include <stdlib.h>
@@ -17,7 +18,9 @@ enum cnn_status cnn_replica_set(struct cnn_replica *r, float *arena, int param, 
     return step->ops->param_set(step->plan, r->places[param].index, arena + r->places[param].at, values);
 }
 
-enum cnn_status cnn_replica_init(struct cnn_replica *r, uint64_t seed) {
+// Sets every parameter to what `fill` makes of it.
+typedef void (*filler)(const struct cnn_model *model, int param, uint64_t seed, float *values);
+static enum cnn_status fill_all(struct cnn_replica *r, filler fill, uint64_t seed) {
     size_t most = 0;
     float *values = NULL;
     for (int i = 0; i < r->model->n_params; i++)
@@ -25,11 +28,47 @@ enum cnn_status cnn_replica_init(struct cnn_replica *r, uint64_t seed) {
     CNN_TRY(cnn_malloc(&values, most, sizeof *values));
     enum cnn_status status = CNN_OK;
     for (int i = 0; status == CNN_OK && i < r->model->n_params; i++) {
-        cnn_param_init(r->model, i, seed, values);
+        fill(r->model, i, seed, values);
         status = cnn_replica_set(r, r->parameters, i, values);
     }
     free(values);
-    return status == CNN_OK ? cnn_replica_refresh(r) : status;
+    return status;
+}
+
+enum cnn_status cnn_replica_init(struct cnn_replica *r, uint64_t seed) {
+    CNN_TRY(fill_all(r, cnn_param_init, seed));
+    return cnn_replica_refresh(r);
+}
+
+// ---- layout
+
+#define CHUNK ((size_t)1 << 18) // floats
+
+static void number(const struct cnn_model *model, int param, uint64_t seed, float *values) {
+    (void)seed;
+    for (size_t i = 0; i < cnn_param_count(&model->params[param]); i++)
+        values[i] = (float)(param + 1) + (float)(i % 65536) / 65536;
+}
+
+static enum cnn_status checksum(struct cnn_replica *r, uint32_t *out) {
+    float *values = NULL;
+    enum cnn_status status = cnn_malloc(&values, CHUNK, sizeof *values);
+    *out = cnn_crc32c(0, &r->count, sizeof r->count);
+    for (size_t at = 0; status == CNN_OK && at < r->count; at += CHUNK) {
+        const size_t bytes = (r->count - at < CHUNK ? r->count - at : CHUNK) * sizeof *values;
+        status = cnn_backend_download(r->backend, values, r->parameters + at, bytes);
+        if (status == CNN_OK)
+            status = cnn_backend_synchronize(r->backend);
+        if (status == CNN_OK)
+            *out = cnn_crc32c(*out, values, bytes);
+    }
+    free(values);
+    return status;
+}
+
+enum cnn_status cnn_replica_layout(struct cnn_replica *r, uint32_t *out) {
+    CNN_TRY(fill_all(r, number, 0));
+    return checksum(r, out);
 }
 
 enum cnn_status cnn_replica_refresh(struct cnn_replica *r) {

@@ -44,6 +44,9 @@ enum cnn_status cnn_replica_get(struct cnn_replica *replica, const float *arena,
                                 float *out) CNN_MUST_CHECK;
 enum cnn_status cnn_replica_set(struct cnn_replica *replica, float *arena, int param,
                                 const float *values) CNN_MUST_CHECK;
+// A checksum of where parameters lie in the arenas: where two are the same, gradients may be added up as they
+// lie. Writes over the parameters. Not collective.
+enum cnn_status cnn_replica_layout(struct cnn_replica *replica, uint32_t *out) CNN_MUST_CHECK;
 // Fills every parameter by cnn_param_init.
 enum cnn_status cnn_replica_init(struct cnn_replica *replica, uint64_t seed) CNN_MUST_CHECK;
 // To be called after parameters were set, or changed under an evaluation replica: makes again what is derived

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "train/alike.h"
 #include "train/phases.h"
 #include <cnn_dist/version.h>
 
@@ -83,20 +84,6 @@ static enum cnn_status make_network(struct cnn_run *run) {
     CNN_TRY(cnn_network_backend(&run->backend, &run->config, run->threads.compute, run->place.local_rank,
                                 run->place.local_size));
     return cnn_phases_prepare(run);
-}
-
-// With backend: auto, a rank without a GPU would compute something else than the others. Collective.
-static enum cnn_status check_alike(const struct cnn_run *run) {
-    const int64_t host = cnn_backend_is_host(run->backend), type = (int64_t)cnn_backend_type(run->backend);
-    int64_t least[4] = {host, -host, type, -type};
-    CNN_TRY(cnn_comm_allreduce(run->comm, least, 4, CNN_COMM_I64, CNN_REDUCE_MIN));
-    if (least[0] == -least[1] && least[2] == -least[3])
-        return CNN_OK;
-    return cnn_fail(
-        CNN_ERR_INPUT,
-        "backend: the ranks would not all compute alike, rank %d on %s; give every rank a GPU of the "
-        "same kind, or say backend: cpu, or train.precision",
-        run->place.rank, cnn_backend_description(run->backend));
 }
 
 static void set_facts(struct cnn_run *run) {
@@ -183,7 +170,7 @@ static enum cnn_status start_loader(struct cnn_run *run) {
 static enum cnn_status create_from(struct cnn_run *run, const struct cnn_resume *resume) {
     CNN_TRY(cnn_comm_agree(run->comm, make_plan(run, resume)));
     CNN_TRY(cnn_comm_agree(run->comm, make_network(run)));
-    CNN_TRY(check_alike(run));
+    CNN_TRY(cnn_check_backends_alike(run->comm, run->backend));
     set_facts(run);
     set_state(run, resume);
     CNN_TRY(cnn_comm_agree(run->comm,

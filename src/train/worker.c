@@ -3,6 +3,7 @@
 #include "backend/exchange_device.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "train/alike.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -127,6 +128,8 @@ enum cnn_status cnn_worker_create(struct cnn_worker **out, const struct cnn_work
         status = create_local(worker, options);
     }
     status = cnn_comm_agree(options->comm, status);
+    if (status == CNN_OK)
+        status = cnn_check_layouts_alike(options->comm, options->backend, worker->replica);
     if (status == CNN_OK)
         status = cnn_comm_agree(options->comm, create_exchange(worker, options->config));
     if (status != CNN_OK) {

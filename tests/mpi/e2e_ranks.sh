@@ -64,3 +64,18 @@ for cut in "1 7" "2 8" "3 5" "4 32" "3 101"; do
     awk -v a="$(loss_of one.json)" -v b="$(loss_of other.json)" 'BEGIN { d = (a - b) / a; exit !(d < 1e-6 && d > -1e-6) }' ||
         fail "$n ranks with batches of $batch: another loss"
 done
+
+# Elsewhere both processors lay parameters out alike, and run together.
+if grep -qw avx512dq /proc/cpuinfo; then
+    say "ranks whose processors differ are told so"
+    if [ "$(id -u)" -eq 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
+    train_mixed() { # ISA of rank 0, of rank 1
+        timeout 120 "${MPIRUN:-mpirun}" --oversubscribe --bind-to none -np 1 env ONEDNN_MAX_CPU_ISA="$1" "$cnn" train tiny.yaml \
+            --set run.dir=mixed --set train.epochs=2 --resume none : -np 1 env ONEDNN_MAX_CPU_ISA="$2" "$cnn" train tiny.yaml \
+            --set run.dir=mixed --set train.epochs=2 --resume none
+    }
+    expect 2 train_mixed AVX512_CORE AVX2 >mixed.txt 2>&1
+    grep -q "lay out the network differently.*set ONEDNN_MAX_CPU_ISA" mixed.txt || fail "$(cat mixed.txt)"
+    [ ! -e mixed/tiny ] || fail "a run folder was made"
+    expect 0 train_mixed AVX2 AVX2 >mixed.txt 2>&1
+fi

@@ -571,6 +571,23 @@ static int take_backend(void **state) {
     return 0;
 }
 
+// However large the micro-batch; every parameter counts, and where it lies.
+static void layouts_are_told_apart(void **state) {
+    struct cnn_model *models[2] = {zoo("resnet20", 32, 3, 10), zoo("resnet20", 32, 3, 11)};
+    uint32_t layouts[3];
+    for (int i = 0; i < 3; i++) {
+        struct cnn_replica_options options = options_for(models[i == 2], *state, i == 1 ? 5 : 2);
+        struct cnn_replica *replica = NULL;
+        EXPECT_OK(cnn_replica_create(&replica, &options));
+        EXPECT_OK(cnn_replica_layout(replica, &layouts[i]));
+        cnn_replica_destroy(replica);
+    }
+    assert_int_equal(layouts[0], layouts[1]);
+    assert_int_not_equal(layouts[0], layouts[2]);
+    cnn_model_destroy(models[0]);
+    cnn_model_destroy(models[1]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hand_made_networks_train_as_the_reference),
@@ -586,6 +603,7 @@ int main(void) {
         cmocka_unit_test(evaluation_shares_parameters),
         cmocka_unit_test(a_part_of_a_batch_counts_as_such),
         cmocka_unit_test(init_gives_every_parameter_its_values),
+        cmocka_unit_test(layouts_are_told_apart),
         cmocka_unit_test(dropout_does_not_depend_on_the_cut),
         cmocka_unit_test(dropout_is_the_same_in_backward),
         cmocka_unit_test(what_it_cannot_run_is_named),

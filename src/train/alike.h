@@ -1,0 +1,16 @@
+// Whether all ranks compute the same: what each finds on its host may differ, and a sum over ranks would hide
+// it.
+#ifndef CNN_TRAIN_ALIKE_H
+#define CNN_TRAIN_ALIKE_H
+#include "comm/comm.h"
+#include "replica/replica.h"
+
+// All on GPUs or none, and in the same type. CNN_ERR_INPUT on all ranks where not. Collective.
+enum cnn_status cnn_check_backends_alike(struct cnn_comm *comm, struct cnn_backend *backend) CNN_MUST_CHECK;
+
+// Gradients are summed as they lie in memory, and how that is depends on the processor. Writes over the
+// replica's parameters. CNN_ERR_INPUT on all ranks where they lie differently. Collective.
+enum cnn_status cnn_check_layouts_alike(struct cnn_comm *comm, struct cnn_backend *backend,
+                                        struct cnn_replica *replica) CNN_MUST_CHECK;
+
+#endif
