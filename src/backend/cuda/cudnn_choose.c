@@ -12,11 +12,11 @@
 #define MOST_WORKSPACE ((size_t)1 << 30)
 
 struct cnn_cudnn_chooser {
-    struct cnn_engine_cache *cache; // NULL: nothing is timed
+    struct cnn_engine_cache *cache;
     struct cnn_cudnn_target target;
     struct cnn_cudnn_rules rules;
     char place[160]; // device, driver and library: first part of a key
-    bool told;
+    bool timed, told;
 };
 
 // ---- the first that works ----
@@ -158,7 +158,7 @@ enum cnn_status cnn_cudnn_choose(struct cnn_conv_engine *out, struct cnn_cuda *c
     struct cnn_conv_engine engine = {0};
     char form[CNN_CONV_FORM_BYTES];
     enum cnn_status status =
-        chooser->cache ? find_or_measure(&engine, cuda, product)
+        chooser->timed ? find_or_measure(&engine, cuda, product)
                        : cnn_cudnn_choose_first(&engine, &chooser->target, &chooser->rules, product);
     if (status == CNN_OK)
         status = cnn_conv_engine_keep(&engine, &chooser->target);
@@ -181,9 +181,9 @@ static enum cnn_status wants_timing(bool *out) {
     return cnn_fail(CNN_ERR_INPUT, "CNN_CUDA_ENGINES=%s: there are heuristic and timed", wanted);
 }
 
-// Beside the engines; where nothing is to be remembered, in memory.
+// Beside the engines; where there is no place for these, in memory.
 static enum cnn_status create_plan_store(struct cnn_cudnn_chooser *chooser) {
-    const char *folder = chooser->cache ? cnn_engine_cache_folder(chooser->cache) : NULL;
+    const char *folder = cnn_engine_cache_folder(chooser->cache);
     char plans[4096];
     if (folder)
         CNN_TRY(cnn_path_format(plans, sizeof plans, "%s/plans", folder));
@@ -195,8 +195,7 @@ static enum cnn_status chooser_start(struct cnn_cudnn_chooser *chooser, const st
                                      const char *device) {
     size_t left = 0, total = 0;
     int driver = 0;
-    bool timing = false;
-    CNN_TRY(wants_timing(&timing));
+    CNN_TRY(wants_timing(&chooser->timed));
     CNN_CUDA_TRY(cudaMemGetInfo(&left, &total), "asking for the device's memory");
     CNN_CUDA_TRY(cudaDriverGetVersion(&driver), "asking for the driver's version");
     chooser->target.handle = cuda->dnn;
@@ -206,8 +205,7 @@ static enum cnn_status chooser_start(struct cnn_cudnn_chooser *chooser, const st
                                                   total / 16 < MOST_WORKSPACE ? total / 16 : MOST_WORKSPACE};
     snprintf(chooser->place, sizeof chooser->place, "%.96s, CUDA %d, cuDNN %zu", device, driver,
              cudnnGetVersion());
-    if (timing)
-        CNN_TRY(cnn_engine_cache_create(&chooser->cache, NULL));
+    CNN_TRY(cnn_engine_cache_create(&chooser->cache, NULL));
     return create_plan_store(chooser);
 }
 
