@@ -42,9 +42,9 @@ refused 2 "absent" predict absent x.jpg
 refused 2 "onnx" model export runs --to onnx --out x
 refused 2 "vgg" model summary vgg77
 refused 2 "auto, cpu and cuda" model summary vgg11 --backend tpu
-refused 2 "json" model summary vgg11 --backend cpu --json
 refused 2 "absent.yaml" config check absent.yaml
 refused 2 "absent" bench step absent
+refused 2 "absent" bench allreduce absent
 
 refused 2 "nccl" train $t --set comm.backend=nccl
 

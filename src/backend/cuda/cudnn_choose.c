@@ -147,6 +147,8 @@ static enum cnn_status find_or_measure(struct cnn_conv_engine *out, struct cnn_c
     if (status == CNN_OK && !out->plan.plan) {
         copy_remembered(refused, chooser, key);
         status = measure(out, cuda, product, key, refused);
+        if (status == CNN_OK) // before others look for it
+            status = cnn_conv_engine_keep(out, &chooser->target);
     }
     cnn_engine_cache_unlock(chooser->cache);
     return status;
