@@ -146,7 +146,11 @@ static enum cnn_status run(struct bench *bench, const struct request *request, s
                                           .rounds = (int)request->rounds,
                                           .precision = bench->precision,
                                           .device = bench->device,
-                                          .kind = bench->config->comm.backend};
+                                          .kind = bench->config->comm.backend,
+                                          .bucket_bytes =
+                                              (size_t)(bench->config->comm.bucket_mb * 1024 * 1024),
+                                          .deterministic = bench->config->train.deterministic,
+                                          .quiet = i > 0};
         CNN_TRY(cnn_comm_bench(&bench->results[i], comm, &of));
     }
     if (cnn_comm_rank(comm) != 0)
@@ -191,6 +195,7 @@ enum cnn_status cnn_cmd_bench_allreduce(int argc, char **argv, struct cnn_comm *
         cnn_console_quiet();
     struct bench bench = {0};
     const enum cnn_status status = run(&bench, &request, comm);
-    tear_down(&bench);
+    if (!bench.device || !cnn_comm_is_broken(comm)) // or what waits for lost ranks would keep this waiting
+        tear_down(&bench);
     return status;
 }

@@ -12,6 +12,8 @@ struct cnn_comm_bench {
     enum cnn_precision precision;
     struct cnn_exchange_device *device;
     enum cnn_comm_kind kind;
+    size_t bucket_bytes;
+    bool deterministic, quiet;
 };
 
 struct cnn_comm_bench_result {
@@ -26,7 +28,8 @@ struct cnn_comm_bench_result {
 };
 
 // Sums gradients over all ranks and checks the sums. One that is wrong is CNN_ERR_COMM. The result is the
-// same on all ranks. Collective.
+// same on all ranks. After an exchange of a device that failed (cnn_comm_is_broken) everything is left as it
+// is, and so must be the device: it gives nothing back while it waits for lost ranks. Collective.
 enum cnn_status cnn_comm_bench(struct cnn_comm_bench_result *out, struct cnn_comm *comm,
                                const struct cnn_comm_bench *bench) CNN_MUST_CHECK;
 

@@ -54,6 +54,8 @@ const char *cnn_comm_host(const struct cnn_comm *comm) { return comm->host; }
 const char *cnn_comm_name(const struct cnn_comm *comm) { return comm->ops->name; }
 const char *cnn_comm_library(const struct cnn_comm *comm) { return comm->library; }
 const char *cnn_comm_launcher(const struct cnn_comm *comm) { return comm->launcher; }
+bool cnn_comm_is_broken(const struct cnn_comm *comm) { return atomic_load(&comm->broken); }
+
 bool cnn_comm_threads(const struct cnn_comm *comm) { return comm->threads; }
 
 static enum cnn_status check_usable(const struct cnn_comm *comm) {

@@ -35,6 +35,9 @@ const char *cnn_comm_library(const struct cnn_comm *comm);  // "Open MPI 4.1.4"
 const char *cnn_comm_launcher(const struct cnn_comm *comm); // "mpirun", "PMIx"; NULL: nothing started this
 bool cnn_comm_threads(const struct cnn_comm *comm);         // two threads may talk at once
 
+// An exchange of gradients failed: ranks are out of step, and nothing collective works any more.
+bool cnn_comm_is_broken(const struct cnn_comm *comm);
+
 // The most that the ranks of one host take of /dev/shm to add gradients; containers often have 64 MB.
 #define CNN_COMM_SHARED_BYTES ((size_t)32 << 20)
 

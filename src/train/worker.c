@@ -129,6 +129,8 @@ enum cnn_status cnn_worker_create(struct cnn_worker **out, const struct cnn_work
     }
     status = cnn_comm_agree(options->comm, status);
     if (status == CNN_OK)
+        status = cnn_check_backends_alike(options->comm, options->backend);
+    if (status == CNN_OK)
         status = cnn_check_layouts_alike(options->comm, options->backend, worker->replica);
     if (status == CNN_OK)
         status = cnn_comm_agree(options->comm, create_exchange(worker, options->config));

@@ -17,6 +17,10 @@ struct cnn_cudnn_target {
     const char *place;            // and of which device, driver and library they are
 };
 
+// To be raised with every change to what graphs are made of, slots included: plans that were kept are of the
+// graphs of their time.
+#define CNN_CUDNN_GRAPHS 1
+
 // Which memory a tensor stands for when a plan is run.
 enum cnn_cudnn_slot {
     CNN_CUDNN_IN = 1,

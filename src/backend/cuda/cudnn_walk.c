@@ -10,7 +10,8 @@ static void make_key(char out[CNN_PLAN_STORE_KEY_BYTES], const struct cnn_cudnn_
     char form[CNN_CONV_FORM_BYTES], shape[200];
     cnn_conv_form_name(form, engine->product.pass, engine->with);
     cnn_conv_shape_text(shape, sizeof shape, &engine->product.shape);
-    snprintf(out, CNN_PLAN_STORE_KEY_BYTES, "%s, %s %s, engine %s", target->place, form, shape, tag);
+    snprintf(out, CNN_PLAN_STORE_KEY_BYTES, "%s, graphs %d, %s %s, engine %s", target->place,
+             CNN_CUDNN_GRAPHS, form, shape, tag);
 }
 
 // One engine, or form, that does not work does not stand in the way of others.
@@ -32,9 +33,11 @@ static enum cnn_status make_plan(struct cnn_engine_walk *walk, struct cnn_conv_e
     }
     if (text && cnn_cudnn_plan_restore(&out->plan, target, engine, walk->rules, text, bytes) == CNN_OK)
         return CNN_OK;
-    if (engine->compiled && walk->most_compiled && ++*compiled > walk->most_compiled)
+    if (engine->compiled && walk->most_compiled && *compiled == walk->most_compiled)
         return cnn_fail(CNN_ERR_UNSUPPORTED, "enough engines were compiled");
-    return cnn_cudnn_plan_create(&out->plan, target, engine, walk->rules);
+    CNN_TRY(cnn_cudnn_plan_create(&out->plan, target, engine, walk->rules));
+    *compiled += engine->compiled;
+    return CNN_OK;
 }
 
 static enum cnn_status visit_engine(struct cnn_engine_walk *walk, const struct cnn_cudnn_engine *engine,
