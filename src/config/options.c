@@ -253,7 +253,7 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
          "what products and activations are computed in; parameters and their gradients are fp32 always. "
          "`auto`: bf16 on GPUs of compute capability 8.0 and more, fp32 elsewhere. `tf32` is fp32 whose "
          "factors are rounded to 10 bits of fraction; it and `fp16` are for GPUs, `bf16` also for processors "
-         "with AVX-512 BF16 or AMX"},
+         "with AVX-512 BF16 or AMX (without AMX, convolutions of 3x3 multiply floats)"},
     {.path = "train.loss_scale.initial",
      REAL(train.loss_scale.initial),
      .fallback = "auto",

@@ -3,7 +3,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "train/alike.h"
 #include "train/phases.h"
 #include <cnn_dist/version.h>
 
@@ -170,7 +169,6 @@ static enum cnn_status start_loader(struct cnn_run *run) {
 static enum cnn_status create_from(struct cnn_run *run, const struct cnn_resume *resume) {
     CNN_TRY(cnn_comm_agree(run->comm, make_plan(run, resume)));
     CNN_TRY(cnn_comm_agree(run->comm, make_network(run)));
-    CNN_TRY(cnn_check_backends_alike(run->comm, run->backend));
     set_facts(run);
     set_state(run, resume);
     CNN_TRY(cnn_comm_agree(run->comm,

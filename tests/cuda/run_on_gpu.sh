@@ -137,8 +137,19 @@ part_all_gpus() { # same | lost | allreduce | WAY PRECISION
 
 part_two_ranks() { on_ranks 2 bench step resnet50 --batch 64 --steps 20 --set backend=cuda --json; }
 
+import_parts() { # ARCHIVE TO PART...: folders of classes in an archive
+    local archive=$1 to=$2 work part
+    shift 2
+    work=$(mktemp -d)
+    tar -xf "$archive" -C "$work"
+    for part in "$@"; do
+        "$cnn" dataset import folder "$(find "$work" -maxdepth 3 -type d -name "$part" | head -n 1)" --out "$to/$part"
+    done
+    rm -rf "$work"
+}
+
 part_data() { # CONFIG
-    local data=${CNN_TEST_DATA:-} to=$out/data work
+    local data=${CNN_TEST_DATA:-} to=$out/data
     case $1 in
     fashion_mnist)
         [ -e "$data/fashion-mnist/train-images-idx3-ubyte.gz" ] || absent "no fashion-mnist in CNN_TEST_DATA"
@@ -150,21 +161,11 @@ part_data() { # CONFIG
             return
         fi
         [ -e "$data/cifar10-jpg.tar.xz" ] || absent "no CIFAR-10 in CNN_TEST_DATA"
-        work=$(mktemp -d)
-        tar -xJf "$data/cifar10-jpg.tar.xz" -C "$work"
-        for part in train test; do
-            "$cnn" dataset import folder "$(find "$work" -maxdepth 3 -type d -name $part | head -n 1)" --out "$to/cifar10/$part"
-        done
-        rm -rf "$work"
+        import_parts "$data/cifar10-jpg.tar.xz" "$to/cifar10" train test
         ;;
     imagenette)
         [ -e "$data/imagenette224.tar" ] || absent "no imagenette224.tar in CNN_TEST_DATA"
-        work=$(mktemp -d)
-        tar -xf "$data/imagenette224.tar" -C "$work"
-        for part in train val; do
-            "$cnn" dataset import folder "$(find "$work" -maxdepth 3 -type d -name $part | head -n 1)" --out "$to/imagenette/$part"
-        done
-        rm -rf "$work"
+        import_parts "$data/imagenette224.tar" "$to/imagenette" train val
         ;;
     esac
 }

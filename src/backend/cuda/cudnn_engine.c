@@ -241,9 +241,9 @@ static cudnnStatus_t make_plan(struct cnn_cudnn_plan *plan, const struct cnn_cud
     return status;
 }
 
-static enum cnn_status create(struct cnn_cudnn_plan *out, const struct cnn_cudnn_target *target,
-                              const struct cnn_cudnn_engine *engine, const struct cnn_cudnn_rules *rules,
-                              const char *text, size_t bytes) {
+enum cnn_status cnn_cudnn_plan_create(struct cnn_cudnn_plan *out, const struct cnn_cudnn_target *target,
+                                      const struct cnn_cudnn_engine *engine,
+                                      const struct cnn_cudnn_rules *rules, const char *text, size_t bytes) {
     struct cnn_cudnn_plan plan = {0};
     enum cnn_status status =
         cnn_cudnn_check_support(make_plan(&plan, target, engine, text, bytes), engine->tag);
@@ -258,18 +258,6 @@ static enum cnn_status create(struct cnn_cudnn_plan *out, const struct cnn_cudnn
     plan.compiled = engine->compiled && !text;
     *out = plan;
     return CNN_OK;
-}
-
-enum cnn_status cnn_cudnn_plan_create(struct cnn_cudnn_plan *out, const struct cnn_cudnn_target *target,
-                                      const struct cnn_cudnn_engine *engine,
-                                      const struct cnn_cudnn_rules *rules) {
-    return create(out, target, engine, rules, NULL, 0);
-}
-
-enum cnn_status cnn_cudnn_plan_restore(struct cnn_cudnn_plan *out, const struct cnn_cudnn_target *target,
-                                       const struct cnn_cudnn_engine *engine,
-                                       const struct cnn_cudnn_rules *rules, const char *text, size_t bytes) {
-    return create(out, target, engine, rules, text, bytes);
 }
 
 enum cnn_status cnn_cudnn_plan_save(char **out, size_t *out_bytes, const struct cnn_cudnn_plan *plan) {

@@ -42,18 +42,16 @@ struct cnn_cudnn_plan {
     struct cnn_cudnn_memory memory;
     void *workspace;
 };
-// CNN_ERR_UNSUPPORTED where the engine cannot, or wants more workspace than the rules allow.
+// CNN_ERR_UNSUPPORTED where the engine cannot, or wants more workspace than the rules allow. `text`, where
+// not NULL, is a plan of this engine as cnn_cudnn_plan_save gave it, for the same device and cuDNN: then
+// nothing is compiled. The caller knows that it is whole.
 enum cnn_status cnn_cudnn_plan_create(struct cnn_cudnn_plan *out, const struct cnn_cudnn_target *target,
                                       const struct cnn_cudnn_engine *engine,
-                                      const struct cnn_cudnn_rules *rules) CNN_MUST_CHECK;
-// The plan as text, code included, malloc'ed; and a plan from such text, for the same device and cuDNN,
-// without compiling. The caller knows that the text is whole and whose it is.
+                                      const struct cnn_cudnn_rules *rules, const char *text,
+                                      size_t bytes) CNN_MUST_CHECK;
+// The plan as text, code included, malloc'ed.
 enum cnn_status cnn_cudnn_plan_save(char **out, size_t *out_bytes,
                                     const struct cnn_cudnn_plan *plan) CNN_MUST_CHECK;
-enum cnn_status cnn_cudnn_plan_restore(struct cnn_cudnn_plan *out, const struct cnn_cudnn_target *target,
-                                       const struct cnn_cudnn_engine *engine,
-                                       const struct cnn_cudnn_rules *rules, const char *text,
-                                       size_t bytes) CNN_MUST_CHECK;
 void cnn_cudnn_plan_finish(struct cnn_cudnn_plan *plan); // accepts a zeroed one
 // Queued on the handle's stream. `what` names the layer and pass in messages.
 enum cnn_status cnn_cudnn_plan_run(struct cnn_cudnn_plan *plan, cudnnHandle_t handle,

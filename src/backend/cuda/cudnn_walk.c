@@ -31,11 +31,11 @@ static enum cnn_status make_plan(struct cnn_engine_walk *walk, struct cnn_conv_e
         make_key(key, target, out, engine->tag);
         text = cnn_plan_store_find(target->plans, key, &bytes);
     }
-    if (text && cnn_cudnn_plan_restore(&out->plan, target, engine, walk->rules, text, bytes) == CNN_OK)
+    if (text && cnn_cudnn_plan_create(&out->plan, target, engine, walk->rules, text, bytes) == CNN_OK)
         return CNN_OK;
     if (engine->compiled && walk->most_compiled && *compiled == walk->most_compiled)
         return cnn_fail(CNN_ERR_UNSUPPORTED, "enough engines were compiled");
-    CNN_TRY(cnn_cudnn_plan_create(&out->plan, target, engine, walk->rules));
+    CNN_TRY(cnn_cudnn_plan_create(&out->plan, target, engine, walk->rules, NULL, 0));
     *compiled += engine->compiled;
     return CNN_OK;
 }
