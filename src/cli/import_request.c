@@ -114,12 +114,21 @@ static enum cnn_status make_options(struct cnn_import_options *out, const struct
 
 // ---- the result ----
 
+static json_t *ignored_as_json(const struct cnn_ignored *ignored) {
+    json_t *object = json_object();
+    for (int i = 0; i < CNN_IGNORED_REASONS; i++)
+        if (ignored->files[i] > 0)
+            json_object_set_new(object, cnn_ignored_key((enum cnn_ignored_reason)i),
+                                json_integer((json_int_t)ignored->files[i]));
+    return object;
+}
+
 static enum cnn_status print_result(const struct cnn_import_result *result, const char *path, bool json) {
     if (json) {
-        json_t *object =
-            json_pack("{s:s?, s:I, s:I, s:i, s:i, s:b}", "path", path, "records", (json_int_t)result->records,
-                      "quarantined", (json_int_t)result->quarantined, "num_classes", result->n_classes,
-                      "shards", result->n_shards, "was_there", result->was_there);
+        json_t *object = json_pack(
+            "{s:s?, s:I, s:I, s:o, s:i, s:i, s:b}", "path", path, "records", (json_int_t)result->records,
+            "quarantined", (json_int_t)result->quarantined, "ignored", ignored_as_json(&result->ignored),
+            "num_classes", result->n_classes, "shards", result->n_shards, "was_there", result->was_there);
         if (!object)
             return cnn_fail(CNN_ERR_FAILED, "the result cannot be written as JSON");
         json_dumpf(object, stdout, JSON_INDENT(2));
@@ -133,6 +142,11 @@ static enum cnn_status print_result(const struct cnn_import_result *result, cons
     if (result->quarantined > 0)
         printf("%" PRIu64 " pictures cannot be used and were left out: %s/quarantine.tsv says why\n",
                result->quarantined, path);
+    if (cnn_ignored_total(&result->ignored) > 0) {
+        char text[320];
+        cnn_ignored_format(text, sizeof text, &result->ignored);
+        puts(text);
+    }
     return CNN_OK;
 }
 

@@ -12,6 +12,7 @@
 #define CNN_DATA_IMPORT_H
 #include <cnn_dist/status.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 // How pictures that are kept as they are get checked.
@@ -48,7 +49,25 @@ struct cnn_import_options {
     void (*progress)(void *context, const struct cnn_import_progress *progress); // in the calling thread
     void *context;
 };
+// Why a file of a source is not one of the records that are imported.
+enum cnn_ignored_reason {
+    CNN_IGNORED_OUTSIDE,  // it lies outside the class folders
+    CNN_IGNORED_UNLISTED, // --labels has no class for it, and it is not a picture by its name
+    CNN_IGNORED_HIDDEN,   // its name or a folder's begins with a dot (.DS_Store, ._1.jpg) or is __MACOSX
+    CNN_IGNORED_SPECIAL,  // a device, FIFO or socket
+    CNN_IGNORED_REPLACED, // an archive's member that a later member of the same name replaces
+    CNN_IGNORED_REASONS
+};
+struct cnn_ignored {
+    uint64_t files[CNN_IGNORED_REASONS];
+};
+uint64_t cnn_ignored_total(const struct cnn_ignored *ignored);
+// "ignored 3 files: 2 outside the class folders, 1 hidden". Returns what snprintf does.
+int cnn_ignored_format(char *out, size_t out_bytes, const struct cnn_ignored *ignored);
+const char *cnn_ignored_key(enum cnn_ignored_reason reason); // one word, for JSON
+
 struct cnn_import_result {
+    struct cnn_ignored ignored;    // files of the source that are not records
     uint64_t records, quarantined; // in this process's shards; in all after cnn_import_finish or with size 1
     int n_classes, n_shards;       // of the whole
     bool was_there;                // nothing had to be done

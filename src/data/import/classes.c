@@ -1,6 +1,5 @@
 // From paths to classes, and the order of classes.
 #include "base/file.h"
-#include "base/log.h"
 #include "base/memory.h"
 #include "data/import/records.h"
 #include "data/import/select.h"
@@ -116,7 +115,7 @@ enum cnn_status cnn_records_by_folder(struct cnn_records *records, bool strip) {
         struct cnn_import_file file = records->files[i];
         bool beside, folder = file.at == CNN_RECORD_IS_FOLDER;
         CNN_TRY(place(records, &layout, &file, cnn_records_path(records, i), &beside));
-        records->beside += beside && !folder;
+        records->ignored.files[CNN_IGNORED_OUTSIDE] += beside && !folder;
         if (beside || folder)
             records->bytes -= file.bytes;
         else
@@ -204,24 +203,16 @@ static enum cnn_status apply_file(struct cnn_records *records, struct named *cla
 
 static enum cnn_status apply(struct cnn_records *records, const struct named *classes) {
     int n = records->classes.n, *labels;
-    uint64_t *counts;
     CNN_TRY(cnn_calloc(&records->shown, (size_t)n + 1, sizeof *records->shown));
     for (int i = 0; i < n; i++)
         CNN_TRY(cnn_strdup(&records->shown[i], classes[i].shown));
     CNN_TRY(cnn_calloc(&labels, (size_t)n + 1, sizeof *labels));
-    enum cnn_status status = cnn_calloc(&counts, (size_t)n + 1, sizeof *counts);
-    if (status == CNN_OK) {
-        for (int i = 0; i < n; i++)
-            labels[classes[i].number] = i;
-        for (uint64_t i = 0; i < records->n; i++)
-            counts[records->files[i].label = labels[records->files[i].label]]++;
-        for (int i = 0; i < n; i++)
-            if (counts[i] == 0)
-                cnn_log_warn("%s: a class without pictures", classes[i].name);
-        free(counts);
-    }
+    for (int i = 0; i < n; i++)
+        labels[classes[i].number] = i;
+    for (uint64_t i = 0; i < records->n; i++)
+        records->files[i].label = labels[records->files[i].label];
     free(labels);
-    return status;
+    return CNN_OK;
 }
 
 static void sort_parts(struct cnn_records *records) {

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "data/import/work.h"
 
 #include <errno.h>
@@ -16,12 +17,20 @@
 #include <unistd.h>
 
 #define QUARANTINE_HEADER "path\treason\n"
+#define MAX_NAMED 10 // classes without pictures
 
 // What a dataset turned out to be.
 struct whole {
     uint64_t records, n_jpeg, rejected;
     int h, w;
+    bool *has; // by class: there is a record of it
 };
+
+static void add_labels(struct whole *whole, const struct cnn_shard_index *index, int n_classes) {
+    for (uint64_t i = 0; i < index->n; i++)
+        if (index->labels[i] >= 0 && index->labels[i] < n_classes)
+            whole->has[index->labels[i]] = true;
+}
 
 static void add_facts(struct whole *whole, const struct cnn_work_facts *facts) {
     if (facts->n == 0)
@@ -47,12 +56,13 @@ static enum cnn_status fail_empty(const struct cnn_import_plan *plan, const char
 static enum cnn_status survey_part(struct whole *whole, const struct cnn_import_plan *plan, int p) {
     const struct cnn_import_part *part = &plan->parts[p];
     char *report = NULL;
-    enum cnn_status status = CNN_OK;
+    enum cnn_status status = cnn_calloc(&whole->has, (size_t)plan->n_classes + 1, sizeof *whole->has);
     for (int k = 0; k < part->n_shards && status == CNN_OK; k++) {
         struct cnn_work_index index;
         status = cnn_work_read(&index, plan->out, part->first_shard + k);
         if (status == CNN_OK) {
             add_facts(whole, &index.facts);
+            add_labels(whole, &index.index, plan->n_classes);
             whole->rejected += index.facts.n_rejected;
         }
         if (status == CNN_OK && !report && index.facts.n_rejected > 0) {
@@ -195,19 +205,50 @@ static enum cnn_status check_complete(const struct cnn_import_plan *plan) {
     return CNN_OK;
 }
 
-enum cnn_status cnn_import_put_in_place(const struct cnn_import_plan *plan) {
-    struct whole wholes[CNN_IMPORT_MAX_PARTS] = {0};
-    char begun[4096], done[4096];
+// A class of the source may be empty, have lost all its pictures to the quarantine, or have none in this
+// part.
+static enum cnn_status warn_empty(const struct cnn_import_plan *plan, int p, const struct whole *whole) {
+    char folder[4096], names[1024] = "", number[16];
+    size_t length = 0;
+    int empty = 0;
+    for (int label = 0; label < plan->n_classes; label++) {
+        if (whole->has[label])
+            continue;
+        const char *name = plan->classes ? plan->classes[label] : number;
+        snprintf(number, sizeof number, "%d", label);
+        if (empty++ < MAX_NAMED && length < sizeof names)
+            length +=
+                (size_t)snprintf(names + length, sizeof names - length, "%s%s", length ? ", " : "", name);
+    }
+    if (empty == 0)
+        return CNN_OK;
+    CNN_TRY(cnn_import_part_folder(folder, plan, p));
+    cnn_log_warn("%s: no usable pictures of %d of the %d classes: %s%s", folder, empty, plan->n_classes,
+                 names, empty > MAX_NAMED ? ", ..." : "");
+    return CNN_OK;
+}
+
+static enum cnn_status put_datasets(const struct cnn_import_plan *plan, struct whole *wholes) {
     uint64_t rejected = 0;
-    CNN_TRY(check_complete(plan));
     for (int p = 0; p < plan->n_parts; p++) {
         CNN_TRY(survey_part(&wholes[p], plan, p));
         rejected += wholes[p].rejected;
     }
     for (int p = 0; p < plan->n_parts; p++)
         CNN_TRY(put_part(plan, p, &wholes[p]));
-    if (rejected > 0)
-        CNN_TRY(put_report(plan));
+    for (int p = 0; p < plan->n_parts; p++)
+        CNN_TRY(warn_empty(plan, p, &wholes[p]));
+    return rejected > 0 ? put_report(plan) : CNN_OK;
+}
+
+enum cnn_status cnn_import_put_in_place(const struct cnn_import_plan *plan) {
+    struct whole wholes[CNN_IMPORT_MAX_PARTS] = {0};
+    char begun[4096], done[4096];
+    CNN_TRY(check_complete(plan));
+    enum cnn_status status = put_datasets(plan, wholes);
+    for (int p = 0; p < plan->n_parts; p++)
+        free(wholes[p].has);
+    CNN_TRY(status);
     CNN_TRY(cnn_path_format(begun, sizeof begun, "%s/" CNN_IMPORT_WORK "/plan", plan->out));
     CNN_TRY(cnn_path_format(done, sizeof done, "%s/" CNN_IMPORT_WORK "/done", plan->out));
     CNN_TRY(move(begun, done));

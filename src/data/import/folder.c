@@ -1,6 +1,5 @@
 // `dataset import folder`: files in class folders, or in class folders in the folders of splits.
 #include "base/file.h"
-#include "base/log.h"
 #include "base/memory.h"
 #include "data/import/records.h"
 
@@ -92,16 +91,17 @@ static enum cnn_status read_file(void *context, uint64_t i, struct cnn_bytes *to
 
 static enum cnn_status list_classes(struct cnn_records *records, const char *top,
                                     const struct cnn_import_options *options) {
+    char note[CNN_IGNORED_NOTE_BYTES];
     if (!cnn_folder_exists(top))
         return cnn_fail(CNN_ERR_INPUT, "%s is not a folder", top);
     CNN_TRY(list_files(records, top));
     CNN_TRY(cnn_records_by_folder(records, false));
     if (records->classes.n == 0)
-        return cnn_fail(CNN_ERR_INPUT, "%s has no class folders: expected %s/CLASS/PICTURE.jpg", top, top);
+        return cnn_fail(CNN_ERR_INPUT, "%s has no class folders: expected %s/CLASS/PICTURE.jpg%s", top, top,
+                        cnn_ignored_note(note, &records->ignored));
     if (records->n == 0)
-        return cnn_fail(CNN_ERR_INPUT, "%s: the class folders are empty", top);
-    if (records->beside > 0)
-        cnn_log_warn("%s: %" PRIu64 " files beside the class folders are left out", top, records->beside);
+        return cnn_fail(CNN_ERR_INPUT, "%s: the class folders are empty%s", top,
+                        cnn_ignored_note(note, &records->ignored));
     CNN_TRY(cnn_records_order_classes(records, options->classes, false, top));
     cnn_records_sort(records);
     return CNN_OK;

@@ -12,7 +12,7 @@ enum cnn_import_state {
 // *made_out: the folder was not there before.
 enum cnn_status cnn_import_prepare(enum cnn_import_state *out, bool *made_out,
                                    const struct cnn_import_plan *plan) CNN_MUST_CHECK;
-// What stands in the finished datasets of the plan.
+// Counts what stands in the finished datasets of the plan; `out->ignored` stays.
 enum cnn_status cnn_import_count(struct cnn_import_result *out,
                                  const struct cnn_import_plan *plan) CNN_MUST_CHECK;
 // Puts what is in OUT/.import into place.

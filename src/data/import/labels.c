@@ -173,7 +173,7 @@ static enum cnn_status apply_named(struct cnn_records *records, const struct lab
             return cnn_fail(CNN_ERR_INPUT, "%s: %s has no class for %s", what, labels->path, path);
         if (k < 0) {
             records->bytes -= file.bytes;
-            records->beside++;
+            records->ignored.files[CNN_IGNORED_UNLISTED]++;
             continue;
         }
         file.label = labels->class_of[k];
@@ -200,7 +200,7 @@ static enum cnn_status apply_unnamed(struct cnn_records *records, const struct l
             records->files[kept++] = records->files[i];
         } else {
             records->bytes -= records->files[i].bytes;
-            records->beside++;
+            records->ignored.files[CNN_IGNORED_UNLISTED]++;
         }
     }
     records->n = kept;

@@ -88,6 +88,7 @@ void cnn_records_fill(struct cnn_import_source *out, const struct cnn_records *r
     out->bytes = records->bytes;
     out->classes = (const char *const *)records->shown;
     out->n_classes = records->classes.n;
+    out->ignored = records->ignored;
     out->parts = records->parts.n > 0 ? (const char *const *)records->parts.items : NULL;
     out->n_parts = records->parts.n;
     out->label = label_of;

@@ -1,6 +1,7 @@
 // The files a source has, and the classes and datasets their paths put them into. 32 bytes and the path each.
 #ifndef CNN_DATA_IMPORT_RECORDS_H
 #define CNN_DATA_IMPORT_RECORDS_H
+#include "data/import/ignored.h"
 #include "data/import/names.h"
 #include "data/import/source.h"
 
@@ -21,7 +22,7 @@ struct cnn_records {
     struct cnn_names classes, parts; // parts: none, or the datasets the source is cut into
     char **shown;                    // the classes' names as they are kept, in the order of labels
     uint64_t bytes;
-    uint64_t beside; // files that stand where no picture of a class stands, left out
+    struct cnn_ignored ignored;
 };
 void cnn_records_finish(struct cnn_records *records);
 // label -1: not known yet

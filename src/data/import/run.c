@@ -179,6 +179,7 @@ enum cnn_status cnn_import_run(struct cnn_import_result *out, const struct cnn_i
     free(run.skipped);
     cnn_import_plan_finish(&run.plan);
     cnn_selection_finish(&run.selection);
+    run.result.ignored = source->ignored;
     if (status == CNN_OK)
         *out = run.result;
     return status;

@@ -23,7 +23,8 @@ struct cnn_import_source {
     uint64_t first_id;
     const char *const *classes; // NULL: unnamed
     int n_classes;
-    const char *const *parts; // the source is datasets of its own of these names; NULL: one dataset
+    struct cnn_ignored ignored; // what was found and is not among the records
+    const char *const *parts;   // the source is datasets of its own of these names; NULL: one dataset
     int n_parts;
     bool pixels; // records are h * w * c pixels, not files
     int h, w, c;

@@ -1,6 +1,5 @@
 // `dataset import tar`: class folders, tars of classes, or a flat list of pictures in an archive.
 #include "base/file.h"
-#include "base/log.h"
 #include "base/memory.h"
 #include "data/import/archive.h"
 #include "data/import/labels.h"
@@ -95,21 +94,19 @@ static enum cnn_status read_next(void *context, uint64_t i, struct cnn_bytes *to
 static enum cnn_status classify(struct tar *tar, const struct cnn_archive_options *archive,
                                 const struct cnn_import_options *options) {
     struct cnn_records *records = tar->records;
+    char note[CNN_IGNORED_NOTE_BYTES];
     if (records->n == 0)
-        return cnn_fail(CNN_ERR_INPUT, "%s holds no files%s%s", tar->path, archive->under ? " below " : "",
-                        archive->under ? archive->under : "");
+        return cnn_fail(CNN_ERR_INPUT, "%s holds no files%s%s%s", tar->path, archive->under ? " below " : "",
+                        archive->under ? archive->under : "", cnn_ignored_note(note, &records->ignored));
     if (archive->labels)
         CNN_TRY(cnn_records_by_list(records, archive->labels, archive->numbers, tar->path));
     else
         CNN_TRY(cnn_records_by_folder(records, true));
     if (records->n == 0)
-        return cnn_fail(
-            CNN_ERR_INPUT,
-            "%s has no class folders: expected CLASS/PICTURE.jpg inside, or --labels FILE for a flat archive",
-            tar->path);
-    if (records->beside > 0)
-        cnn_log_warn("%s: %" PRIu64 " files beside the class%s are left out", tar->path, records->beside,
-                     archive->labels ? "ified ones" : " folders");
+        return cnn_fail(CNN_ERR_INPUT,
+                        "%s has no class folders: expected CLASS/PICTURE.jpg inside, or --labels FILE for a "
+                        "flat archive%s",
+                        tar->path, cnn_ignored_note(note, &records->ignored));
     return cnn_records_order_classes(records, options->classes, archive->labels != NULL, tar->path);
 }
 

@@ -1,6 +1,8 @@
+#include "base/log.h"
 #include "base/random.h"
 #include "import_fixture.h"
 
+#include <sys/stat.h>
 #include <zlib.h>
 
 // ---- idx ----
@@ -296,6 +298,7 @@ static void test_folder(void **state) {
                             &result)); // named after the folder, slash or not
     assert_int_equal(result.records, 6);
     assert_int_equal(result.quarantined, 0);
+    assert_int_equal(result.ignored.files[CNN_IGNORED_OUTSIDE], 1);
     assert_int_equal(result.n_classes, 3);
     assert_int_equal(result.n_shards, 2);
     assert_int_equal(count_entries(in(*state, "out")), 2);
@@ -323,6 +326,25 @@ static void test_folder(void **state) {
     put_jpeg(in(*state, "src/zebra/new.jpg"), 12, 0);
     assert_fails(import_folder(in(*state, "src"), in(*state, "out"), &result), CNN_ERR_INPUT,
                  "another dataset");
+}
+
+static void keep_line(void *context, enum cnn_log_level level, const char *line) {
+    snprintf(context, 256, "%s", line);
+}
+
+// A class of which nothing can be used is warned of by name, as one whose folder is empty.
+static void test_folder_class_lost(void **state) {
+    struct cnn_import_result result;
+    char line[256] = "";
+    make_folder(in(*state, "src"), 12);
+    write_file(in(*state, "src/bad/0.jpg"), "no picture", 10);
+    mkdir(in(*state, "src/empty"), 0777);
+    assert_ok(cnn_log_add_sink(keep_line, line, CNN_LOG_WARN));
+    assert_ok(import_folder(in(*state, "src"), in(*state, "out"), &result));
+    cnn_log_remove_sink(keep_line, line);
+    assert_int_equal(result.records, 6);
+    assert_int_equal(result.n_classes, 5);
+    assert_non_null(strstr(line, "no usable pictures of 2 of the 5 classes: bad, empty"));
 }
 
 // Sizes differ only between the shards: the headers must agree on "different".
@@ -491,13 +513,21 @@ static void test_out_is_taken(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_idx),         TEST(test_idx_gz),
-        TEST(test_idx_wrong),   TEST(test_fashion_mnist),
-        TEST(test_cifar10),     TEST(test_cifar10_wrong),
-        TEST(test_folder),      TEST(test_folder_sizes),
-        TEST(test_quarantine),  TEST(test_any_number_of_processes),
-        TEST(test_resumed),     TEST(test_folder_wrong),
-        TEST(test_mixed_kinds), TEST(test_out_is_taken),
+        TEST(test_idx),
+        TEST(test_idx_gz),
+        TEST(test_idx_wrong),
+        TEST(test_fashion_mnist),
+        TEST(test_cifar10),
+        TEST(test_cifar10_wrong),
+        TEST(test_folder),
+        TEST(test_folder_sizes),
+        TEST(test_folder_class_lost),
+        TEST(test_quarantine),
+        TEST(test_any_number_of_processes),
+        TEST(test_resumed),
+        TEST(test_folder_wrong),
+        TEST(test_mixed_kinds),
+        TEST(test_out_is_taken),
     };
     use_memory();
     return cmocka_run_group_tests(tests, NULL, NULL);
