@@ -120,23 +120,25 @@ static void print_text(const struct bench *bench, const struct cnn_comm *comm) {
 }
 
 static json_t *json_of(const struct cnn_comm_bench_result *result) {
-    return json_pack("{s:I, s:I, s:i, s:f, s:f, s:f, s:f, s:f, s:f}", "bytes", (json_int_t)result->bytes,
+    return json_pack("{s:I, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "bytes", (json_int_t)result->bytes,
                      "travel_bytes", (json_int_t)result->travel_bytes, "rounds", result->rounds, "median_s",
-                     result->median_s, "least_s", result->least_s, "most_s", result->most_s,
-                     "algorithm_bytes_per_s", result->algorithm_bytes_per_s, "bus_bytes_per_s",
-                     result->bus_bytes_per_s, "processor_s", result->processor_s);
+                     cnn_json_number(result->median_s), "least_s", cnn_json_number(result->least_s), "most_s",
+                     cnn_json_number(result->most_s), "algorithm_bytes_per_s",
+                     cnn_json_number(result->algorithm_bytes_per_s), "bus_bytes_per_s",
+                     cnn_json_number(result->bus_bytes_per_s), "processor_s",
+                     cnn_json_number(result->processor_s));
 }
 
 static enum cnn_status print_json(const struct bench *bench, const struct cnn_comm *comm) {
     json_t *sizes = json_array();
     for (int i = 0; i < bench->n_sizes; i++)
-        json_array_append_new(sizes, json_of(&bench->results[i]));
-    return cnn_json_print(json_pack("{s:i, s:i, s:s, s:s, s:s, s:s, s:s, s:o}", "ranks", cnn_comm_size(comm),
-                                    "hosts", cnn_comm_hosts(comm), "backend", cnn_comm_name(comm), "library",
-                                    cnn_comm_library(comm), "precision", cnn_precision_name(bench->precision),
-                                    "memory",
-                                    bench->device ? cnn_backend_description(bench->backend) : "host", "way",
-                                    bench->results[0].way, "sizes", sizes));
+        cnn_json_append(&sizes, json_of(&bench->results[i]));
+    return cnn_json_print(
+        json_pack("{s:i, s:i, s:s, s:o, s:s, s:o, s:s, s:o}", "ranks", cnn_comm_size(comm), "hosts",
+                  cnn_comm_hosts(comm), "backend", cnn_comm_name(comm), "library",
+                  cnn_json_string(cnn_comm_library(comm)), "precision", cnn_precision_name(bench->precision),
+                  "memory", cnn_json_string(bench->device ? cnn_backend_description(bench->backend) : "host"),
+                  "way", bench->results[0].way, "sizes", sizes));
 }
 
 static enum cnn_status run(struct bench *bench, const struct request *request, struct cnn_comm *comm) {

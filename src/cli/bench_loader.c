@@ -295,20 +295,26 @@ static enum cnn_status print_json(const struct bench *bench, const struct sums *
     double wall_s = sums->wall_s / ranks;
     char bound[256];
     explain(bound, sizeof bound, sums, sampler->size);
-    json_t *json = json_pack("{s:f, s:f, s:I, s:i, s:i, s:i, s:i, s:f}", "images_per_s", sums->images_per_s,
-                             "images_per_core_s", sums->images / fmax(sums->cpu_s, 1e-9), "images",
-                             (json_int_t)sums->images, "ranks", sampler->size, "threads", bench->threads,
-                             "processors", (int)sums->processors, "micro", sampler->micro, "seconds", wall_s);
+    json_t *json = json_pack(
+        "{s:o, s:o, s:I, s:i, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:o}", "images_per_s",
+        cnn_json_number(sums->images_per_s), "images_per_core_s",
+        cnn_json_number(sums->images / fmax(sums->cpu_s, 1e-9)), "images", (json_int_t)sums->images, "ranks",
+        sampler->size, "threads", bench->threads, "processors", (int)sums->processors, "micro",
+        sampler->micro, "seconds", cnn_json_number(wall_s), "read_us", cnn_json_number(us * stages.read),
+        "decode_us", cnn_json_number(us * stages.decode), "augment_us", cnn_json_number(us * stages.augment),
+        "other_us", cnn_json_number(us * stages.other));
     json_t *more = json_pack(
-        "{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:s}", "read_us",
-        us * stages.read, "decode_us", us * stages.decode, "augment_us", us * stages.augment, "other_us",
-        us * stages.other, "read_bytes_per_s", sums->bytes / wall_s, "cores_used", sums->cpu_s / wall_s,
-        "queued_s", sums->queued_s, "wait_s", sums->wait_s / ranks, "first_batch_s", sums->first_s / ranks,
-        "open_s", sums->open_s / ranks, "queue", sums->queue / ranks, "bad_records", (json_int_t)sums->bad,
-        "batch_bytes", (json_int_t)(sums->batch_bytes / ranks), "peak_bytes",
-        (json_int_t)(sums->peak_bytes / ranks), "bound_by", bound);
-    if (json && more)
-        json_object_update(json, more);
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o}", "read_bytes_per_s",
+        cnn_json_number(sums->bytes / wall_s), "cores_used", cnn_json_number(sums->cpu_s / wall_s),
+        "queued_s", cnn_json_number(sums->queued_s), "wait_s", cnn_json_number(sums->wait_s / ranks),
+        "first_batch_s", cnn_json_number(sums->first_s / ranks), "open_s",
+        cnn_json_number(sums->open_s / ranks), "queue", cnn_json_number(sums->queue / ranks), "bad_records",
+        (json_int_t)sums->bad, "batch_bytes", (json_int_t)(sums->batch_bytes / ranks), "peak_bytes",
+        (json_int_t)(sums->peak_bytes / ranks), "bound_by", cnn_json_string(bound));
+    if (!json || json_object_update(json, more) != 0) {
+        json_decref(json);
+        json = NULL;
+    }
     json_decref(more);
     return cnn_json_print(json);
 }

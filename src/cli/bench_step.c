@@ -198,12 +198,13 @@ static void print_text(const struct bench *bench, const struct result *result) {
 
 static enum cnn_status print_json(const struct bench *bench, const struct result *result) {
     return cnn_json_print(json_pack(
-        "{s:s, s:i, s:i, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "arch", bench->model->arch,
+        "{s:s, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "arch", bench->model->arch,
         "batch", bench->n_batch, "ranks", cnn_comm_size(bench->comm), "threads", bench->threads, "backend",
-        cnn_backend_description(bench->backend), "step_s", result->median_s, "step_s_min", result->least_s,
-        "step_s_max", result->most_s, "images_per_s", result->images_per_s, "gflop_per_s", result->gflops,
-        "comm_wait_s", result->comm_wait_s, "peak_rss_mb", result->rss_mb, "peak_device_mb",
-        result->device_mb, "loss", bench->loss));
+        cnn_json_string(cnn_backend_description(bench->backend)), "step_s", cnn_json_number(result->median_s),
+        "step_s_min", cnn_json_number(result->least_s), "step_s_max", cnn_json_number(result->most_s),
+        "images_per_s", cnn_json_number(result->images_per_s), "gflop_per_s", cnn_json_number(result->gflops),
+        "comm_wait_s", cnn_json_number(result->comm_wait_s), "peak_rss_mb", cnn_json_number(result->rss_mb),
+        "peak_device_mb", cnn_json_number(result->device_mb), "loss", cnn_json_number(bench->loss)));
 }
 
 static enum cnn_status print_profile(const struct bench *bench) {

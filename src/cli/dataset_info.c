@@ -75,10 +75,9 @@ static enum cnn_status probe(struct info *info) {
 static json_t *classes_json(const struct info *info) {
     json_t *classes = json_array();
     for (int label = 0; label < info->header->n_classes; label++)
-        json_array_append_new(classes,
-                              json_pack("{s:i, s:o, s:I}", "label", label, "name",
-                                        cnn_json_foreign(cnn_dataset_class_name(info->dataset, label)),
-                                        "records", (json_int_t)info->of_class[label]));
+        cnn_json_append(&classes, json_pack("{s:i, s:o, s:I}", "label", label, "name",
+                                            cnn_json_string(cnn_dataset_class_name(info->dataset, label)),
+                                            "records", (json_int_t)info->of_class[label]));
     return classes;
 }
 
@@ -86,19 +85,19 @@ static json_t *info_json(const struct info *info) {
     const struct cnn_shard_header *header = info->header;
     json_t *json = json_pack(
         "{s:o, s:I, s:i, s:I, s:I, s:I, s:s, s:i, s:i, s:i, s:i, s:o, s:o}", "path",
-        cnn_json_foreign(cnn_dataset_path(info->dataset)), "records", (json_int_t)info->records, "shards",
+        cnn_json_string(cnn_dataset_path(info->dataset)), "records", (json_int_t)info->records, "shards",
         header->n_shards, "bytes", (json_int_t)info->bytes, "least_bytes", (json_int_t)info->least_bytes,
         "most_bytes", (json_int_t)info->most_bytes, "encoding", cnn_encoding_name(header->encoding), "height",
         header->h, "width", header->w, "channels", header->c, "num_classes", header->n_classes, "source",
-        cnn_json_foreign(header->source), "classes", classes_json(info));
+        cnn_json_string(header->source), "classes", classes_json(info));
     if (!json || info->n_probed == 0)
         return json;
     const struct cnn_image_info *at = info->probed;
     int last = info->n_probed - 1;
-    json_object_set_new(json, "sizes",
-                        json_pack("{s:i, s:[ii], s:[ii], s:[ii]}", "looked_at", info->n_probed, "smallest",
-                                  at[0].h, at[0].w, "median", at[last / 2].h, at[last / 2].w, "largest",
-                                  at[last].h, at[last].w));
+    cnn_json_set(&json, "sizes",
+                 json_pack("{s:i, s:[ii], s:[ii], s:[ii]}", "looked_at", info->n_probed, "smallest", at[0].h,
+                           at[0].w, "median", at[last / 2].h, at[last / 2].w, "largest", at[last].h,
+                           at[last].w));
     return json;
 }
 
@@ -161,7 +160,7 @@ static enum cnn_status show_info(const struct cnn_dataset *dataset, const struct
 static json_t *reals(const double *values, int n) {
     json_t *list = json_array();
     for (int i = 0; i < n; i++)
-        json_array_append_new(list, json_real(values[i]));
+        cnn_json_append(&list, cnn_json_number(values[i]));
     return list;
 }
 
@@ -175,7 +174,7 @@ static void print_reals(const char *key, const double *values, int n) {
 static json_t *stats_json(const struct info *info, uint64_t looked_at, int channels, const double mean[3],
                           const double std[3]) {
     return json_pack("{s:o, s:I, s:I, s:i, s:o, s:o, s:o}", "path",
-                     cnn_json_foreign(cnn_dataset_path(info->dataset)), "records", (json_int_t)info->records,
+                     cnn_json_string(cnn_dataset_path(info->dataset)), "records", (json_int_t)info->records,
                      "looked_at", (json_int_t)looked_at, "channels", channels, "mean", reals(mean, channels),
                      "std", reals(std, channels), "classes", classes_json(info));
 }

@@ -46,20 +46,21 @@ static int by_record(const void *a, const void *b) {
 
 static enum cnn_status print_findings(const char *path, const struct findings *all, int n_ranks, bool json) {
     struct cnn_verify_result sum = {0};
+    uint64_t named = 0;
     json_t *bad = json_array();
     for (int r = 0; r < n_ranks; r++) {
         sum.records += all[r].result.records;
         sum.bytes += all[r].result.bytes;
         sum.bad += all[r].result.bad;
         for (int i = 0; i < all[r].n; i++) {
-            json_array_append_new(bad, cnn_json_foreign(all[r].lines[i].text));
+            cnn_json_append(&bad, cnn_json_string(all[r].lines[i].text));
+            named++;
             if (!json)
                 printf("bad: %s\n", all[r].lines[i].text);
         }
     }
-    uint64_t named = json_array_size(bad);
     if (json) {
-        json_t *object = json_pack("{s:o, s:b, s:I, s:I, s:I, s:o}", "path", cnn_json_foreign(path), "ok",
+        json_t *object = json_pack("{s:o, s:b, s:I, s:I, s:I, s:o}", "path", cnn_json_string(path), "ok",
                                    sum.bad == 0, "records", (json_int_t)sum.records, "bytes",
                                    (json_int_t)sum.bytes, "bad", (json_int_t)sum.bad, "what", bad);
         return cnn_json_print(object);

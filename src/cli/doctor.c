@@ -33,7 +33,8 @@ struct examination {
     struct cnn_peer *peers;
     struct cnn_findings *mine; // of the check under way
     bool *has;                 // by rank
-    json_t *told;              // with --json on rank 0: the checks so far
+    bool json;
+    json_t *told; // on rank 0: the checks so far, for the document
     int counts[CNN_N_VERDICTS];
 };
 
@@ -71,11 +72,11 @@ static void name_sayers(char *out, size_t out_bytes, const struct examination *e
         cnn_ranks_format(out, out_bytes, exam->has, ranks);
 }
 
-static void tell_json(json_t *findings, const char *who, const struct cnn_finding *finding) {
-    json_array_append_new(
-        findings, json_pack("{s:s, s:o, s:o, s:o}", "verdict", cnn_verdict_name(finding->verdict), "who",
-                            cnn_json_foreign(*who ? who : NULL), "found", cnn_json_foreign(finding->text),
-                            "advice", cnn_json_foreign(*finding->advice ? finding->advice : NULL)));
+static void tell_json(json_t **findings, const char *who, const struct cnn_finding *finding) {
+    cnn_json_append(findings,
+                    json_pack("{s:s, s:o, s:o, s:o}", "verdict", cnn_verdict_name(finding->verdict), "who",
+                              cnn_json_string(*who ? who : NULL), "found", cnn_json_string(finding->text),
+                              "advice", cnn_json_string(*finding->advice ? finding->advice : NULL)));
 }
 
 static void tell_text(const char *who, const struct cnn_finding *finding) {
@@ -88,17 +89,16 @@ static void tell_text(const char *who, const struct cnn_finding *finding) {
 static void tell(struct examination *exam, const struct check *check, struct cnn_finding *all, int each) {
     struct cnn_finding finding;
     char who[512];
-    json_t *findings = exam->told ? json_array() : NULL;
+    json_t *findings = json_array();
     while (cnn_findings_take(&finding, exam->has, all, cnn_comm_size(exam->doctor.comm), each)) {
         exam->counts[finding.verdict]++;
         name_sayers(who, sizeof who, exam, check->scope);
-        if (findings)
-            tell_json(findings, who, &finding);
+        if (exam->json)
+            tell_json(&findings, who, &finding);
         else
             tell_text(who, &finding);
     }
-    if (findings)
-        json_array_append_new(exam->told, json_pack("{s:s, s:o}", "name", check->name, "findings", findings));
+    cnn_json_append(&exam->told, json_pack("{s:s, s:o}", "name", check->name, "findings", findings));
     fflush(stdout); // the next check may take a while
 }
 
@@ -142,9 +142,9 @@ static enum cnn_status find_peers(struct examination *exam) {
     return cnn_comm_broadcast(comm, exam->peers, (size_t)cnn_comm_size(comm) * sizeof mine, 0);
 }
 
-static enum cnn_status tell_sum(struct examination *exam, bool json) {
+static enum cnn_status tell_sum(struct examination *exam) {
     const int *n = exam->counts;
-    if (!json) {
+    if (!exam->json) {
         printf("%d ok, %d warning%s, %d failed\n", n[CNN_VERDICT_OK], n[CNN_VERDICT_WARN],
                n[CNN_VERDICT_WARN] == 1 ? "" : "s", n[CNN_VERDICT_FAIL]);
         return CNN_OK;
@@ -157,13 +157,13 @@ static enum cnn_status tell_sum(struct examination *exam, bool json) {
         n[CNN_VERDICT_OK], "warnings", n[CNN_VERDICT_WARN], "failed", n[CNN_VERDICT_FAIL]));
 }
 
-static enum cnn_status examine(struct examination *exam, bool json) {
+static enum cnn_status examine(struct examination *exam) {
     struct cnn_comm *comm = exam->doctor.comm;
     bool tells = cnn_comm_rank(comm) == 0;
     CNN_TRY(find_peers(exam));
     for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
         CNN_TRY(ask(exam, &checks[i]));
-    CNN_TRY(cnn_comm_agree(comm, tells ? tell_sum(exam, json) : CNN_OK));
+    CNN_TRY(cnn_comm_agree(comm, tells ? tell_sum(exam) : CNN_OK));
     CNN_TRY(cnn_comm_broadcast(comm, exam->counts, sizeof exam->counts, 0));
     int failed = exam->counts[CNN_VERDICT_FAIL];
     if (failed == 0)
@@ -173,19 +173,17 @@ static enum cnn_status examine(struct examination *exam, bool json) {
 }
 
 static enum cnn_status run(struct cnn_comm *comm, const char *dir, bool json) {
-    struct examination exam = {.doctor = {.comm = comm, .dir = dir}};
+    struct examination exam = {.doctor = {.comm = comm, .dir = dir}, .json = json, .told = json_array()};
     size_t ranks = (size_t)cnn_comm_size(comm);
     enum cnn_status status = cnn_calloc(&exam.peers, ranks, sizeof *exam.peers);
     if (status == CNN_OK)
         status = cnn_calloc(&exam.has, ranks, sizeof *exam.has);
     if (status == CNN_OK)
         status = cnn_calloc(&exam.mine, 1, sizeof *exam.mine);
-    if (status == CNN_OK && json && cnn_comm_rank(comm) == 0 && !(exam.told = json_array()))
-        status = cnn_fail(CNN_ERR_MEMORY, "out of memory: cannot make the JSON document");
     exam.doctor.peers = exam.peers;
     status = cnn_comm_agree(comm, status);
     if (status == CNN_OK)
-        status = examine(&exam, json);
+        status = examine(&exam);
     json_decref(exam.told);
     free(exam.mine);
     free(exam.has);

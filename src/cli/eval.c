@@ -108,12 +108,14 @@ static void print_text(const struct eval *eval, const struct cnn_evaluation *res
 
 static enum cnn_status print_json(const struct eval *eval, const struct cnn_evaluation *result) {
     const struct cnn_run_state *state = &cnn_checkpoint_record(eval->checkpoint)->state;
-    return cnn_json_print(json_pack("{s:s, s:s, s:I, s:f, s:f, s:f, s:I, s:f, s:f, s:i}", "checkpoint",
-                                    cnn_checkpoint_path(eval->checkpoint), "dataset",
-                                    cnn_dataset_path(eval->dataset), "step", (json_int_t)state->step, "top1",
-                                    result->top1, "top5", result->top5, "loss", result->loss, "n",
-                                    (json_int_t)result->n, "seconds", result->seconds, "images_per_s",
-                                    (double)result->n / result->seconds, "ranks", cnn_comm_size(eval->comm)));
+    return cnn_json_print(json_pack("{s:o, s:o, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:i}", "checkpoint",
+                                    cnn_json_string(cnn_checkpoint_path(eval->checkpoint)), "dataset",
+                                    cnn_json_string(cnn_dataset_path(eval->dataset)), "step",
+                                    (json_int_t)state->step, "top1", cnn_json_number(result->top1), "top5",
+                                    cnn_json_number(result->top5), "loss", cnn_json_number(result->loss), "n",
+                                    (json_int_t)result->n, "seconds", cnn_json_number(result->seconds),
+                                    "images_per_s", cnn_json_number((double)result->n / result->seconds),
+                                    "ranks", cnn_comm_size(eval->comm)));
 }
 
 static enum cnn_status run(struct eval *eval, const struct request *request) {

@@ -4,9 +4,8 @@
 #include "base/cpus.h"
 #include "base/file.h"
 #include "cli/console.h"
-
+#include "cli/json.h"
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -118,24 +117,18 @@ static json_t *ignored_as_json(const struct cnn_ignored *ignored) {
     json_t *object = json_object();
     for (int i = 0; i < CNN_IGNORED_REASONS; i++)
         if (ignored->files[i] > 0)
-            json_object_set_new(object, cnn_ignored_key((enum cnn_ignored_reason)i),
-                                json_integer((json_int_t)ignored->files[i]));
+            cnn_json_set(&object, cnn_ignored_key((enum cnn_ignored_reason)i),
+                         json_integer((json_int_t)ignored->files[i]));
     return object;
 }
 
 static enum cnn_status print_result(const struct cnn_import_result *result, const char *path, bool json) {
-    if (json) {
-        json_t *object = json_pack(
-            "{s:s?, s:I, s:I, s:o, s:i, s:i, s:b}", "path", path, "records", (json_int_t)result->records,
-            "quarantined", (json_int_t)result->quarantined, "ignored", ignored_as_json(&result->ignored),
-            "num_classes", result->n_classes, "shards", result->n_shards, "was_there", result->was_there);
-        if (!object)
-            return cnn_fail(CNN_ERR_FAILED, "the result cannot be written as JSON");
-        json_dumpf(object, stdout, JSON_INDENT(2));
-        putchar('\n');
-        json_decref(object);
-        return CNN_OK;
-    }
+    if (json)
+        return cnn_json_print(json_pack("{s:o, s:I, s:I, s:o, s:i, s:i, s:b}", "path", cnn_json_string(path),
+                                        "records", (json_int_t)result->records, "quarantined",
+                                        (json_int_t)result->quarantined, "ignored",
+                                        ignored_as_json(&result->ignored), "num_classes", result->n_classes,
+                                        "shards", result->n_shards, "was_there", result->was_there));
     printf("%s: %" PRIu64 " records of %d classes in %d shard%s%s\n", path, result->records,
            result->n_classes, result->n_shards, result->n_shards == 1 ? "" : "s",
            result->was_there ? "; it was there already" : "");

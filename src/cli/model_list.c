@@ -20,9 +20,9 @@ static enum cnn_status print_list_json(void) {
     const struct cnn_arch *archs = cnn_arch_list(&n);
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:[i,i,i], s:i}", "name", archs[i].name, "doc",
-                                              archs[i].doc, "input", archs[i].input.h, archs[i].input.w,
-                                              archs[i].input.c, "classes", archs[i].n_classes));
+        cnn_json_append(&list, json_pack("{s:s, s:s, s:[i,i,i], s:i}", "name", archs[i].name, "doc",
+                                         archs[i].doc, "input", archs[i].input.h, archs[i].input.w,
+                                         archs[i].input.c, "classes", archs[i].n_classes));
     return cnn_json_print(json_pack("{s:o}", "models", list));
 }
 

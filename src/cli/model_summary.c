@@ -67,15 +67,13 @@ static enum cnn_status json_of_forms(const struct cnn_replica *replica, const st
     json_t *all = json_loads(*text, 0, NULL), *forms = json_array();
     for (int i = 0; i < cnn_replica_n_forms(replica); i++) {
         const struct cnn_replica_form form = cnn_replica_form(replica, i);
-        json_array_append_new(forms, json_pack("{s:s, s:s, s:s}", "layer", form.layer, "kernel", form.kernel,
-                                               "implementation", form.implementation));
+        cnn_json_append(&forms, json_pack("{s:s, s:s, s:s}", "layer", form.layer, "kernel", form.kernel,
+                                          "implementation", form.implementation));
     }
-    json_object_set_new(all, "backend", json_string(cnn_backend_description(backend)));
-    json_object_set_new(all, "forms", forms);
-    char *together = all ? json_dumps(all, JSON_INDENT(2)) : NULL;
-    json_decref(all);
-    if (!together)
-        return cnn_fail(CNN_ERR_MEMORY, "out of memory");
+    cnn_json_set(&all, "backend", cnn_json_string(cnn_backend_description(backend)));
+    cnn_json_set(&all, "forms", forms);
+    char *together = NULL;
+    CNN_TRY(cnn_json_dump(&together, all, JSON_INDENT(2)));
     free(*text);
     *text = together;
     return CNN_OK;

@@ -122,10 +122,12 @@ static void add_document(struct predictor *predictor, const char *path, int k) {
     for (int i = 0; i < k; i++) {
         int label = predictor->order[i];
         const char *name = cnn_classifier_class_name(predictor->classifier, label);
-        json_array_append_new(best, json_pack("{s:i, s:s?, s:f}", "label", label, "class", name,
-                                              "probability", (double)predictor->probabilities[label]));
+        cnn_json_append(&best,
+                        json_pack("{s:i, s:o, s:o}", "label", label, "class", cnn_json_string(name),
+                                  "probability", cnn_json_number((double)predictor->probabilities[label])));
     }
-    json_array_append_new(predictor->documents, json_pack("{s:s, s:o}", "image", path, "predictions", best));
+    cnn_json_append(&predictor->documents,
+                    json_pack("{s:o, s:o}", "image", cnn_json_string(path), "predictions", best));
 }
 
 static enum cnn_status predict_all(struct predictor *predictor, const struct cnn_strings *paths) {
@@ -141,8 +143,11 @@ static enum cnn_status predict_all(struct predictor *predictor, const struct cnn
     }
     if (!predictor->request->json)
         return CNN_OK;
-    return cnn_json_print(json_pack("{s:s, s:O}", "checkpoint", cnn_classifier_path(predictor->classifier),
-                                    "images", predictor->documents));
+    json_t *documents = predictor->documents;
+    predictor->documents = NULL;
+    return cnn_json_print(json_pack("{s:o, s:o}", "checkpoint",
+                                    cnn_json_string(cnn_classifier_path(predictor->classifier)), "images",
+                                    documents));
 }
 
 static enum cnn_status open_predictor(struct predictor *predictor) {

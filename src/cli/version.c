@@ -16,8 +16,7 @@ static const char *version_of(const struct cnn_library *library) {
 static enum cnn_status print_json(const struct cnn_libraries *libraries) {
     json_t *versions = json_object();
     for (int i = 0; i < libraries->n; i++)
-        json_object_set_new(versions, libraries->items[i].name,
-                            cnn_json_foreign(version_of(&libraries->items[i])));
+        cnn_json_set(&versions, libraries->items[i].name, cnn_json_string(version_of(&libraries->items[i])));
     return cnn_json_print(json_pack("{s:s, s:o}", "version", cnn_dist_version(), "libraries", versions));
 }
 

@@ -1,7 +1,7 @@
 #include "model/summary.h"
 #include "base/clock.h"
+#include "base/json.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,10 +137,7 @@ static json_t *layer_json(const struct cnn_model *model, int i) {
     const struct cnn_node *node = &model->nodes[i];
     json_t *inputs = json_array();
     for (int k = 0; k < node->n_inputs; k++)
-        if (json_array_append_new(inputs, json_string(model->nodes[node->inputs[k]].name)) != 0) {
-            json_decref(inputs);
-            return NULL;
-        }
+        cnn_json_append(&inputs, cnn_json_string(model->nodes[node->inputs[k]].name));
     return json_pack("{s:s, s:s, s:o, s:o, s:I, s:f}", "name", node->name, "op", cnn_op_name(node->op),
                      "inputs", inputs, "output", shape_json(node->shape), "parameters",
                      (json_int_t)learnable(model, node), "flops", cnn_node_flops(model, i));
@@ -149,10 +146,7 @@ static json_t *layer_json(const struct cnn_model *model, int i) {
 static json_t *layers_json(const struct cnn_model *model) {
     json_t *layers = json_array();
     for (int i = 0; i < model->n_nodes; i++)
-        if (json_array_append_new(layers, layer_json(model, i)) != 0) {
-            json_decref(layers);
-            return NULL;
-        }
+        cnn_json_append(&layers, layer_json(model, i));
     return layers;
 }
 
@@ -165,10 +159,5 @@ enum cnn_status cnn_model_summary_json(char **out, const struct cnn_model *model
                              (json_int_t)statistics(model), "flops", cnn_model_flops(model), "micro_batch",
                              micro, "activation_bytes", (json_int_t)cnn_model_activation_bytes(model, micro),
                              "parameter_bytes", (json_int_t)(n_learnable * sizeof(float)));
-    char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
-    json_decref(root);
-    if (!text)
-        return cnn_fail(CNN_ERR_MEMORY, "out of memory for the summary of %s", model->arch);
-    *out = text;
-    return CNN_OK;
+    return cnn_json_dump(out, root, JSON_INDENT(2));
 }

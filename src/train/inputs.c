@@ -1,9 +1,9 @@
 #include "train/inputs.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,21 +80,15 @@ static enum cnn_status resolve_classes(int *out, const struct cnn_config *config
 // ["cat","dog"]; empty where any class has no name.
 static enum cnn_status list_names(char **out, const struct cnn_dataset *dataset, int classes) {
     json_t *list = json_array();
-    for (int i = 0; list && i < classes; i++) {
+    for (int i = 0; i < classes; i++) {
         const char *name = cnn_dataset_class_name(dataset, i);
-        json_t *text = name ? json_string(name) : NULL;
-        if (!text) {
+        if (!name) {
             json_array_clear(list);
             break;
         }
-        json_array_append_new(list, text);
+        cnn_json_append(&list, cnn_json_string(name));
     }
-    char *text = list ? json_dumps(list, JSON_COMPACT) : NULL;
-    json_decref(list);
-    if (!text)
-        return cnn_fail(CNN_ERR_MEMORY, "out of memory: cannot list the names of %d classes", classes);
-    *out = text;
-    return CNN_OK;
+    return cnn_json_dump(out, list, JSON_COMPACT);
 }
 
 static enum cnn_status open_all(struct cnn_inputs *inputs, const struct cnn_config *config) {
