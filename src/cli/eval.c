@@ -6,7 +6,6 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/json.h"
-#include "cli/signals.h"
 #include "train/inputs.h"
 #include "train/network.h"
 #include "train/plan.h"
@@ -121,9 +120,7 @@ static enum cnn_status print_json(const struct eval *eval, const struct cnn_eval
 static enum cnn_status run(struct eval *eval, const struct request *request) {
     struct cnn_evaluation result;
     CNN_TRY(open_all(eval, request));
-    CNN_TRY(cnn_evaluator_run(eval->evaluator, cnn_signals_stop_requested, NULL, &result));
-    if (result.interrupted)
-        return cnn_fail(CNN_ERR_FAILED, "stopped by a signal before all records were seen");
+    CNN_TRY(cnn_evaluator_run(eval->evaluator, NULL, NULL, &result));
     if (cnn_comm_rank(eval->comm) != 0)
         return CNN_OK;
     if (request->json)
@@ -165,7 +162,6 @@ enum cnn_status cnn_cmd_eval(int argc, char **argv, struct cnn_comm *comm) {
     if (request.json)
         cnn_console_quiet();
     struct eval eval = {.comm = comm};
-    cnn_signals_install();
     enum cnn_status status = run(&eval, &request);
     close_all(&eval);
     return status;

@@ -1,9 +1,11 @@
 // cnn_dist: trains and uses convolutional networks. Joins the job, finds the command, prints what went wrong.
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/signals.h"
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 static const struct cnn_command_entry commands[] = {
     {"train", "CONFIG [--resume auto|none|FILE]", "trains a network, alone or as one of mpirun's ranks",
@@ -33,6 +35,9 @@ static enum cnn_status report(struct cnn_comm *comm, enum cnn_status status) {
 }
 
 int main(int argc, char **argv) {
+    // First, as joining the job takes time. Other commands have nothing to save: a signal ends them as usual.
+    if (argc > 1 && strcmp(argv[1], "train") == 0)
+        cnn_signals_install();
     struct cnn_comm *comm = NULL;
     enum cnn_status status = cnn_comm_start(&comm);
     if (status != CNN_OK) {
@@ -43,7 +48,7 @@ int main(int argc, char **argv) {
     if (status == CNN_OK)
         status = cnn_dispatch("cnn_dist", commands, sizeof commands / sizeof *commands, argc, argv, comm);
     // Before ranks leave: a launcher ends those that remain when one leaves with an error.
-    const bool written = fflush(stdout) == 0;
+    const bool written = fflush(stdout) == 0 && !ferror(stdout);
     if (status == CNN_OK && !written)
         status = cnn_fail(CNN_ERR_IO, "cannot write the result to standard output");
     status = report(comm, status);

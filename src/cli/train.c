@@ -50,6 +50,9 @@ static void print_result(const struct cnn_config *config, const struct cnn_event
     if (end->best_step >= 0)
         printf("best top1 %.2f %% at step %" PRId64 ", ", end->best_top1, end->best_step);
     printf("trained in %s, results in %s/%s\n", duration, config->run.dir, config->run.name);
+    // The run is done and on disk, also when nobody reads this line any more.
+    if (fflush(stdout) != 0 && !freopen("/dev/null", "w", stdout))
+        cnn_log_warn("cannot write the result to standard output");
 }
 
 static enum cnn_status train(struct cnn_config *config, const char *path, const struct cnn_strings *set,
@@ -64,7 +67,6 @@ static enum cnn_status train(struct cnn_config *config, const char *path, const 
         .event_context = &end,
         .stop_requested = cnn_signals_stop_requested,
     };
-    cnn_signals_install();
     CNN_TRY(cnn_train(&options));
     if (cnn_comm_rank(comm) == 0)
         print_result(config, &end);
@@ -82,11 +84,17 @@ enum cnn_status cnn_cmd_train(int argc, char **argv, struct cnn_comm *comm) {
     };
     const struct cnn_args args = {
         .usage = "cnn_dist train CONFIG [--resume auto|none|FILE] [--set KEY=VALUE]...",
-        .summary = "Trains a network as the config says, with one worker per rank: `mpirun -np 8 cnn_dist "
-                   "train CONFIG`.\n"
-                   "Results go to the run folder, RUN.DIR/RUN.NAME of the config. SIGTERM, SIGINT and "
-                   "SIGUSR1 save a checkpoint\n"
-                   "and end with exit code 75; the same command then goes on from there.",
+        .summary =
+            "Trains a network as the config says, with one worker per rank: `mpirun -np 8 cnn_dist "
+            "train CONFIG`.\n"
+            "Results go to the run folder, RUN.DIR/RUN.NAME of the config.\n"
+            "On SIGTERM, SIGINT, SIGUSR1 or SIGHUP (the terminal was closed) the run saves a checkpoint "
+            "after "
+            "the current step\n"
+            "and ends with exit code 75; the same command resumes it. A second SIGINT ends it at once. Under "
+            "nohup, SIGHUP is\n"
+            "ignored. If nobody reads its output any more (`train ... | head`), training continues without "
+            "it; log.txt is complete.",
         .flags = flags,
         .n_flags = sizeof flags / sizeof *flags,
         .least_positional = 1,

@@ -44,8 +44,7 @@ static void announce_end(const struct cnn_event *event) {
     if (strcmp(end->status, "failed") == 0)
         cnn_log_info("failed after step %" PRIu64 ", %s: %s", event->step, duration, end->message);
     else if (strcmp(end->status, "stopped") == 0)
-        cnn_log_info("stopped after step %" PRIu64 ", %s; the same command goes on from there", event->step,
-                     duration);
+        cnn_log_info("stopped after step %" PRIu64 ", %s; the same command resumes", event->step, duration);
     else
         cnn_log_info("%s after step %" PRIu64 ", %s", end->status, event->step, duration);
 }

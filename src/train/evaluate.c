@@ -171,7 +171,7 @@ static enum cnn_status run_views(struct cnn_evaluator *evaluator) {
 
 // All ranks run the same rounds and look around together, so that a rank in trouble, or told to stop, takes
 // the others along. CNN_ERR_COMM alone leaves at once.
-static enum cnn_status run_rounds(struct cnn_evaluator *evaluator, bool (*stop)(void *), void *context,
+static enum cnn_status run_rounds(struct cnn_evaluator *evaluator, const char *(*stop)(void *), void *context,
                                   bool *interrupted, enum cnn_status *mine) {
     for (uint64_t round = 0; round < evaluator->rounds; round++) {
         if (*mine == CNN_OK)
@@ -218,8 +218,8 @@ static enum cnn_status begin(struct cnn_evaluator *evaluator) {
     return CNN_OK;
 }
 
-enum cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, bool (*stop)(void *context), void *context,
-                                  struct cnn_evaluation *out) {
+enum cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const char *(*stop)(void *context),
+                                  void *context, struct cnn_evaluation *out) {
     double start_s = cnn_clock_s();
     *out = (struct cnn_evaluation){0};
     enum cnn_status mine = begin(evaluator);

@@ -39,7 +39,7 @@ const struct cnn_model *cnn_evaluator_model(const struct cnn_evaluator *evaluato
 
 // One pass over the dataset with the present parameters. `stop` (may be NULL) is asked now and then; when it
 // says so on any rank, all leave early. Collective.
-enum cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, bool (*stop)(void *context), void *context,
-                                  struct cnn_evaluation *out) CNN_MUST_CHECK;
+enum cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const char *(*stop)(void *context),
+                                  void *context, struct cnn_evaluation *out) CNN_MUST_CHECK;
 
 #endif

@@ -165,6 +165,20 @@ static enum cnn_status start_loader(struct cnn_run *run) {
                             (uint64_t)(state->position / run->record.facts.global));
 }
 
+enum cnn_status cnn_run_check_stop(const struct cnn_run *run) {
+    const struct cnn_train_options *options = run->options;
+    const char *reason = options->stop_requested ? options->stop_requested(options->stop_context) : NULL;
+    return cnn_comm_agree(run->comm, reason ? cnn_fail(CNN_STOPPED, "%s", reason) : CNN_OK);
+}
+
+// A stop while nothing is written yet leaves everything as it was. Collective.
+static enum cnn_status check_early_stop(const struct cnn_run *run) {
+    enum cnn_status status = cnn_run_check_stop(run);
+    if (status == CNN_STOPPED && is_rank_0(run))
+        cnn_log_info("%s before the first step; nothing was changed", cnn_error_message());
+    return status;
+}
+
 // What follows needs the run's place: the checkpoint's, or the beginning.
 static enum cnn_status create_from(struct cnn_run *run, const struct cnn_resume *resume) {
     CNN_TRY(cnn_comm_agree(run->comm, make_plan(run, resume)));
@@ -173,9 +187,12 @@ static enum cnn_status create_from(struct cnn_run *run, const struct cnn_resume 
     set_state(run, resume);
     CNN_TRY(cnn_comm_agree(run->comm,
                            cnn_resume_check(resume, run->model, &run->record.facts, &run->plan.timeline)));
+    CNN_TRY(check_early_stop(run));
     CNN_TRY(find_statistics(run, resume));
+    CNN_TRY(check_early_stop(run));
     CNN_TRY(cnn_phase_build(run));
     CNN_TRY(cnn_resume_restore(resume, run->comm, run->model, run->config.run.seed, run->worker));
+    CNN_TRY(check_early_stop(run));
     CNN_TRY(cnn_comm_agree(run->comm, open_outputs(run)));
     return cnn_comm_agree(run->comm, start_loader(run));
 }

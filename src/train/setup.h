@@ -49,6 +49,8 @@ struct cnn_run {
 // The loader has started at the run's place in the data when this returns, unless a phase begins there: that
 // is entered by the first step. All ranks succeed or fail together. Collective.
 enum cnn_status cnn_run_create(struct cnn_run **out, const struct cnn_train_options *options) CNN_MUST_CHECK;
+// CNN_STOPPED, with the signal in the message, if a stop was requested on any rank. Collective.
+enum cnn_status cnn_run_check_stop(const struct cnn_run *run) CNN_MUST_CHECK;
 // `status`: how the run ended. Collective, unless that is CNN_ERR_COMM: then what other ranks may still touch
 // is left for the end of the process to take along.
 void cnn_run_destroy(struct cnn_run *run, enum cnn_status status);

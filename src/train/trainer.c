@@ -9,6 +9,7 @@
 #include "train/story.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 struct trainer {
     struct cnn_run *run;
@@ -93,13 +94,33 @@ static enum cnn_status finish_saves(struct trainer *trainer) {
                                                   : cnn_error_give(&trainer->story.trouble));
 }
 
+// CNN_STOPPED if a stop was requested, after reporting the signal and the rank that received it. Collective.
+static enum cnn_status check_stop(struct trainer *trainer, const char *what_follows) {
+    char message[256];
+    enum cnn_status status = cnn_run_check_stop(trainer->run);
+    if (status != CNN_STOPPED)
+        return status;
+    snprintf(message, sizeof message, "%s%s", cnn_error_message(), what_follows);
+    cnn_story_note(&trainer->story, "stopping", message, false);
+    return CNN_STOPPED;
+}
+
 static enum cnn_status stop(struct trainer *trainer) {
     int64_t step = state_of(trainer)->step;
-    cnn_story_note(&trainer->story, "stopping", "a signal asked to stop", false);
+    enum cnn_status status = check_stop(trainer, "; saving a checkpoint");
+    if (status != CNN_STOPPED)
+        return status;
     start_save(trainer);
     CNN_TRY(finish_saves(trainer));
-    return cnn_fail(CNN_STOPPED,
-                    "stopped on request after step %" PRId64 "; the same command goes on from there", step);
+    return cnn_fail(CNN_STOPPED, "stopped on request after step %" PRId64 "; the same command resumes", step);
+}
+
+// A stop that was requested during the setup: there is nothing new to save. Collective.
+static enum cnn_status stop_before_first_step(struct trainer *trainer) {
+    enum cnn_status status = check_stop(trainer, " before the first step; there is nothing to save");
+    if (status != CNN_STOPPED)
+        return status;
+    return cnn_fail(CNN_STOPPED, "stopped on request before the first step; the same command starts again");
 }
 
 static enum cnn_status fail_step(struct trainer *trainer, const struct cnn_step_report *sums,
@@ -170,7 +191,7 @@ static enum cnn_status step_once(struct trainer *trainer) {
         mine = cnn_error_give(&trainer->story.trouble);
     report.errors = mine != CNN_OK;
     report.stop_requests =
-        run->options->stop_requested && run->options->stop_requested(run->options->stop_context);
+        run->options->stop_requested && run->options->stop_requested(run->options->stop_context) != NULL;
     CNN_TRY(cnn_coordinator_fold(&report, run->comm));
 
     struct cnn_directive directive =
@@ -198,8 +219,10 @@ static enum cnn_status catch_up(struct trainer *trainer) {
 
 static enum cnn_status train(struct trainer *trainer) {
     const struct cnn_run *run = trainer->run;
-    CNN_TRY(catch_up(trainer));
     int64_t total = run->plan.timeline.total_steps;
+    if (run->record.state.step < total || state_of(trainer)->evaluation_due)
+        CNN_TRY(stop_before_first_step(trainer));
+    CNN_TRY(catch_up(trainer));
     if (run->record.state.step >= total)
         cnn_log_info("nothing left to train: all %" PRId64 " steps are done (raise train.epochs to go on)",
                      total);

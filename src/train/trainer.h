@@ -13,9 +13,10 @@ struct cnn_train_options {
     const char *resume;              // "auto", "none", or the path of a checkpoint
     cnn_event_call on_event;         // rank 0; may be NULL
     void *event_context;
-    // Asked at every step boundary and now and then in evaluation; may be NULL. Once it says so on any rank,
-    // all ranks save a checkpoint and leave.
-    bool (*stop_requested)(void *context);
+    // Called in the setup, at every step boundary and now and then in evaluation; may be NULL. Returns the
+    // reason, such as "received SIGTERM", or NULL to continue. Once it returns one on any rank, all ranks
+    // save a checkpoint and leave.
+    const char *(*stop_requested)(void *context);
     void *stop_context;
 };
 
