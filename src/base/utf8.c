@@ -7,13 +7,13 @@
 
 #define ESCAPE_BYTES 4 // \xHH
 
-size_t cnn_utf8_character(const char *text) {
+size_t cnn_utf8_character(const char *text, size_t left) {
     const unsigned char *at = (const unsigned char *)text;
     // The second byte's range excludes overlong forms, surrogates and what is above U+10FFFF.
     unsigned char least = 0x80, most = 0xbf;
     size_t n;
     if (at[0] < 0x80)
-        return 1;
+        return left > 0;
     if (at[0] >= 0xc2 && at[0] <= 0xdf)
         n = 2;
     else if (at[0] >= 0xe0 && at[0] <= 0xef)
@@ -24,7 +24,7 @@ size_t cnn_utf8_character(const char *text) {
         return 0;
     least = at[0] == 0xe0 ? 0xa0 : at[0] == 0xf0 ? 0x90 : least;
     most = at[0] == 0xed ? 0x9f : at[0] == 0xf4 ? 0x8f : most;
-    if (at[1] < least || at[1] > most)
+    if (n > left || at[1] < least || at[1] > most)
         return 0;
     for (size_t i = 2; i < n; i++)
         if (at[i] < 0x80 || at[i] > 0xbf)
@@ -34,7 +34,7 @@ size_t cnn_utf8_character(const char *text) {
 
 bool cnn_utf8_is_valid(const char *text) {
     for (size_t n; *text; text += n)
-        if ((n = cnn_utf8_character(text)) == 0)
+        if ((n = cnn_utf8_character(text, CNN_UTF8_STRING)) == 0)
             return false;
     return true;
 }
@@ -42,11 +42,11 @@ bool cnn_utf8_is_valid(const char *text) {
 enum cnn_status cnn_utf8_escape(char **out, const char *text) {
     size_t bytes = 1, at = 0, n;
     for (const char *from = text; *from; from += n ? n : 1)
-        bytes += (n = cnn_utf8_character(from)) ? n : ESCAPE_BYTES;
+        bytes += (n = cnn_utf8_character(from, CNN_UTF8_STRING)) ? n : ESCAPE_BYTES;
     char *escaped = NULL;
     CNN_TRY(cnn_malloc(&escaped, bytes, 1));
     for (const char *from = text; *from; from += n ? n : 1) {
-        n = cnn_utf8_character(from);
+        n = cnn_utf8_character(from, CNN_UTF8_STRING);
         if (n > 0)
             memcpy(escaped + at, from, n);
         else

@@ -1,4 +1,5 @@
 // YAML text -> yaml_document_t, with everything hostile or malformed refused before it is built.
+#include "base/utf8.h"
 #include "config/reader.h"
 
 #include <string.h>
@@ -27,27 +28,6 @@ static yaml_mark_t mark_of(const char *text, size_t offset) {
     return mark;
 }
 
-// Bytes of the well-formed UTF-8 character at `text`, 0 when there is none (RFC 3629: no overlong forms, no
-// surrogates).
-static size_t utf8_bytes(const unsigned char *text, size_t left) {
-    unsigned char c = text[0];
-    size_t n = c < 0x80                ? 1
-               : c >= 0xc2 && c < 0xe0 ? 2
-               : (c & 0xf0) == 0xe0    ? 3
-               : c >= 0xf0 && c < 0xf5 ? 4
-                                       : 0;
-    if (n == 0 || n > left)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    if (n < 3)
-        return n;
-    bool is_overlong = (c == 0xe0 && text[1] < 0xa0) || (c == 0xf0 && text[1] < 0x90);
-    bool is_outside = (c == 0xed && text[1] >= 0xa0) || (c == 0xf4 && text[1] >= 0x90);
-    return is_overlong || is_outside ? 0 : n;
-}
-
 static enum cnn_status check_text(const struct cnn_reader *reader, const char *text, size_t bytes,
                                   const char *path) {
     if (bytes > CNN_CONFIG_LIMIT_BYTES) {
@@ -58,7 +38,7 @@ static enum cnn_status check_text(const struct cnn_reader *reader, const char *t
     }
     for (size_t i = 0; i < bytes;) {
         unsigned char c = (unsigned char)text[i];
-        size_t n = utf8_bytes((const unsigned char *)text + i, bytes - i);
+        size_t n = cnn_utf8_character(text + i, bytes - i);
         bool is_control = (c < ' ' && c != '\t' && c != '\n' && c != '\r') || c == 0x7f;
         if (n == 0)
             cnn_fail(CNN_ERR_INPUT, "byte 0x%02x is not UTF-8; a config is UTF-8 text", c);
@@ -75,7 +55,7 @@ static enum cnn_status check_text(const struct cnn_reader *reader, const char *t
 static char byte_at(const char *text, size_t bytes, yaml_mark_t mark) {
     size_t at = 0;
     for (size_t i = 0; i < mark.index && at < bytes; i++)
-        at += utf8_bytes((const unsigned char *)text + at, bytes - at);
+        at += cnn_utf8_character(text + at, bytes - at);
     return at < bytes ? text[at] : '\0';
 }
 

@@ -3,6 +3,7 @@
 #include "base/checksum.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "data/shard_format.h"
 #include "data/shard_hdf5.h"
 
@@ -162,6 +163,33 @@ static enum cnn_status check_index(const struct cnn_shard *shard) {
     return CNN_OK;
 }
 
+// Datasets made by earlier versions may hold class names that are not UTF-8; from here on all are.
+static enum cnn_status escape_names(struct cnn_shard *shard) {
+    struct cnn_shard_index *index = &shard->index;
+    size_t n = (size_t)shard->header.n_classes, room = 4 * index->name_bytes;
+    char *names = NULL;
+    bool valid = true;
+    for (size_t i = 0; index->names && i < n; i++)
+        valid = valid && cnn_utf8_is_valid(index->names + i * index->name_bytes);
+    if (valid)
+        return CNN_OK;
+    CNN_TRY(cnn_calloc(&names, n, room));
+    for (size_t i = 0; i < n; i++) {
+        char *name = NULL;
+        enum cnn_status status = cnn_utf8_escape(&name, index->names + i * index->name_bytes);
+        if (status != CNN_OK) {
+            free(names);
+            return status;
+        }
+        memcpy(names + i * room, name, strlen(name));
+        free(name);
+    }
+    free(index->names);
+    index->names = names;
+    index->name_bytes = room;
+    return CNN_OK;
+}
+
 static enum cnn_status check_signature(struct cnn_shard *shard) {
     static const unsigned char signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
     unsigned char found[8];
@@ -203,6 +231,8 @@ enum cnn_status cnn_shard_open(struct cnn_shard **out, const char *path) {
         status = read_file(shard);
     if (status == CNN_OK)
         status = check_index(shard);
+    if (status == CNN_OK)
+        status = escape_names(shard);
     if (status != CNN_OK) {
         cnn_shard_close(shard);
         return status;

@@ -28,6 +28,8 @@ static enum cnn_status open_parts(struct cnn_classifier *classifier, const char 
     const char *text = cnn_checkpoint_config(classifier->checkpoint);
     CNN_TRY(cnn_config_parse(&classifier->config, path, text, strlen(text), NULL, 0));
     classifier->class_names = json_loads(cnn_checkpoint_class_names(classifier->checkpoint), 0, NULL);
+    if (!json_is_array(classifier->class_names))
+        return cnn_fail(CNN_ERR_INPUT, "%s: the metadata entry class_names is not a JSON list", path);
     return cnn_network_backend(&classifier->backend, &classifier->config,
                                threads > 0 ? threads : cnn_cpus_allowed(), 0, 1);
 }

@@ -1,24 +1,26 @@
 #include "train/json_line.h"
 
+#include "base/utf8.h"
+
+#include <assert.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TAIL 64 // kept free so that an object can always be closed
+#define RESERVE 4096 // kept free by texts, so that numbers and the end always have room
 
 static void put(struct cnn_json_line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static void put(struct cnn_json_line *line, const char *format, ...) {
-    size_t room = sizeof line->text - TAIL - line->n;
+    size_t room = sizeof line->text - line->n;
     va_list args;
     va_start(args, format);
     int n = vsnprintf(line->text + line->n, room, format, args);
     va_end(args);
-    if (n >= 0 && (size_t)n < room)
-        line->n += (size_t)n;
-    line->text[line->n] = '\0'; // what did not fit is left out whole
+    assert(n >= 0 && (size_t)n < room);
+    line->n += (size_t)n;
 }
 
 void cnn_json_begin(struct cnn_json_line *line, const char *kind) {
@@ -54,41 +56,35 @@ void cnn_json_bool(struct cnn_json_line *line, const char *key, bool value) {
     put(line, ",\"%s\":%s", key, value ? "true" : "false");
 }
 
-// Bytes of the UTF-8 character at `at`, 0 where there is none.
-static size_t character(const unsigned char *at) {
-    size_t n = *at < 0x80                  ? 1
-               : *at >= 0xc2 && *at < 0xe0 ? 2
-               : *at >= 0xe0 && *at < 0xf0 ? 3
-               : *at >= 0xf0 && *at < 0xf5 ? 4
-                                           : 0;
-    for (size_t i = 1; i < n; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    return n;
+// The character at `at` as it stands in a JSON string; bytes that are not UTF-8 as in base/utf8.h, with the
+// backslash escaped. Returns the bytes it was made from.
+static size_t escape(char out[8], const char *at) {
+    unsigned char byte = (unsigned char)*at;
+    size_t bytes = cnn_utf8_character(at, CNN_UTF8_STRING);
+    if (bytes == 0)
+        snprintf(out, 8, "\\\\x%02x", byte);
+    else if (byte == '"' || byte == '\\')
+        snprintf(out, 8, "\\%c", byte);
+    else if (byte < ' ')
+        snprintf(out, 8, "\\u%04x", byte);
+    else
+        snprintf(out, 8, "%.*s", (int)bytes, at);
+    return bytes ? bytes : 1;
 }
 
 void cnn_json_text(struct cnn_json_line *line, const char *key, const char *value) {
-    char escaped[4096];
-    size_t n = 0;
-    for (const unsigned char *at = (const unsigned char *)value; *at && n + 8 < sizeof escaped;) {
-        size_t bytes = character(at);
-        if (bytes == 0)
-            n += (size_t)snprintf(escaped + n, sizeof escaped - n, "?");
-        else if (*at == '"' || *at == '\\')
-            n += (size_t)snprintf(escaped + n, sizeof escaped - n, "\\%c", *at);
-        else if (*at < ' ')
-            n += (size_t)snprintf(escaped + n, sizeof escaped - n, "\\u%04x", *at);
-        else {
-            memcpy(escaped + n, at, bytes);
-            n += bytes;
+    const size_t most = sizeof line->text - RESERVE;
+    char escaped[8];
+    put(line, ",\"%s\":\"", key);
+    while (*value) {
+        value += escape(escaped, value);
+        if (line->n + strlen(escaped) > most) {
+            put(line, "...");
+            break;
         }
-        at += bytes ? bytes : 1;
+        put(line, "%s", escaped);
     }
-    escaped[n] = '\0';
-    put(line, ",\"%s\":\"%s\"", key, escaped);
+    put(line, "\"");
 }
 
-void cnn_json_end(struct cnn_json_line *line) {
-    memcpy(line->text + line->n, "}\n", 3);
-    line->n += 2;
-}
+void cnn_json_end(struct cnn_json_line *line) { put(line, "}\n"); }

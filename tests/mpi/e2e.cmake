@@ -13,7 +13,9 @@ if(TARGET cnn_dist)
   target_link_libraries(json_check PRIVATE PkgConfig::JANSSON)
   add_test(NAME mpi/e2e_doctor COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/e2e_doctor.sh $<TARGET_FILE:cnn_dist>
                                        $<TARGET_FILE:json_check>)
-  set_tests_properties(mpi/e2e_doctor PROPERTIES TIMEOUT 300 PROCESSORS 2)
+  add_test(NAME mpi/e2e_json COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/e2e_json.sh $<TARGET_FILE:cnn_dist>
+                                     $<TARGET_FILE:json_check>)
+  set_tests_properties(mpi/e2e_doctor mpi/e2e_json PROPERTIES TIMEOUT 300 PROCESSORS 2)
 endif()
 # A sanitizer's library would have to be loaded first.
 if(TARGET cnn_dist_library AND NOT CNN_SANITIZE)

@@ -98,7 +98,7 @@ static enum cnn_status place(struct cnn_records *records, const struct layout *l
     *out_beside = n < at + (folder ? 1 : 2) || (folder && n > at + 1);
     if (*out_beside)
         return CNN_OK;
-    CNN_TRY(cnn_names_add(&label, &records->classes, pieces[at].text, pieces[at].length));
+    CNN_TRY(cnn_records_add_class(&label, records, pieces[at].text, pieces[at].length));
     if (layout->splits && !folder)
         CNN_TRY(cnn_names_add(&part, &records->parts, pieces[at - 1].text, pieces[at - 1].length));
     if (part >= CNN_IMPORT_MAX_PARTS)
@@ -176,13 +176,13 @@ static enum cnn_status read_order(struct cnn_records *records, struct cnn_names 
                 cnn_fail(CNN_ERR_INPUT, "%s:%" PRIu64 ": expected a class, and after a tab the name to keep",
                          order, row.line);
         if (status == CNN_OK)
-            status = cnn_names_add(&ignored, ordered, name, strlen(name));
+            status = cnn_names_add_utf8(&ignored, ordered, name, strlen(name));
         if (status == CNN_OK)
-            status = cnn_names_add(&ignored, shown, keep, strlen(keep));
+            status = cnn_names_add_utf8(&ignored, shown, keep, strlen(keep));
         if (status == CNN_OK && (ordered->n == before || shown->n == shown_before))
             status = cnn_fail(CNN_ERR_INPUT, "%s:%" PRIu64 ": '%s' is there twice", order, row.line, name);
         if (status == CNN_OK)
-            status = cnn_names_add(&ignored, &records->classes, name, strlen(name));
+            status = cnn_names_add_utf8(&ignored, &records->classes, name, strlen(name));
     }
     cnn_table_close(&table);
     return status;

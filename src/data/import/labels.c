@@ -28,7 +28,7 @@ static enum cnn_status add_class(struct labels *labels, const char *text) {
         labels->class_of = larger;
         labels->room = room;
     }
-    return cnn_names_add(&labels->class_of[labels->n++], &labels->classes, text, strlen(text));
+    return cnn_names_add_utf8(&labels->class_of[labels->n++], &labels->classes, text, strlen(text));
 }
 
 // "n01440764 13 20 421 299": a class and the corners of boxes, as in Kaggle's LOC_val_solution.csv.
@@ -126,7 +126,7 @@ static enum cnn_status translate(struct labels *labels, const char *path) {
     enum cnn_status status = cnn_table_open(&table, path, '\t');
     while (status == CNN_OK && (status = cnn_table_next(&table, &row, &end)) == CNN_OK && !end) {
         int before = lines.n;
-        status = cnn_names_add(&number, &lines, row.fields[0], strlen(row.fields[0]));
+        status = cnn_names_add_utf8(&number, &lines, row.fields[0], strlen(row.fields[0]));
         if (status == CNN_OK && lines.n == before)
             status =
                 cnn_fail(CNN_ERR_INPUT, "%s:%" PRIu64 ": '%s' is there twice", path, row.line, row.fields[0]);

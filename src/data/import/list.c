@@ -49,7 +49,7 @@ static enum cnn_status add_row(struct cnn_records *records, const struct list *l
                         strerror(errno));
     if (!S_ISREG(info.st_mode))
         return cnn_fail(CNN_ERR_INPUT, "%s:%" PRIu64 ": %s is not a file", file, row->line, path);
-    CNN_TRY(cnn_names_add(&label, &records->classes, row->fields[1], strlen(row->fields[1])));
+    CNN_TRY(cnn_records_add_class(&label, records, row->fields[1], strlen(row->fields[1])));
     return cnn_records_add(records, row->fields[0], (uint64_t)info.st_size, 0, label);
 }
 

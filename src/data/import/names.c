@@ -1,6 +1,7 @@
 #include "data/import/names.h"
 
 #include "base/memory.h"
+#include "base/utf8.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -61,6 +62,18 @@ enum cnn_status cnn_names_add(int *out, struct cnn_names *names, const char *tex
     names->items[names->n] = copy;
     *out = names->n++;
     return CNN_OK;
+}
+
+enum cnn_status cnn_names_add_utf8(int *out, struct cnn_names *names, const char *text, size_t length) {
+    char *copy = strndup(text, length), *name = NULL;
+    if (!copy)
+        return cnn_fail(CNN_ERR_MEMORY, "out of memory: a name of %zu bytes", length);
+    enum cnn_status status = cnn_utf8_escape(&name, copy);
+    free(copy);
+    if (status == CNN_OK)
+        status = cnn_names_add(out, names, name, strlen(name));
+    free(name);
+    return status;
 }
 
 void cnn_names_finish(struct cnn_names *names) {

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "data/shard_format.h"
 
 #include <inttypes.h>
@@ -161,7 +162,7 @@ static enum cnn_status copy_classes(struct cnn_import_plan *plan, const struct c
                 CNN_ERR_INPUT,
                 "'%.60s' cannot be the name of a class: no tabs, no line ends, less than %d bytes", name,
                 CNN_SHARD_MAX_NAME);
-        CNN_TRY(cnn_strdup(&plan->classes[i], name));
+        CNN_TRY(cnn_utf8_escape(&plan->classes[i], name));
     }
     return CNN_OK;
 }

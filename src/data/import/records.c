@@ -29,6 +29,16 @@ enum cnn_status cnn_records_add(struct cnn_records *records, const char *path, u
     return CNN_OK;
 }
 
+enum cnn_status cnn_records_add_class(int *out, struct cnn_records *records, const char *name,
+                                      size_t length) {
+    int before = records->classes.n;
+    CNN_TRY(cnn_names_add_utf8(out, &records->classes, name, length));
+    const char *kept = records->classes.items[*out];
+    if (records->classes.n > before && strlen(kept) != length)
+        cnn_log_warn("the class name %s is not UTF-8: its other bytes are kept as \\xHH", kept);
+    return CNN_OK;
+}
+
 void cnn_records_finish(struct cnn_records *records) {
     for (int i = 0; records->shown && i < records->classes.n; i++)
         free(records->shown[i]);

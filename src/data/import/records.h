@@ -29,6 +29,11 @@ void cnn_records_finish(struct cnn_records *records);
 enum cnn_status cnn_records_add(struct cnn_records *records, const char *path, uint64_t bytes, uint64_t at,
                                 int label) CNN_MUST_CHECK;
 
+// *out: the label of the class of this name, a new one where the name is new. Names are kept in UTF-8, and
+// one whose bytes are not UTF-8 is warned of.
+enum cnn_status cnn_records_add_class(int *out, struct cnn_records *records, const char *name,
+                                      size_t length) CNN_MUST_CHECK;
+
 static inline const char *cnn_records_path(const struct cnn_records *records, uint64_t i) {
     return (const char *)records->paths.data + records->files[i].path;
 }

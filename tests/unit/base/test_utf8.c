@@ -9,15 +9,19 @@
 #include <cmocka.h>
 
 static void characters_are_measured(void **state) {
-    assert_int_equal(cnn_utf8_character("a"), 1);
-    assert_int_equal(cnn_utf8_character(""), 1);
-    assert_int_equal(cnn_utf8_character("\xc2\x80"), 2);
-    assert_int_equal(cnn_utf8_character("\xdf\xbf"), 2);
-    assert_int_equal(cnn_utf8_character("\xe0\xa0\x80"), 3);
-    assert_int_equal(cnn_utf8_character("\xed\x9f\xbf"), 3); // U+D7FF, just below the surrogates
-    assert_int_equal(cnn_utf8_character("\xee\x80\x80"), 3);
-    assert_int_equal(cnn_utf8_character("\xf0\x90\x80\x80"), 4);
-    assert_int_equal(cnn_utf8_character("\xf4\x8f\xbf\xbf"), 4); // U+10FFFF
+    assert_int_equal(cnn_utf8_character("a", CNN_UTF8_STRING), 1);
+    assert_int_equal(cnn_utf8_character("", CNN_UTF8_STRING), 1);
+    assert_int_equal(cnn_utf8_character("\xc2\x80", CNN_UTF8_STRING), 2);
+    assert_int_equal(cnn_utf8_character("\xdf\xbf", CNN_UTF8_STRING), 2);
+    assert_int_equal(cnn_utf8_character("\xe0\xa0\x80", CNN_UTF8_STRING), 3);
+    assert_int_equal(cnn_utf8_character("\xed\x9f\xbf", CNN_UTF8_STRING),
+                     3); // U+D7FF, just below the surrogates
+    assert_int_equal(cnn_utf8_character("\xee\x80\x80", CNN_UTF8_STRING), 3);
+    assert_int_equal(cnn_utf8_character("\xf0\x90\x80\x80", CNN_UTF8_STRING), 4);
+    assert_int_equal(cnn_utf8_character("\xf4\x8f\xbf\xbf", CNN_UTF8_STRING), 4); // U+10FFFF
+    assert_int_equal(cnn_utf8_character("\xc3\xa9", 2), 2);
+    assert_int_equal(cnn_utf8_character("\xc3\xa9", 1), 0);
+    assert_int_equal(cnn_utf8_character("a", 0), 0);
 }
 
 static void what_is_not_utf8_has_no_character(void **state) {
@@ -36,7 +40,7 @@ static void what_is_not_utf8_has_no_character(void **state) {
         "\xf0\x9f\x98",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        assert_int_equal(cnn_utf8_character(wrong[i]), 0);
+        assert_int_equal(cnn_utf8_character(wrong[i], CNN_UTF8_STRING), 0);
         assert_false(cnn_utf8_is_valid(wrong[i]));
     }
     assert_true(cnn_utf8_is_valid("K\xc3\xa4"

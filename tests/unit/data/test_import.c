@@ -347,6 +347,43 @@ static void test_folder_class_lost(void **state) {
     assert_non_null(strstr(line, "no usable pictures of 2 of the 5 classes: bad, empty"));
 }
 
+// Class folders with names in Latin-1: two classes that differ in such a byte stay two, under names in UTF-8.
+static void test_folder_latin1(void **state) {
+    struct cnn_import_result result;
+    struct cnn_import_options options = {.out = in(*state, "ordered"), .size = 1};
+    struct cnn_dataset *dataset;
+    char line[256] = "";
+    put_jpeg(in(*state, "src/caf\xe9/0.jpg"), 8, 0);
+    put_jpeg(in(*state, "src/caf\xe8/0.jpg"), 8, 50);
+    put_jpeg(in(*state, "src/K\xc3\xa4"
+                        "fer/0.jpg"),
+             8, 90);
+    assert_ok(cnn_log_add_sink(keep_line, line, CNN_LOG_WARN));
+    assert_ok(import_folder(in(*state, "src"), in(*state, "out"), &result));
+    cnn_log_remove_sink(keep_line, line);
+    assert_non_null(strstr(line, "is not UTF-8"));
+    assert_ok(import_folder(in(*state, "src"), in(*state, "out"), &result));
+    assert_true(result.was_there);
+    assert_ok(cnn_dataset_open(&dataset, in(*state, "out")));
+    assert_string_equal(cnn_dataset_class_name(dataset, 0), "K\xc3\xa4"
+                                                            "fer");
+    assert_string_equal(cnn_dataset_class_name(dataset, 1), "caf\\xe8");
+    assert_string_equal(cnn_dataset_class_name(dataset, 2), "caf\\xe9");
+    cnn_dataset_close(dataset);
+
+    // A list of classes may have them in either form.
+    write_file(in(*state, "order"),
+               "caf\xe9\ncaf\\xe8\nK\xc3\xa4"
+               "fer\n",
+               20);
+    options.classes = in(*state, "order");
+    assert_ok(cnn_import_folder(&result, in(*state, "src"), &options));
+    assert_ok(cnn_dataset_open(&dataset, in(*state, "ordered")));
+    assert_string_equal(cnn_dataset_class_name(dataset, 0), "caf\\xe9");
+    assert_string_equal(cnn_dataset_class_name(dataset, 1), "caf\\xe8");
+    cnn_dataset_close(dataset);
+}
+
 // Sizes differ only between the shards: the headers must agree on "different".
 static void test_folder_sizes(void **state) {
     struct cnn_import_result result;
@@ -513,20 +550,11 @@ static void test_out_is_taken(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_idx),
-        TEST(test_idx_gz),
-        TEST(test_idx_wrong),
-        TEST(test_fashion_mnist),
-        TEST(test_cifar10),
-        TEST(test_cifar10_wrong),
-        TEST(test_folder),
-        TEST(test_folder_sizes),
-        TEST(test_folder_class_lost),
-        TEST(test_quarantine),
-        TEST(test_any_number_of_processes),
-        TEST(test_resumed),
-        TEST(test_folder_wrong),
-        TEST(test_mixed_kinds),
+        TEST(test_idx),           TEST(test_idx_gz),       TEST(test_idx_wrong),
+        TEST(test_fashion_mnist), TEST(test_cifar10),      TEST(test_cifar10_wrong),
+        TEST(test_folder),        TEST(test_folder_sizes), TEST(test_folder_class_lost),
+        TEST(test_folder_latin1), TEST(test_quarantine),   TEST(test_any_number_of_processes),
+        TEST(test_resumed),       TEST(test_folder_wrong), TEST(test_mixed_kinds),
         TEST(test_out_is_taken),
     };
     use_memory();

@@ -163,6 +163,24 @@ static void test_many_classes(void **state) {
     free(many);
 }
 
+// Datasets of earlier versions may hold class names that are not UTF-8.
+static void test_names_are_utf8(void **state) {
+    static const char *const old[] = {"caf\xe9", "caf\xe8",
+                                      "K\xc3\xa4"
+                                      "fer"};
+    struct cnn_shard_header header = header_of(0);
+    struct cnn_shard_writer *writer;
+    struct cnn_shard *shard;
+    assert_ok(cnn_shard_writer_create(&writer, in(*state, "old.h5"), &header, old));
+    assert_ok(cnn_shard_writer_commit(writer));
+    cnn_shard_writer_destroy(writer);
+    assert_ok(cnn_shard_open(&shard, in(*state, "old.h5")));
+    assert_string_equal(cnn_shard_class_name(shard, 0), "caf\\xe9");
+    assert_string_equal(cnn_shard_class_name(shard, 1), "caf\\xe8");
+    assert_string_equal(cnn_shard_class_name(shard, 2), old[2]);
+    cnn_shard_close(shard);
+}
+
 static void test_same_records_same_bytes(void **state) {
     write_shard(in(*state, "a.h5"), 100);
     usleep(1100000); // HDF5 keeps times in seconds
@@ -474,6 +492,7 @@ int main(void) {
         TEST(test_round_trip),
         TEST(test_raw_and_large_records),
         TEST(test_many_classes),
+        TEST(test_names_are_utf8),
         TEST(test_same_records_same_bytes),
         TEST(test_unfinished_leaves_nothing),
         TEST(test_every_flip),

@@ -53,7 +53,10 @@ static int64_t step_at(json_t *lines, size_t i) {
 static void every_kind_is_json_with_its_fields(void **state) {
     struct cnn_event events[] = {
         {.kind = CNN_EVENT_START,
-         .start = {.name = "a \"quoted\"\n\\name\x01\xff", .arch = "x", .backend = "b", .version = "v"}},
+         .start = {.name = "a \"quoted\"\n\\name\x01 caf\xe9 \xed\xa0\x80",
+                   .arch = "x",
+                   .backend = "b",
+                   .version = "v"}},
         step_event(1, 0.1),
         {.kind = CNN_EVENT_EPOCH, .epoch = 1, .step = 1, .whole_epoch = {.loss = 1}},
         {.kind = CNN_EVENT_EVAL, .epoch = 1, .step = 1, .eval = {.top1 = 50, .n = 7}},
@@ -79,7 +82,7 @@ static void every_kind_is_json_with_its_fields(void **state) {
     for (size_t i = 0; i < sizeof eval_fields / sizeof *eval_fields; i++)
         assert_non_null(json_object_get(json_array_get(lines, 3), eval_fields[i]));
     const char *name = json_string_value(json_object_get(json_array_get(lines, 0), "name"));
-    assert_string_equal(name, "a \"quoted\"\n\\name\x01?");
+    assert_string_equal(name, "a \"quoted\"\n\\name\x01 caf\\xe9 \\xed\\xa0\\x80");
     json_decref(lines);
 }
 
@@ -164,16 +167,21 @@ static void a_full_disk_is_an_error(void **state) {
 
 static void a_long_text_is_cut_not_torn(void **state) {
     struct cnn_json_line line;
-    char *text = malloc(20000);
-    memset(text, 'x', 19999);
-    text[19999] = '\0';
+    char *text = malloc(200000);
+    memset(text, '\n', 199999);
+    text[199999] = '\0';
     cnn_json_begin(&line, "event");
-    for (int i = 0; i < 5; i++)
-        cnn_json_text(&line, "message", text);
+    cnn_json_text(&line, "message", text);
+    cnn_json_text(&line, "file", "name");
+    cnn_json_int(&line, "bytes", 7);
     cnn_json_end(&line);
     assert_true(line.n < sizeof line.text);
     json_t *object = json_loads(line.text, 0, NULL);
     assert_non_null(object);
+    const char *message = json_string_value(json_object_get(object, "message"));
+    assert_true(strlen(message) > 10000);
+    assert_string_equal(message + strlen(message) - 4, "\n...");
+    assert_int_equal(json_integer_value(json_object_get(object, "bytes")), 7);
     json_decref(object);
     free(text);
 }
