@@ -112,7 +112,8 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
     {.path = "data.sampling",
      CHOICE(data.sampling, samplings),
      .fallback = "uniform",
-     .doc = "`uniform`: every record once an epoch; `class_balanced`: every class equally often, so that "
+     .doc = "`uniform`: every record at most once an epoch; `class_balanced`: every class equally often, so "
+            "that "
             "records of rare classes come several times, each time augmented anew"},
     {.path = "data.repeats",
      INT(data.repeats),
@@ -218,7 +219,13 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
      .fallback = "90",
      ABOVE(0, 1e6),
      .unit = "epochs",
-     .doc = "length of training; one epoch shows every training picture once"},
+     .doc =
+         "length of training. An epoch is as many whole steps as the training set fills; the records left "
+         "over, whose "
+         "number is in the log, are not used in that epoch. Each epoch leaves out different ones, except "
+         "with "
+         "`data.shuffle: none`. To leave out none, choose a `train.batch.global` that divides the number of "
+         "records"},
     {.path = "train.batch.global",
      INT(train.batch.global),
      .fallback = "256",

@@ -103,6 +103,12 @@ uint64_t cnn_sampler_steps(const struct cnn_sampler *sampler) {
     return sampler->n_records / (uint64_t)sampler->global;
 }
 
+uint64_t cnn_sampler_left_out(const struct cnn_sampler *sampler) {
+    if (sampler->sampling == CNN_SAMPLING_CLASS_BALANCED)
+        return 0;
+    return sampler->n_records % (uint64_t)sampler->global;
+}
+
 int cnn_sampler_micros(const struct cnn_sampler *sampler) {
     return sampler->global / sampler->micro / sampler->size;
 }

@@ -21,7 +21,10 @@ struct cnn_sampler {
 // >= global; and that the order is one we have. CNN_ERR_INPUT says which numbers would do. Not collective.
 enum cnn_status cnn_sampler_check(const struct cnn_sampler *sampler) CNN_MUST_CHECK;
 uint64_t cnn_sampler_steps(const struct cnn_sampler *sampler); // per epoch
-int cnn_sampler_micros(const struct cnn_sampler *sampler);     // of this rank per step
+// Records that an epoch (data.repeats epochs together) leaves out because n_records is not a multiple of
+// `global`. 0 with class_balanced sampling, whose epochs do not go through all records in any case.
+uint64_t cnn_sampler_left_out(const struct cnn_sampler *sampler);
+int cnn_sampler_micros(const struct cnn_sampler *sampler); // of this rank per step
 // The record, 0..n_records-1, at `position` < n_records of the epoch where the order is that of
 // CNN_SHUFFLE_FULL or NONE, sampling is uniform and nothing repeats: a permutation of all records for every
 // epoch.

@@ -53,6 +53,24 @@ static void log_length(const struct cnn_run *run) {
                  timeline->total_steps);
 }
 
+// Records that do not fill a step at the end of an epoch.
+static void log_left_out(const struct cnn_sampler *sampler) {
+    uint64_t left_out = cnn_sampler_left_out(sampler), n = sampler->n_records;
+    if (left_out == 0)
+        return;
+    if (sampler->shuffle == CNN_SHUFFLE_NONE)
+        cnn_log_warn(
+            "%" PRIu64 " of %" PRIu64 " records are never trained on: train.batch.global %d does not divide "
+            "the number of records, and with data.shuffle none every epoch leaves out the same ones; use "
+            "data.shuffle full, or a batch that divides it",
+            left_out, n, sampler->global);
+    else
+        cnn_log_info("left out   %" PRIu64 " of %" PRIu64
+                     " records, different ones each epoch: train.batch.global %d "
+                     "does not divide the number of records",
+                     left_out, n, sampler->global);
+}
+
 static void log_data(const struct cnn_run *run) {
     const struct cnn_phase_plan *plan = &run->plan.phases[run->phase];
     const struct cnn_run_facts *facts = &run->record.facts;
@@ -69,6 +87,11 @@ static void log_data(const struct cnn_run *run) {
                  run->place.size, plural(run->place.size), plan->micros, plan->micros == 1 ? "" : "es",
                  plan->sampler.micro);
     log_length(run);
+    for (int i = 0; i < run->plan.timeline.n; i++) {
+        const struct cnn_sampler *sampler = &run->plan.phases[i].sampler;
+        if (i == 0 || sampler->global != run->plan.phases[i - 1].sampler.global)
+            log_left_out(sampler);
+    }
 }
 
 static void log_memory(const struct cnn_run *run) {

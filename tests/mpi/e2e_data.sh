@@ -19,6 +19,15 @@ cmp -s <(losses order0-1) <(losses order1-1) && fail "another order has the same
 expect 2 train 1 none --set data.repeats=3
 grep -q "data.repeats 3 does not divide train.batch.global 32" none/err || fail "$(cat none/err)"
 
+say "records that do not fill a step are counted"
+short=(--set train.batch.global=48 --set train.epochs=1 --set data.val=)
+expect 0 train 1 rest "${short[@]}"
+grep -q "left out   16 of 256 records, different ones each epoch" rest/err || fail "$(cat rest/err)"
+expect 0 train 1 same "${short[@]}" --set data.shuffle=none
+grep -q "16 of 256 records are never trained on" same/err || fail "$(cat same/err)"
+expect 0 train 1 even --set train.epochs=1 --set data.val=
+grep -q "left out" even/err && fail "$(cat even/err)"
+
 say "info, stats and show"
 "$cnn" dataset info many >info
 grep -q "^records   256 in 13 shards" info || fail "$(cat info)"

@@ -28,6 +28,18 @@ static void assert_refused(struct cnn_sampler sampler, const char *const *words)
 }
 #define ASSERT_REFUSED(sampler, ...) assert_refused(sampler, (const char *const[]){__VA_ARGS__, NULL})
 
+static void what_an_epoch_leaves_out_is_counted(void **state) {
+    struct cnn_sampler sampler = sampler_of(103, 32, 8, 0, 1);
+    assert_int_equal(cnn_sampler_left_out(&sampler), 7);
+    sampler.shuffle = CNN_SHUFFLE_NONE;
+    assert_int_equal(cnn_sampler_left_out(&sampler), 7);
+    sampler = sampler_of(96, 32, 8, 0, 1);
+    assert_int_equal(cnn_sampler_left_out(&sampler), 0);
+    sampler = sampler_of(103, 32, 8, 0, 1);
+    sampler.sampling = CNN_SAMPLING_CLASS_BALANCED;
+    assert_int_equal(cnn_sampler_left_out(&sampler), 0);
+}
+
 static void every_epoch_is_a_permutation(void **state) {
     static const uint64_t sizes[] = {1, 2, 3, 10, 63, 64, 65, 1000, 4097};
     for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++)
@@ -181,6 +193,7 @@ static void impossible_passes_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_epoch_is_a_permutation),
+        cmocka_unit_test(what_an_epoch_leaves_out_is_counted),
         cmocka_unit_test(order_changes_with_epoch_and_seed),
         cmocka_unit_test(without_shuffling_the_order_is_the_stored_one),
         cmocka_unit_test(order_is_pinned),
