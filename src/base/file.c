@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include "base/memory.h"
+#include "base/owner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -202,11 +203,13 @@ enum cnn_status cnn_file_writer_commit(struct cnn_file_writer *writer) {
     if (close(writer->fd) != 0 && error == 0)
         error = errno; // network file systems report a full disk here
     writer->fd = -1;
-    if (error == 0 && rename(writer->temporary, writer->path) != 0)
-        error = errno;
-    if (error != 0) {
+    enum cnn_status status =
+        error == 0 ? cnn_owner_check_path(writer->path) : fail_errno("save", writer->path, error);
+    if (status == CNN_OK && rename(writer->temporary, writer->path) != 0)
+        status = fail_errno("save", writer->path, errno);
+    if (status != CNN_OK) {
         cnn_file_writer_discard(writer);
-        return fail_errno("save", writer->path, error);
+        return status;
     }
     writer->open = false;
     return sync_folder_of(writer->path);
@@ -230,6 +233,21 @@ enum cnn_status cnn_file_replace(const char *path, const void *data, size_t byte
         status = cnn_file_writer_commit(&writer);
     cnn_file_writer_discard(&writer);
     return status;
+}
+
+int cnn_file_append(int fd, const void *data, size_t bytes) {
+    ssize_t written;
+    do
+        written = write(fd, data, bytes);
+    while (written < 0 && errno == EINTR);
+    if (written == (ssize_t)bytes)
+        return 0;
+    int error = written < 0 ? errno : ENOSPC;
+    struct stat info;
+    // Half a line would make the next one unreadable.
+    if (written > 0 && fstat(fd, &info) == 0 && ftruncate(fd, info.st_size - written) != 0)
+        return errno;
+    return error;
 }
 
 static enum cnn_status make_folder(const char *path) {

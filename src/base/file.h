@@ -16,7 +16,8 @@ enum cnn_status cnn_file_pread(int fd, const char *path, void *data, size_t byte
                                uint64_t offset) CNN_MUST_CHECK;
 
 // A file written beside its final place and renamed into it: open, write..., commit (flush, fsync, rename,
-// fsync of the folder). discard removes the temporary file and is a no-op after commit; both accept a zeroed
+// fsync of the folder). In a folder that this process owned and lost (base/owner.h) commit fails with
+// CNN_ERR_FAILED. discard removes the temporary file and is a no-op after commit; both accept a zeroed
 // struct.
 struct cnn_file_writer {
     int fd;
@@ -31,6 +32,10 @@ void cnn_file_writer_discard(struct cnn_file_writer *writer);
 
 // The three calls above in one.
 enum cnn_status cnn_file_replace(const char *path, const void *data, size_t bytes) CNN_MUST_CHECK;
+
+// Appends to a file that was opened with O_APPEND and has one writer: all bytes or none. Returns 0 or errno,
+// and sets no message: it serves logs.
+int cnn_file_append(int fd, const void *data, size_t bytes);
 
 // mkdir -p. Existing folders are fine; a file in the way, or no permission, is CNN_ERR_INPUT.
 enum cnn_status cnn_folder_create(const char *path) CNN_MUST_CHECK;

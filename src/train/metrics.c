@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +18,9 @@
 struct cnn_metrics_file {
     char path[4096];
     int fd;
+    const struct cnn_owner *owner;
+    int64_t lost; // lines that could not be written since the last one that could
+    int error;    // why, errno
 };
 
 // Whether a line of the run so far still belongs to a run that goes on from `step`.
@@ -57,12 +62,14 @@ static enum cnn_status rewind_to(const char *path, int64_t step) {
     return status;
 }
 
-enum cnn_status cnn_metrics_open(struct cnn_metrics_file **out, const char *path, int64_t resumed_step) {
+enum cnn_status cnn_metrics_open(struct cnn_metrics_file **out, const char *path, int64_t resumed_step,
+                                 const struct cnn_owner *owner) {
     struct cnn_metrics_file *file = NULL;
     if (resumed_step >= 0)
         CNN_TRY(rewind_to(path, resumed_step));
     CNN_TRY(cnn_calloc(&file, 1, sizeof *file));
     file->fd = -1;
+    file->owner = owner;
     enum cnn_status status = cnn_path_format(file->path, sizeof file->path, "%s", path);
     if (status == CNN_OK) {
         file->fd =
@@ -210,18 +217,40 @@ static void write_event(struct cnn_json_line *line, const struct cnn_event *even
     cnn_json_end(line);
 }
 
-enum cnn_status cnn_metrics_write(struct cnn_metrics_file *file, const struct cnn_event *event) {
+// Whole or not at all, however this process ends. Returns 0 or errno.
+static int append(const struct cnn_metrics_file *file, const struct cnn_event *event) {
     struct cnn_json_line line;
+    write_event(&line, event);
+    return cnn_file_append(file->fd, line.text, line.n);
+}
+
+static int mark_gap(const struct cnn_metrics_file *file, const struct cnn_event *next) {
+    char message[200];
+    snprintf(message, sizeof message, "%" PRId64 " line%s missing here: %s", file->lost,
+             file->lost == 1 ? " is" : "s are", strerror(file->error));
+    struct cnn_event gap = {.kind = CNN_EVENT_NOTE,
+                            .epoch = next->epoch,
+                            .step = next->step,
+                            .note = {.name = "metrics_gap", .message = message, .warning = true}};
+    return append(file, &gap);
+}
+
+enum cnn_status cnn_metrics_write(struct cnn_metrics_file *file, const struct cnn_event *event) {
     if (event->kind == CNN_EVENT_STEP && !event->progress.logged)
         return CNN_OK;
-    write_event(&line, event);
-    // One write, so that a line is there whole or not at all however this process ends.
-    ssize_t written;
-    do
-        written = write(file->fd, line.text, line.n);
-    while (written < 0 && errno == EINTR);
-    if (written == (ssize_t)line.n)
+    enum cnn_status status = cnn_owner_check(file->owner);
+    if (status == CNN_ERR_FAILED)
+        return status;
+    int error = status == CNN_OK ? 0 : EIO;
+    if (error == 0 && file->lost > 0)
+        error = mark_gap(file, event);
+    if (error == 0) {
+        file->lost = 0;
+        error = append(file, event);
+    }
+    if (error == 0)
         return CNN_OK;
-    return cnn_fail(CNN_ERR_IO, "cannot write %s: %s", file->path,
-                    written < 0 ? strerror(errno) : "the disk is full");
+    file->lost++;
+    file->error = error;
+    return cnn_fail(CNN_ERR_IO, "cannot write %s: %s", file->path, strerror(error));
 }

@@ -2,6 +2,7 @@
 // Fields are listed in docs/formats.md; losses are written so that they read back to the same bits.
 #ifndef CNN_TRAIN_METRICS_H
 #define CNN_TRAIN_METRICS_H
+#include "base/owner.h"
 #include "train/events.h"
 #include <cnn_dist/status.h>
 
@@ -9,10 +10,13 @@ struct cnn_metrics_file;
 // resumed_step < 0: a new file. Otherwise the file of the run so far, from which everything after that step,
 // `end` lines and a last line without its newline are taken away first, so that it tells one story. Not
 // collective.
-enum cnn_status cnn_metrics_open(struct cnn_metrics_file **out, const char *path,
-                                 int64_t resumed_step) CNN_MUST_CHECK;
+// `owner`: of the run folder, borrowed; NULL: nobody else writes there.
+enum cnn_status cnn_metrics_open(struct cnn_metrics_file **out, const char *path, int64_t resumed_step,
+                                 const struct cnn_owner *owner) CNN_MUST_CHECK;
 void cnn_metrics_close(struct cnn_metrics_file *file);
-// One line, handed to the system at once. Steps that are not `logged` are left out.
+// One line, handed to the system at once. Steps that are not `logged` are left out. CNN_ERR_IO where it could
+// not be written: the next line that can be is preceded by an event "metrics_gap" with the number of lines
+// missing. CNN_ERR_FAILED where the run folder belongs to another process by now.
 enum cnn_status cnn_metrics_write(struct cnn_metrics_file *file,
                                   const struct cnn_event *event) CNN_MUST_CHECK;
 

@@ -22,7 +22,10 @@ static enum cnn_status look_at_folder(struct cnn_run *run) {
     if (!is_rank_0(run))
         return CNN_OK;
     CNN_TRY(cnn_run_folder_check(folder));
-    return cnn_folder_exists(folder->path) ? cnn_run_folder_open_log(folder) : CNN_OK;
+    if (!cnn_folder_exists(folder->path))
+        return CNN_OK; // it is made when nothing can be wrong any more
+    CNN_TRY(cnn_run_folder_own(folder));
+    return cnn_run_folder_open_log(folder);
 }
 
 static enum cnn_status check_comm(const struct cnn_run *run) {
@@ -133,6 +136,24 @@ static enum cnn_status make_saver(struct cnn_run *run, const char *config_text) 
     return cnn_saver_create(&run->outputs.saver, &options);
 }
 
+// A run folder that came into being since this process looked has no part in what was set up meanwhile.
+static enum cnn_status own_folder(struct cnn_run_folder *folder) {
+    int64_t *steps = NULL;
+    size_t n = 0;
+    if (folder->owner)
+        return CNN_OK;
+    CNN_TRY(cnn_run_folder_own(folder));
+    CNN_TRY(cnn_store_steps(&steps, &n, folder->checkpoints));
+    free(steps);
+    if (n > 0)
+        return cnn_fail(
+            CNN_ERR_INPUT,
+            "another process trained in %s while this one started; run the command again to resume "
+            "from there",
+            folder->path);
+    return CNN_OK;
+}
+
 // The first thing that changes anything on disk.
 static enum cnn_status open_outputs(struct cnn_run *run) {
     struct cnn_outputs *outputs = &run->outputs;
@@ -140,10 +161,11 @@ static enum cnn_status open_outputs(struct cnn_run *run) {
     if (!is_rank_0(run))
         return CNN_OK;
     CNN_TRY(cnn_run_folder_create(&outputs->folder));
+    CNN_TRY(own_folder(&outputs->folder));
     CNN_TRY(cnn_run_folder_open_log(&outputs->folder));
     CNN_TRY(cnn_store_rewind(outputs->folder.checkpoints, run->resumed ? run->record.state.step : -1));
     CNN_TRY(cnn_metrics_open(&outputs->metrics, outputs->folder.metrics,
-                             run->resumed ? run->record.state.step : -1));
+                             run->resumed ? run->record.state.step : -1, outputs->folder.owner));
     CNN_TRY(cnn_config_format(&text, &run->config));
     enum cnn_status status = cnn_file_replace(outputs->folder.config, text, strlen(text));
     if (status == CNN_OK)

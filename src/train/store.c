@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -142,17 +141,6 @@ static enum cnn_status set_aside(const char *folder, int64_t step) {
     return CNN_OK;
 }
 
-// Temporary files of writers that were killed: base/file names them .NAME.tmp-PID-NUMBER.
-static void sweep(const char *folder) {
-    DIR *dir = opendir(folder);
-    if (!dir)
-        return;
-    for (struct dirent *entry; (entry = readdir(dir));)
-        if (entry->d_name[0] == '.' && strstr(entry->d_name, ".tmp-"))
-            (void)unlinkat(dirfd(dir), entry->d_name, 0);
-    closedir(dir);
-}
-
 enum cnn_status cnn_store_rewind(const char *folder, int64_t step) {
     int64_t *steps = NULL;
     size_t n;
@@ -164,7 +152,6 @@ enum cnn_status cnn_store_rewind(const char *folder, int64_t step) {
     free(steps);
     if (status == CNN_OK && step >= 0 && cnn_store_pointed(folder, "latest") > step)
         status = cnn_store_point(folder, "latest", step);
-    sweep(folder);
     return status;
 }
 

@@ -8,10 +8,32 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 void cnn_story_trouble(struct cnn_story *story, enum cnn_status status) {
     if (status != CNN_OK && story->trouble.status == CNN_OK)
         cnn_error_take(&story->trouble, status);
+}
+
+// A line that cannot be written is no reason to end a run; that the run folder is another process's is.
+static void write_metrics(struct cnn_story *story, const struct cnn_event *event) {
+    enum cnn_status status = cnn_metrics_write(story->run->outputs.metrics, event);
+    if (status == CNN_ERR_IO && !story->metrics_warned) {
+        cnn_log_warn("%s; training goes on, and lines are missing there until it can be written",
+                     cnn_error_message());
+        story->metrics_warned = true;
+    } else if (status != CNN_ERR_IO) {
+        cnn_story_trouble(story, status);
+    }
+}
+
+static void check_log(struct cnn_story *story) {
+    const struct cnn_run_folder *folder = &story->run->outputs.folder;
+    if (folder->log_error == 0 || story->log_warned)
+        return;
+    story->log_warned = true;
+    cnn_log_warn("cannot write %s: %s; training goes on, and lines are missing there until it can be written",
+                 folder->log, strerror(folder->log_error));
 }
 
 static void emit(struct cnn_story *story, struct cnn_event event) {
@@ -22,7 +44,8 @@ static void emit(struct cnn_story *story, struct cnn_event event) {
         event.epoch = (uint64_t)cnn_timeline_epoch(&run->plan.timeline, run->record.state.step);
     if (event.step == 0)
         event.step = (uint64_t)run->record.state.step;
-    cnn_story_trouble(story, cnn_metrics_write(run->outputs.metrics, &event));
+    write_metrics(story, &event);
+    check_log(story);
     if (run->options->on_event)
         run->options->on_event(run->options->event_context, &event);
     cnn_announce(&event);

@@ -23,9 +23,10 @@ struct cnn_story {
         whole; // since the last logged step, of the running epoch, of this process
     double
         epoch_bad; // records of the running epoch that failed, on all ranks, since the start of this process
-    // Rank 0: what went wrong beside the step itself, as a full disk; the trainer tells all at the next
+    // Rank 0: what went wrong beside the step itself, as a lost run folder; the trainer tells all at the next
     // boundary.
     struct cnn_error trouble;
+    bool metrics_warned, log_warned; // that metrics.jsonl, log.txt cannot be written
 };
 
 // Keeps the first trouble only; CNN_OK is none.

@@ -20,7 +20,7 @@ static struct cnn_event end_event(uint64_t step) {
 
 static void write_events(const char *path, int64_t resumed, const struct cnn_event *events, size_t n) {
     struct cnn_metrics_file *file = NULL;
-    assert_int_equal(cnn_metrics_open(&file, path, resumed), CNN_OK);
+    assert_int_equal(cnn_metrics_open(&file, path, resumed, NULL), CNN_OK);
     for (size_t i = 0; i < n; i++)
         assert_int_equal(cnn_metrics_write(file, &events[i]), CNN_OK);
     cnn_metrics_close(file);
@@ -159,7 +159,7 @@ static void a_full_disk_is_an_error(void **state) {
     struct cnn_event event = step_event(1, 1);
     if (access("/dev/full", W_OK) != 0)
         skip();
-    assert_int_equal(cnn_metrics_open(&file, "/dev/full", -1), CNN_OK);
+    assert_int_equal(cnn_metrics_open(&file, "/dev/full", -1, NULL), CNN_OK);
     assert_int_equal(cnn_metrics_write(file, &event), CNN_ERR_IO);
     assert_says("/dev/full");
     cnn_metrics_close(file);
