@@ -56,6 +56,7 @@ enum cnn_ignored_reason {
     CNN_IGNORED_HIDDEN,   // its name or a folder's begins with a dot (.DS_Store, ._1.jpg) or is __MACOSX
     CNN_IGNORED_SPECIAL,  // a device, FIFO or socket
     CNN_IGNORED_REPLACED, // an archive's member that a later member of the same name replaces
+    CNN_IGNORED_REPEATED, // a line of a list gives a picture the class that an earlier line gave it
     CNN_IGNORED_REASONS
 };
 struct cnn_ignored {

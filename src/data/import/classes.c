@@ -1,9 +1,9 @@
 // From paths to classes, and the order of classes.
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/import/listing.h"
 #include "data/import/records.h"
 #include "data/import/select.h"
-#include "data/import/table.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -137,15 +137,30 @@ static int by_name(const void *a, const void *b) {
     return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name);
 }
 
+// A whole number of any size; a sign before it is not counted in *out_digits.
+static bool is_number(const char *text, const char **out_digits) {
+    text += *text == '-' || *text == '+';
+    size_t n = strspn(text, "0123456789");
+    *out_digits = text + strspn(text, "0");
+    return n > 0 && text[n] == '\0';
+}
+
 static int by_number(const void *a, const void *b) {
-    unsigned long long x = strtoull(((const struct named *)a)->name, NULL, 10),
-                       y = strtoull(((const struct named *)b)->name, NULL, 10);
-    return x < y ? -1 : x > y ? 1 : by_name(a, b);
+    const char *x_name = ((const struct named *)a)->name, *y_name = ((const struct named *)b)->name, *x, *y;
+    if (!is_number(x_name, &x) || !is_number(y_name, &y))
+        return by_name(a, b);
+    int x_sign = !*x ? 0 : *x_name == '-' ? -1 : 1, y_sign = !*y ? 0 : *y_name == '-' ? -1 : 1;
+    if (x_sign != y_sign)
+        return x_sign < y_sign ? -1 : 1;
+    size_t x_length = strlen(x), y_length = strlen(y);
+    int order = x_length != y_length ? (x_length < y_length ? -1 : 1) : strcmp(x, y);
+    return order != 0 ? x_sign * order : by_name(a, b);
 }
 
 static bool are_numbers(const struct cnn_names *names) {
+    const char *digits;
     for (int i = 0; i < names->n; i++)
-        if (strlen(names->items[i]) > 9 || names->items[i][strspn(names->items[i], "0123456789")] != '\0')
+        if (!is_number(names->items[i], &digits))
             return false;
     return true;
 }
@@ -159,30 +174,33 @@ static enum cnn_status fail_unlisted(const struct cnn_records *records, int labe
                     records->classes.items[label], cnn_records_path(records, i), order);
 }
 
+static enum cnn_status add_ordered(struct cnn_records *records, struct cnn_names *ordered,
+                                   struct cnn_names *shown, const struct cnn_row *row, const char *order) {
+    const char *name = row->fields[0], *keep = row->n > 1 && *row->fields[1] ? row->fields[1] : name;
+    int before = ordered->n, shown_before = shown->n, ignored;
+    if (row->n > 2 || !*name)
+        return cnn_fail(CNN_ERR_INPUT, "%s:%" PRIu64 ": expected a class, and after a tab the name to keep",
+                        order, row->line);
+    CNN_TRY(cnn_names_add_utf8(&ignored, ordered, name, strlen(name)));
+    CNN_TRY(cnn_names_add_utf8(&ignored, shown, keep, strlen(keep)));
+    if (ordered->n == before || shown->n == shown_before)
+        return cnn_fail(CNN_ERR_INPUT, "%s:%" PRIu64 ": '%s' is listed twice", order, row->line,
+                        ordered->n == before ? name : keep);
+    return cnn_names_add_utf8(&ignored, &records->classes, name, strlen(name));
+}
+
 // Classes that `order` has and the source has not are classes without pictures.
 static enum cnn_status read_order(struct cnn_records *records, struct cnn_names *ordered,
                                   struct cnn_names *shown, const char *order) {
     struct cnn_table table;
     struct cnn_row row;
     bool end = false;
-    int ignored;
-    CNN_TRY(cnn_table_open(&table, order, '\t'));
-    enum cnn_status status = CNN_OK;
+    enum cnn_status status = cnn_table_open(&table, order, '\t');
     while (status == CNN_OK && (status = cnn_table_next(&table, &row, &end)) == CNN_OK && !end) {
-        const char *name = row.fields[0], *keep = row.n > 1 && *row.fields[1] ? row.fields[1] : name;
-        int before = ordered->n, shown_before = shown->n;
-        if (row.n > 2 || !*name)
-            status =
-                cnn_fail(CNN_ERR_INPUT, "%s:%" PRIu64 ": expected a class, and after a tab the name to keep",
-                         order, row.line);
-        if (status == CNN_OK)
-            status = cnn_names_add_utf8(&ignored, ordered, name, strlen(name));
-        if (status == CNN_OK)
-            status = cnn_names_add_utf8(&ignored, shown, keep, strlen(keep));
-        if (status == CNN_OK && (ordered->n == before || shown->n == shown_before))
-            status = cnn_fail(CNN_ERR_INPUT, "%s:%" PRIu64 ": '%s' is there twice", order, row.line, name);
-        if (status == CNN_OK)
-            status = cnn_names_add_utf8(&ignored, &records->classes, name, strlen(name));
+        const char *name = row.fields[0];
+        bool known = cnn_names_find(&records->classes, name, strlen(name)) >= 0;
+        if (known || ordered->n > 0 || !cnn_listing_is_class_heading(&table, &row))
+            status = add_ordered(records, ordered, shown, &row, order);
     }
     cnn_table_close(&table);
     return status;

@@ -9,11 +9,13 @@ static const char *const words[CNN_IGNORED_REASONS] = {
     [CNN_IGNORED_HIDDEN] = "hidden",
     [CNN_IGNORED_SPECIAL] = "not a regular file",
     [CNN_IGNORED_REPLACED] = "replaced by a later member of the same name",
+    [CNN_IGNORED_REPEATED] = "listed again with the same class",
 };
 
 static const char *const keys[CNN_IGNORED_REASONS] = {
-    [CNN_IGNORED_OUTSIDE] = "outside", [CNN_IGNORED_UNLISTED] = "unlisted", [CNN_IGNORED_HIDDEN] = "hidden",
-    [CNN_IGNORED_SPECIAL] = "special", [CNN_IGNORED_REPLACED] = "replaced",
+    [CNN_IGNORED_OUTSIDE] = "outside",   [CNN_IGNORED_UNLISTED] = "unlisted",
+    [CNN_IGNORED_HIDDEN] = "hidden",     [CNN_IGNORED_SPECIAL] = "special",
+    [CNN_IGNORED_REPLACED] = "replaced", [CNN_IGNORED_REPEATED] = "repeated",
 };
 
 const char *cnn_ignored_key(enum cnn_ignored_reason reason) { return keys[reason]; }

@@ -2,34 +2,22 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "data/import/table.h"
+#include "data/import/listing.h"
+#include "data/import/paths.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-// The list as it was read: class_of[k] belongs to name k, or, where the list has no names, to line k.
+// The list: row k has name number k, where it has names, and class number class_of[k].
 struct labels {
-    const char *path;
-    struct cnn_names names, classes;
+    struct cnn_listing listing;
+    struct cnn_names names, classes, lines; // lines: of --numbers
     int *class_of;
-    uint64_t n, room;
-    bool named;
+    const char *what; // the source, for messages
 };
 
-static enum cnn_status add_class(struct labels *labels, const char *text) {
-    if (labels->n == labels->room) {
-        uint64_t room = labels->room ? 2 * labels->room : 1024;
-        int *larger = realloc(labels->class_of, (size_t)room * sizeof *larger);
-        if (!larger)
-            return cnn_fail(CNN_ERR_MEMORY, "out of memory: a list of %" PRIu64 " labels", room);
-        labels->class_of = larger;
-        labels->room = room;
-    }
-    return cnn_names_add_utf8(&labels->class_of[labels->n++], &labels->classes, text, strlen(text));
-}
+// ---- reading ----
 
 // "n01440764 13 20 421 299": a class and the corners of boxes, as in Kaggle's LOC_val_solution.csv.
 static void drop_boxes(char *text) {
@@ -45,194 +33,253 @@ static void drop_boxes(char *text) {
         *blank = '\0';
 }
 
-static bool is_heading(const struct cnn_row *row) {
-    static const char *const words[] = {"path", "file", "filename", "image", "imageid", "name"};
-    for (size_t i = 0; row->n == 2 && i < sizeof words / sizeof *words; i++)
-        if (strcasecmp(row->fields[0], words[i]) == 0)
-            return true;
-    return false;
+// "./a/1.jpg" and "/a/1.jpg" stand for a/1.jpg.
+static enum cnn_status key_of(char out[8192], const void *context, const char *name) {
+    (void)context;
+    return cnn_path_normalize(out, name + strspn(name, "/"));
 }
 
-static enum cnn_status add_row(struct labels *labels, struct cnn_row *row) {
-    int number, before = labels->names.n;
-    if (labels->n == 0)
-        labels->named = row->n == 2;
-    if (row->n != (labels->named ? 2 : 1) || !*row->fields[row->n - 1])
-        return cnn_fail(CNN_ERR_INPUT, "%s:%" PRIu64 ": found %d fields, expected %s", labels->path,
-                        row->line, row->n,
-                        labels->named ? "a name and a class" : "a class alone, as in the lines before");
-    if (labels->named) {
-        CNN_TRY(cnn_names_add(&number, &labels->names, row->fields[0], strlen(row->fields[0])));
-        if (labels->names.n == before)
-            return cnn_fail(CNN_ERR_INPUT, "%s:%" PRIu64 ": '%s' is there twice", labels->path, row->line,
-                            row->fields[0]);
-        drop_boxes(row->fields[1]);
-    }
-    return add_class(labels, row->fields[row->n - 1]);
+static enum cnn_status read_labels(struct labels *labels, const char *path) {
+    struct cnn_listing *listing = &labels->listing;
+    CNN_TRY(cnn_listing_read(listing, path, true));
+    for (uint64_t k = 0; listing->named && k < listing->n; k++)
+        drop_boxes((char *)listing->rows[k].class_name);
+    return listing->named ? cnn_listing_merge(listing, &labels->names, key_of, NULL) : CNN_OK;
 }
 
-static enum cnn_status read_labels(struct labels *labels) {
-    struct cnn_table table;
-    struct cnn_row row;
-    bool end = false, first = true;
-    enum cnn_status status = cnn_table_open(&table, labels->path, 0);
-    while (status == CNN_OK && (status = cnn_table_next(&table, &row, &end)) == CNN_OK && !end) {
-        if (!first || !is_heading(&row))
-            status = add_row(labels, &row);
-        first = false;
-    }
-    cnn_table_close(&table);
-    if (status == CNN_OK && labels->n == 0)
-        return cnn_fail(CNN_ERR_INPUT, "%s is empty", labels->path);
-    return status;
-}
+// ---- classes ----
 
-// ---- numbers ----
-
-static bool is_number(const char *text) {
-    return *text && strlen(text) <= 9 && text[strspn(text, "0123456789")] == '\0';
-}
-
-// Each class of the list, a number, becomes the line of `path` with this number.
-static enum cnn_status apply_lines(struct labels *labels, const struct cnn_names *lines, const char *path) {
-    struct cnn_names named = {0};
-    enum cnn_status status = CNN_OK;
-    int first = cnn_names_find(&labels->classes, "0", 1) >= 0 ? 0 : 1;
-    for (int i = 0; i < labels->classes.n && status == CNN_OK; i++) {
-        const char *text = labels->classes.items[i];
-        long k = is_number(text) ? strtol(text, NULL, 10) - first : -1;
-        int number;
-        if (k < 0 || k >= lines->n)
-            status = cnn_fail(CNN_ERR_INPUT, "%s: '%s' is not the number of one of the %d lines of %s",
-                              labels->path, text, lines->n, path);
-        else
-            status = cnn_names_add(&number, &named, lines->items[k], strlen(lines->items[k]));
-    }
-    if (status == CNN_OK) {
-        cnn_names_finish(&labels->classes);
-        labels->classes = named;
-    } else {
-        cnn_names_finish(&named);
-    }
-    return status;
-}
-
-static enum cnn_status translate(struct labels *labels, const char *path) {
-    struct cnn_names lines = {0};
+// The lines of --numbers: the names of classes.
+static enum cnn_status read_lines(struct cnn_names *lines, const char *path) {
     struct cnn_table table;
     struct cnn_row row;
     bool end = false;
     int number;
     enum cnn_status status = cnn_table_open(&table, path, '\t');
     while (status == CNN_OK && (status = cnn_table_next(&table, &row, &end)) == CNN_OK && !end) {
-        int before = lines.n;
-        status = cnn_names_add_utf8(&number, &lines, row.fields[0], strlen(row.fields[0]));
-        if (status == CNN_OK && lines.n == before)
-            status =
-                cnn_fail(CNN_ERR_INPUT, "%s:%" PRIu64 ": '%s' is there twice", path, row.line, row.fields[0]);
+        int before = lines->n;
+        if (lines->n == 0 && cnn_listing_is_class_heading(&table, &row))
+            continue;
+        status = cnn_names_add_utf8(&number, lines, row.fields[0], strlen(row.fields[0]));
+        if (status == CNN_OK && lines->n == before)
+            status = cnn_fail(CNN_ERR_INPUT, "%s:%" PRIu64 ": '%s' is listed twice", path, row.line,
+                              row.fields[0]);
     }
     cnn_table_close(&table);
-    if (status == CNN_OK)
-        status = apply_lines(labels, &lines, path);
-    cnn_names_finish(&lines);
     return status;
 }
 
-// ---- files ----
-
-static const char *last_part(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
+// The line that the list calls `text`, counted from `first`; NULL: there is none.
+static const char *line_of(const struct cnn_names *lines, const char *text, long first) {
+    if (!*text || strlen(text) > 9 || text[strspn(text, "0123456789")] != '\0')
+        return NULL;
+    long k = strtol(text, NULL, 10) - first;
+    return k >= 0 && k < lines->n ? lines->items[k] : NULL;
 }
 
-static bool is_picture_name(const char *path) {
-    static const char *const endings[] = {".jpg", ".jpeg", ".png"};
-    const char *dot = strrchr(last_part(path), '.');
-    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
-        if (strcasecmp(dot, endings[i]) == 0)
-            return true;
-    return false;
-}
-
-static int find_name(const struct labels *labels, const char *path) {
-    const char *name = last_part(path), *dot = strrchr(name, '.');
-    int k = cnn_names_find(&labels->names, path, strlen(path));
-    if (k < 0)
-        k = cnn_names_find(&labels->names, name, strlen(name));
-    return k < 0 && dot ? cnn_names_find(&labels->names, name, (size_t)(dot - name)) : k;
-}
-
-static enum cnn_status apply_named(struct cnn_records *records, const struct labels *labels,
-                                   const char *what) {
-    uint64_t kept = 0;
-    for (uint64_t i = 0; i < records->n; i++) {
-        struct cnn_import_file file = records->files[i];
-        const char *path = cnn_records_path(records, i);
-        int k = find_name(labels, path);
-        if (k < 0 && is_picture_name(path))
-            return cnn_fail(CNN_ERR_INPUT, "%s: %s has no class for %s", what, labels->path, path);
-        if (k < 0) {
-            records->bytes -= file.bytes;
-            records->ignored.files[CNN_IGNORED_UNLISTED]++;
-            continue;
-        }
-        file.label = labels->class_of[k];
-        records->files[kept++] = file;
+static enum cnn_status translate(struct cnn_listing *listing, const char *path,
+                                 const struct cnn_names *lines) {
+    long first = 1;
+    for (uint64_t k = 0; k < listing->n; k++)
+        if (strcmp(listing->rows[k].class_name, "0") == 0)
+            first = 0;
+    for (uint64_t k = 0; k < listing->n; k++) {
+        struct cnn_listing_row *row = &listing->rows[k];
+        const char *name = line_of(lines, row->class_name, first);
+        if (!name)
+            return cnn_fail(CNN_ERR_INPUT,
+                            "%s:%" PRIu64 ": '%s' is not the number of one of the %d lines of %s",
+                            listing->table.path, row->line, row->class_name, lines->n, path);
+        row->class_name = name;
     }
-    records->n = kept;
-    if (kept < labels->n)
-        cnn_log_warn("%s: %" PRIu64 " of the %" PRIu64 " names in %s are not there", what, labels->n - kept,
-                     labels->n, labels->path);
     return CNN_OK;
 }
 
-static int by_last_part(const void *a, const void *b, void *context) {
-    const struct cnn_records *records = context;
-    return strcmp(last_part(cnn_records_path(records, *(const uint64_t *)a)),
-                  last_part(cnn_records_path(records, *(const uint64_t *)b)));
+// Gives every row the number of its class.
+static enum cnn_status number_classes(struct labels *labels, const char *numbers) {
+    struct cnn_listing *listing = &labels->listing;
+    if (numbers) {
+        CNN_TRY(read_lines(&labels->lines, numbers));
+        CNN_TRY(translate(listing, numbers, &labels->lines));
+    }
+    CNN_TRY(cnn_calloc(&labels->class_of, (size_t)listing->n, sizeof *labels->class_of));
+    for (uint64_t k = 0; k < listing->n; k++) {
+        const char *name = listing->rows[k].class_name;
+        CNN_TRY(cnn_names_add_utf8(&labels->class_of[k], &labels->classes, name, strlen(name)));
+    }
+    return CNN_OK;
 }
 
-static enum cnn_status apply_unnamed(struct cnn_records *records, const struct labels *labels,
-                                     const char *what) {
-    uint64_t kept = 0, *order;
+// ---- files by name ----
+
+// The row of a name that may be written with its ending or without. Two rows may not contradict each other.
+static enum cnn_status find_name(int *out, const struct labels *labels, const char *name) {
+    const struct cnn_listing_row *rows = labels->listing.rows;
+    const char *dot = cnn_path_is_picture(name) ? strrchr(name, '.') : NULL;
+    int whole = cnn_names_find(&labels->names, name, strlen(name));
+    int stem = dot ? cnn_names_find(&labels->names, name, (size_t)(dot - name)) : -1;
+    *out = whole >= 0 ? whole : stem;
+    if (whole >= 0 && stem >= 0 && strcmp(rows[whole].class_name, rows[stem].class_name) != 0)
+        return cnn_listing_fail_contradiction(&labels->listing, &rows[whole], &rows[stem]);
+    return CNN_OK;
+}
+
+// The row of a file: of its path, or else of what is left of it without the first folder, the first two, ...
+// *out -1: there is none.
+static enum cnn_status find_row(int *out, const struct labels *labels, const char *path) {
+    *out = -1;
+    for (const char *at = path; at && *out < 0; at = strchr(at, '/')) {
+        at += strspn(at, "/");
+        CNN_TRY(find_name(out, labels, at));
+    }
+    return CNN_OK;
+}
+
+// rows[i]: the row of file i, or -1. A heading is dropped.
+static enum cnn_status find_rows(int *rows, const struct cnn_records *records, struct labels *labels) {
+    bool heading = cnn_listing_begins_with_heading(&labels->listing), found = false;
     for (uint64_t i = 0; i < records->n; i++) {
-        if (is_picture_name(cnn_records_path(records, i))) {
-            records->files[kept++] = records->files[i];
-        } else {
-            records->bytes -= records->files[i].bytes;
-            records->ignored.files[CNN_IGNORED_UNLISTED]++;
+        CNN_TRY(find_row(&rows[i], labels, cnn_records_path(records, i)));
+        heading = heading && rows[i] != 0;
+        found = found || rows[i] >= 0;
+    }
+    if (!heading || !found)
+        return CNN_OK;
+    cnn_listing_drop_heading(&labels->listing);
+    for (uint64_t i = 0; i < records->n; i++)
+        rows[i] -= rows[i] >= 0;
+    return CNN_OK;
+}
+
+// A name without its folder or ending may not stand for two pictures.
+static enum cnn_status check_unique(uint64_t *file_of, const struct cnn_records *records,
+                                    const struct labels *labels, uint64_t i, int row) {
+    const struct cnn_listing_row *at = &labels->listing.rows[row];
+    const char *path = cnn_records_path(records, i);
+    if (file_of[row] == 0)
+        file_of[row] = i + 1;
+    const char *other = cnn_records_path(records, file_of[row] - 1);
+    if (strcmp(other, path) == 0)
+        return CNN_OK;
+    return cnn_fail(CNN_ERR_INPUT,
+                    "%s:%" PRIu64 ": '%s' stands for two pictures of %s, %s and %s; list them with their "
+                    "folders and endings, or take one folder with --under",
+                    labels->listing.table.path, at->line, at->name, labels->what, other, path);
+}
+
+static void leave_out(struct cnn_records *records, uint64_t i) {
+    records->bytes -= records->files[i].bytes;
+    records->ignored.files[CNN_IGNORED_UNLISTED]++;
+}
+
+static enum cnn_status take_rows(struct cnn_records *records, const struct labels *labels, const int *rows,
+                                 uint64_t *file_of) {
+    uint64_t n = records->n, kept = 0, found = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        const char *path = cnn_records_path(records, i);
+        if (rows[i] < 0 && cnn_path_is_picture(path))
+            return cnn_fail(
+                CNN_ERR_INPUT,
+                "%s: %s has no class for %s (--under FOLDER takes only one folder of the archive)",
+                labels->what, labels->listing.table.path, path);
+        if (rows[i] < 0) {
+            leave_out(records, i);
+            continue;
         }
+        found += file_of[rows[i]] == 0;
+        CNN_TRY(check_unique(file_of, records, labels, i, rows[i]));
+        records->files[i].label = labels->class_of[rows[i]];
+    }
+    for (uint64_t i = 0; i < n; i++)
+        if (rows[i] >= 0)
+            records->files[kept++] = records->files[i];
+    records->n = kept;
+    if (found < labels->listing.n)
+        cnn_log_warn("%s: %" PRIu64 " of the %" PRIu64 " pictures in %s do not exist", labels->what,
+                     labels->listing.n - found, labels->listing.n, labels->listing.table.path);
+    return CNN_OK;
+}
+
+// ---- files by position ----
+
+static int by_last_part(const void *a, const void *b, void *context) {
+    const struct cnn_records *records = context;
+    return strcmp(cnn_path_last(cnn_records_path(records, *(const uint64_t *)a)),
+                  cnn_path_last(cnn_records_path(records, *(const uint64_t *)b)));
+}
+
+static enum cnn_status keep_pictures(struct cnn_records *records, struct labels *labels) {
+    uint64_t kept = 0;
+    for (uint64_t i = 0; i < records->n; i++) {
+        if (cnn_path_is_picture(cnn_records_path(records, i)))
+            records->files[kept++] = records->files[i];
+        else
+            leave_out(records, i);
     }
     records->n = kept;
-    if (kept != labels->n)
+    if (labels->listing.n == kept + 1 && cnn_listing_begins_with_heading(&labels->listing))
+        cnn_listing_drop_heading(&labels->listing);
+    if (kept != labels->listing.n)
         return cnn_fail(CNN_ERR_INPUT,
                         "%s holds %" PRIu64 " pictures, %s has %" PRIu64
                         " classes: they do not belong together",
-                        what, kept, labels->path, labels->n);
-    CNN_TRY(cnn_calloc(&order, (size_t)kept, sizeof *order));
-    for (uint64_t i = 0; i < kept; i++)
+                        labels->what, kept, labels->listing.table.path, labels->listing.n);
+    return CNN_OK;
+}
+
+static enum cnn_status take_in_order(struct cnn_records *records, const struct labels *labels) {
+    uint64_t *order;
+    CNN_TRY(cnn_calloc(&order, (size_t)records->n, sizeof *order));
+    for (uint64_t i = 0; i < records->n; i++)
         order[i] = i;
-    qsort_r(order, (size_t)kept, sizeof *order, by_last_part, records);
-    for (uint64_t k = 0; k < kept; k++)
+    qsort_r(order, (size_t)records->n, sizeof *order, by_last_part, records);
+    for (uint64_t k = 0; k < records->n; k++)
         records->files[order[k]].label = labels->class_of[k];
     free(order);
     return CNN_OK;
 }
 
+// ---- all of it ----
+
+static enum cnn_status apply_named(struct cnn_records *records, struct labels *labels, const char *numbers) {
+    int *rows;
+    uint64_t *file_of = NULL; // by row: one more than the file that has it
+    CNN_TRY(cnn_calloc(&rows, (size_t)records->n, sizeof *rows));
+    enum cnn_status status = find_rows(rows, records, labels);
+    if (status == CNN_OK)
+        status = number_classes(labels, numbers);
+    if (status == CNN_OK)
+        status = cnn_calloc(&file_of, (size_t)labels->listing.n, sizeof *file_of);
+    if (status == CNN_OK)
+        status = take_rows(records, labels, rows, file_of);
+    records->ignored.files[CNN_IGNORED_REPEATED] = labels->listing.repeated;
+    free(file_of);
+    free(rows);
+    return status;
+}
+
+static enum cnn_status apply_unnamed(struct cnn_records *records, struct labels *labels,
+                                     const char *numbers) {
+    CNN_TRY(keep_pictures(records, labels));
+    CNN_TRY(number_classes(labels, numbers));
+    return take_in_order(records, labels);
+}
+
 enum cnn_status cnn_records_by_list(struct cnn_records *records, const char *list, const char *numbers,
                                     const char *what) {
-    struct labels labels = {.path = list};
-    enum cnn_status status = read_labels(&labels);
-    if (status == CNN_OK && numbers)
-        status = translate(&labels, numbers);
+    struct labels labels = {.what = what};
+    enum cnn_status status = read_labels(&labels, list);
     if (status == CNN_OK)
-        status = labels.named ? apply_named(records, &labels, what) : apply_unnamed(records, &labels, what);
+        status = labels.listing.named ? apply_named(records, &labels, numbers)
+                                      : apply_unnamed(records, &labels, numbers);
     if (status == CNN_OK) {
         records->classes = labels.classes;
         labels.classes = (struct cnn_names){0};
     }
+    cnn_listing_close(&labels.listing);
     cnn_names_finish(&labels.names);
     cnn_names_finish(&labels.classes);
+    cnn_names_finish(&labels.lines);
     free(labels.class_of);
     return status;
 }

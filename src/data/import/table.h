@@ -1,4 +1,5 @@
-// Lines of text cut into fields: CSV (RFC 4180, but no line ends within quotes), TSV, or words.
+// Text tables cut into rows of fields: CSV with commas or semicolons, TSV, or words. Quotation marks as in
+// RFC 4180, so that a field may hold separators, quotation marks and line ends; lines end in LF, CRLF or CR.
 #ifndef CNN_DATA_IMPORT_TABLE_H
 #define CNN_DATA_IMPORT_TABLE_H
 #include <cnn_dist/status.h>
@@ -11,19 +12,20 @@
 struct cnn_table {
     const char *path; // borrowed
     char *text, *at;
-    uint64_t line;
+    uint64_t line; // the number of the line at `at`
     char separator;
 };
 struct cnn_row {
-    uint64_t line; // counted from 1
+    uint64_t line; // where it begins, counted from 1
     int n;
     char *fields[CNN_TABLE_MAX_FIELDS]; // in the table's memory
 };
 
-// separator 0: what stands in the first line, a tab, a comma, or a blank (then only the last one counts);
-// none: lines are one field. Close frees, also after an error.
+// separator 0: a tab, comma or semicolon, whichever cuts the first lines into two fields most often; a blank
+// where none of them does (then only the last blank of a line counts). UTF-8, with or without a byte order
+// mark; anything else is CNN_ERR_INPUT. Close frees, also after an error.
 enum cnn_status cnn_table_open(struct cnn_table *out, const char *path, char separator) CNN_MUST_CHECK;
-// The next line that is not empty; blanks around fields are taken away. *out_end: there is none.
+// The next row; lines of blanks are skipped, and so are blanks around fields. *out_end: there is none.
 enum cnn_status cnn_table_next(struct cnn_table *table, struct cnn_row *out, bool *out_end) CNN_MUST_CHECK;
 void cnn_table_close(struct cnn_table *table);
 

@@ -337,45 +337,6 @@ static void test_refused_pictures(void **state) {
 
 // ---- other kinds ----
 
-static enum cnn_status import_list(const char *folder, const char *text, struct cnn_import_result *result) {
-    struct cnn_import_options options = {.out = in(folder, "out"), .threads = 2};
-    write_file(in(folder, "list.csv"), text, strlen(text));
-    return cnn_import_list(result, in(folder, "list.csv"), NULL, &options);
-}
-
-static void test_list(void **state) {
-    struct cnn_import_result result;
-    put_jpeg(in(*state, "p/1.jpg"), 8, 10);
-    put_jpeg(in(*state, "p/a, b.jpg"), 8, 20);
-    put_jpeg(in(*state, "p/3.jpg"), 8, 30);
-    assert_ok(import_list(*state, "path,label\np/1.jpg,10\n\"p/a, b.jpg\", 9\r\n\np/3.jpg,10", &result));
-    assert_int_equal(result.records, 3);
-    struct cnn_dataset *dataset = open_dataset(*state, "out");
-    assert_string_equal(cnn_dataset_class_name(dataset, 0), "9"); // numbers in their own order
-    assert_int_equal(cnn_dataset_record(dataset, 0).label, 1);
-    assert_int_equal(cnn_dataset_record(dataset, 1).label, 0);
-    assert_int_equal(cnn_dataset_record(dataset, 2).id, 2);
-    cnn_dataset_close(dataset);
-}
-
-static void test_wrong_list(void **state) {
-    static const struct {
-        const char *text, *says;
-    } wrong[] = {{"", "lists no pictures"},
-                 {"path,label\n", "lists no pictures"},
-                 {"p/1.jpg,a\np/1.jpg\n", "list.csv:2: found 1 field,"},
-                 {"p/1.jpg,a\np/1.jpg,\n", "list.csv:2: found 2 fields, one of them empty"},
-                 {"p/1.jpg,a\n\np/none.jpg,a\n", "list.csv:3: no file "},
-                 {"p/1.jpg,a,b\n", "list.csv:1: found 3 fields"},
-                 {"p,a\n", "is not a file"},
-                 {"p/1.jpg,\"a\n", "list.csv:1: a quotation mark"}};
-    struct cnn_import_result result;
-    put_jpeg(in(*state, "p/1.jpg"), 8, 10);
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        assert_fails(import_list(*state, wrong[i].text, &result), CNN_ERR_INPUT, wrong[i].says);
-    assert_false(cnn_folder_exists(in(*state, "out")));
-}
-
 static void test_cifar100(void **state) {
     struct cnn_import_options options = {.out = in(*state, "fine"), .threads = 2};
     struct cnn_import_result result;
@@ -410,8 +371,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_split),       TEST(test_wrong_split),      TEST(test_subset),   TEST(test_nested_splits),
         TEST(test_shard_sizes), TEST(test_class_order),      TEST(test_max_side), TEST(test_raw),
-        TEST(test_checks),      TEST(test_refused_pictures), TEST(test_list),     TEST(test_wrong_list),
-        TEST(test_cifar100),
+        TEST(test_checks),      TEST(test_refused_pictures), TEST(test_cifar100),
     };
     use_memory();
     return cmocka_run_group_tests(tests, NULL, NULL);
