@@ -1,5 +1,7 @@
 #include "image/decode_jpeg.h"
 
+#include "image/exif.h"
+
 #include <jerror.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,14 +55,42 @@ static enum cnn_status failure(struct cnn_jpeg *jpeg) {
     return cnn_fail(CNN_ERR_INPUT, "JPEG: %s", reason);
 }
 
-static void read_orientation(struct cnn_jpeg *jpeg) {
-    jpeg->orientation = 1;
-    for (jpeg_saved_marker_ptr marker = jpeg->decoder.marker_list; marker; marker = marker->next) {
-        if (marker->data_length >= 6 && memcmp(marker->data, "Exif\0\0", 6) == 0) {
-            jpeg->orientation = cnn_exif_orientation(marker->data, marker->data_length);
-            return;
-        }
+// Zero bytes included.
+static const char exif_head[] = "Exif\0", xmp_head[] = "http://ns.adobe.com/xap/1.0/";
+
+static bool has_head(const struct jpeg_marker_struct *marker, const char *head, size_t n) {
+    return marker->data_length >= n && memcmp(marker->data, head, n) == 0;
+}
+
+// EXIF that is too long for one segment goes on in the next. NULL: there is none.
+static const uint8_t *join_exif(struct jpeg_decompress_struct *decoder, size_t *out_bytes) {
+    const size_t head = sizeof exif_head;
+    size_t bytes = 0, at = 0;
+    for (jpeg_saved_marker_ptr marker = decoder->marker_list; marker; marker = marker->next)
+        bytes += has_head(marker, exif_head, head) ? marker->data_length - head : 0;
+    if (bytes == 0)
+        return NULL;
+    uint8_t *joined = decoder->mem->alloc_large((j_common_ptr)decoder, JPOOL_IMAGE, bytes);
+    for (jpeg_saved_marker_ptr marker = decoder->marker_list; marker; marker = marker->next) {
+        if (!has_head(marker, exif_head, head))
+            continue;
+        memcpy(joined + at, marker->data + head, marker->data_length - head);
+        at += marker->data_length - head;
     }
+    *out_bytes = bytes;
+    return joined;
+}
+
+// EXIF first, then the last XMP segment, as Pillow has it.
+static void read_orientation(struct cnn_jpeg *jpeg) {
+    const size_t head = sizeof xmp_head;
+    size_t bytes;
+    const uint8_t *exif = join_exif(&jpeg->decoder, &bytes);
+    int orientation = exif ? cnn_exif_orientation(exif, bytes) : 0, by_xmp = 0;
+    for (jpeg_saved_marker_ptr marker = jpeg->decoder.marker_list; marker; marker = marker->next)
+        if (orientation == 0 && has_head(marker, xmp_head, head))
+            by_xmp = cnn_xmp_orientation((const char *)marker->data + head, marker->data_length - head);
+    jpeg->orientation = orientation > 0 ? orientation : by_xmp > 0 ? by_xmp : 1;
 }
 
 // 1 -> gray, 3 -> RGB, 4 -> CMYK, which we turn to RGB; -1: not a colour model we know.

@@ -33,7 +33,4 @@ enum cnn_status cnn_jpeg_read(struct cnn_jpeg *jpeg, struct cnn_rect rect, int s
 enum cnn_status cnn_jpeg_finish(struct cnn_jpeg *jpeg) CNN_MUST_CHECK;
 void cnn_jpeg_close(struct cnn_jpeg *jpeg);
 
-// The orientation in an EXIF block ("Exif\0\0" and a TIFF header), 1 where there is none or it is broken.
-int cnn_exif_orientation(const uint8_t *block, size_t bytes);
-
 #endif

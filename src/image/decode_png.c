@@ -1,5 +1,7 @@
 #include "image/decode_png.h"
 
+#include "image/png_orientation.h"
+
 #include <setjmp.h>
 #include <string.h>
 
@@ -41,12 +43,23 @@ static void on_error(png_structp reader, png_const_charp message) {
 // libpng warns about extras (text, colour profiles, transparency) that we do not use.
 static void on_warning(png_structp reader, png_const_charp message) {}
 
+static void write_u32(png_bytep out, uint32_t value) {
+    for (int i = 0; i < 4; i++)
+        out[i] = (png_byte)(value >> (24 - 8 * i));
+}
+
+// libpng asks for chunk headers, 8 bytes, in one piece. The header of a chunk of pixels that is cut off says
+// how much of it there is, so that libpng decodes all of that before it misses the rest.
 static void read_bytes(png_structp reader, png_bytep out, size_t n) {
     struct cnn_png *png = png_get_io_ptr(reader);
-    if (n > png->bytes - png->at)
+    size_t at = png->at, rest = png->bytes - at;
+    png->ended = n > rest;
+    if (png->ended)
         png_error(reader, "the file ends early");
-    memcpy(out, png->data + png->at, n);
+    memcpy(out, png->data + at, n);
     png->at += n;
+    if (n == 8 && memcmp(out + 4, "IDAT", 4) == 0 && read_u32(out) > rest - 8)
+        write_u32(out, (uint32_t)(rest - 8));
 }
 
 static void ask_for_8_bits(struct cnn_png *png) {
@@ -86,7 +99,7 @@ enum cnn_status cnn_png_open(struct cnn_png *png, const void *data, size_t bytes
     if (setjmp(png_jmpbuf(png->reader)))
         return failure(png);
     read_head(png);
-    return CNN_OK;
+    return cnn_png_orientation(&png->orientation, data, bytes);
 }
 
 // Rows come one by one; those above `rect` pass through its first row's memory.
@@ -103,25 +116,28 @@ static void read_interlaced(struct cnn_png *png, uint8_t *pixels, size_t stride,
             png_read_row(png->reader, pixels + (size_t)y * stride, NULL);
 }
 
-// `kept` are the rows that stay in memory: those of `rect`, or all of an interlaced picture.
-static struct cnn_view read_rect(struct cnn_png *png, struct cnn_rect rect, struct cnn_rect kept,
-                                 uint8_t *pixels) {
-    struct cnn_view whole = {pixels, (size_t)png->w * (size_t)png->c, kept.h, kept.w, png->c};
+// After the last row libpng still reads the end of the compressed data and of their chunk, which nobody
+// misses.
+static bool has_all_rows(const struct cnn_png *png) {
     if (png_get_interlace_type(png->reader, png->info) != PNG_INTERLACE_NONE)
-        read_interlaced(png, pixels, whole.stride, PNG_INTERLACE_ADAM7_PASSES);
-    else
-        read_rows(png, rect, pixels, whole.stride);
-    return cnn_view_part(&whole, (struct cnn_rect){rect.x, rect.y - kept.y, rect.w, rect.h});
+        return png_get_current_pass_number(png->reader) >= PNG_INTERLACE_ADAM7_PASSES;
+    return png_get_current_row_number(png->reader) >= (png_uint_32)png->h;
 }
 
+// `kept` are the rows that stay in memory: those of `rect`, or all of an interlaced picture.
 enum cnn_status cnn_png_read(struct cnn_png *png, struct cnn_rect rect, struct cnn_image_buffer *buffer,
                              struct cnn_view *out) {
     bool interlaced = png_get_interlace_type(png->reader, png->info) != PNG_INTERLACE_NONE;
     struct cnn_rect kept = {0, interlaced ? 0 : rect.y, png->w, interlaced ? png->h : rect.h};
     CNN_TRY(cnn_image_buffer_reserve(buffer, (size_t)kept.w * (size_t)png->c * (size_t)kept.h));
+    struct cnn_view whole = {buffer->data, (size_t)png->w * (size_t)png->c, kept.h, kept.w, png->c};
+    *out = cnn_view_part(&whole, (struct cnn_rect){rect.x, rect.y - kept.y, rect.w, rect.h});
     if (setjmp(png_jmpbuf(png->reader)))
-        return failure(png);
-    *out = read_rect(png, rect, kept, buffer->data);
+        return png->ended && has_all_rows(png) ? CNN_OK : failure(png);
+    if (interlaced)
+        read_interlaced(png, buffer->data, whole.stride, PNG_INTERLACE_ADAM7_PASSES);
+    else
+        read_rows(png, rect, buffer->data, whole.stride);
     return CNN_OK;
 }
 

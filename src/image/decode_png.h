@@ -1,5 +1,5 @@
-// One PNG file being decoded with libpng: its header, then a rectangle of its pixels as 8-bit gray or RGB,
-// alpha dropped.
+// One PNG file being decoded with libpng: its header, then a rectangle of its pixels as stored (not turned
+// upright), as 8-bit gray or RGB, alpha dropped. A file may end anywhere after its last pixel.
 #ifndef CNN_IMAGE_DECODE_PNG_H
 #define CNN_IMAGE_DECODE_PNG_H
 #include "image/pixels.h"
@@ -11,8 +11,10 @@ struct cnn_png {
     png_infop info;
     const uint8_t *data;
     size_t bytes, at;
+    bool ended; // more was read than there is
     char reason[128];
-    int w, h, c; // c is 1 or 3
+    int orientation; // EXIF, 1..8
+    int w, h, c;     // as stored; c is 1 or 3
 };
 
 // The size and channels in a PNG's first bytes, checked as cnn_png_open does, without libpng.

@@ -34,25 +34,27 @@ static enum cnn_status open_raw(struct cnn_source *source, const void *data, siz
     return CNN_OK;
 }
 
+static void set_upright(struct cnn_source *source, int stored_h, int stored_w, int c, int orientation) {
+    bool swap = cnn_orientation_swaps(orientation);
+    source->h = swap ? stored_w : stored_h;
+    source->w = swap ? stored_h : stored_w;
+    source->c = c;
+    source->orientation = orientation;
+}
+
 static enum cnn_status open_jpeg(struct cnn_source *source, const void *data, size_t bytes) {
     struct cnn_jpeg *jpeg = &source->jpeg;
     source->encoding = CNN_ENCODING_JPEG;
     CNN_TRY(cnn_jpeg_open(jpeg, data, bytes));
-    bool swap = cnn_orientation_swaps(jpeg->orientation);
-    source->orientation = jpeg->orientation;
-    source->w = swap ? jpeg->h : jpeg->w;
-    source->h = swap ? jpeg->w : jpeg->h;
-    source->c = jpeg->c;
+    set_upright(source, jpeg->h, jpeg->w, jpeg->c, jpeg->orientation);
     return CNN_OK;
 }
 
 static enum cnn_status open_png(struct cnn_source *source, const void *data, size_t bytes) {
+    struct cnn_png *png = &source->png;
     source->encoding = CNN_ENCODING_PNG;
-    CNN_TRY(cnn_png_open(&source->png, data, bytes));
-    source->orientation = 1;
-    source->w = source->png.w;
-    source->h = source->png.h;
-    source->c = source->png.c;
+    CNN_TRY(cnn_png_open(png, data, bytes));
+    set_upright(source, png->h, png->w, png->c, png->orientation);
     return CNN_OK;
 }
 

@@ -133,6 +133,14 @@ static bool is_chunk_type(const uint8_t *p) {
     return true;
 }
 
+// A file that ends in its pixels, or just after, may still hold all of them.
+static enum cnn_status check_cut_png(const uint8_t *data, size_t bytes) {
+    uint8_t *pixels = NULL;
+    enum cnn_status status = cnn_image_decode(&pixels, NULL, data, bytes, 1);
+    free(pixels);
+    return status == CNN_ERR_INPUT ? cnn_fail(status, "PNG: the file is cut short") : status;
+}
+
 // Walks the chunks to the end of the pixels.
 static enum cnn_status check_png(const uint8_t *data, size_t bytes) {
     bool pixels = false;
@@ -143,12 +151,12 @@ static enum cnn_status check_png(const uint8_t *data, size_t bytes) {
         bool more = memcmp(data + at + 4, "IDAT", 4) == 0;
         if (pixels && !more)
             return CNN_OK;
+        pixels = more;
         if (length > rest || rest - length < 4)
             break;
-        pixels = more;
         at += 12 + length;
     }
-    return cnn_fail(CNN_ERR_INPUT, "PNG: the file is cut short");
+    return pixels ? check_cut_png(data, bytes) : cnn_fail(CNN_ERR_INPUT, "PNG: the file is cut short");
 }
 
 static enum cnn_status check_structure(struct cnn_image_info *out, const uint8_t *data, size_t bytes) {

@@ -1,6 +1,8 @@
 // What options do to records.
 #include "import_fixture.h"
 
+#include <zlib.h>
+
 static enum cnn_status import(const char *folder, const char *source, struct cnn_import_options *options,
                               const char *out, struct cnn_import_result *result) {
     options->out = in(folder, out);
@@ -266,6 +268,81 @@ static void test_raw(void **state) {
     assert_fails(import(*state, "src", &options, "c", &result), CNN_ERR_INPUT, "--max-side");
 }
 
+// A PNG of h x w that says after its pixels that its upper side is to the right: upright it is w x h.
+static void put_turned(const char *path, int h, int w) {
+    static const uint8_t content[] =
+        "eXIfMM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0\0\0\0"; // and a zero byte
+    size_t bytes, n = sizeof content;
+    put_gradient(path, h, w, true);
+    char *png = read_file(path, &bytes);
+    uint32_t crc = (uint32_t)crc32(0, content, (unsigned)n);
+    uint8_t chunk[4 + sizeof content + 4] = {0, 0, 0, (uint8_t)(n - 4)};
+    memcpy(chunk + 4, content, n);
+    for (int i = 0; i < 4; i++)
+        chunk[4 + n + (size_t)i] = (uint8_t)(crc >> (24 - 8 * i));
+    png = realloc(png, bytes + sizeof chunk);
+    char *end = png + bytes - 12;
+    memmove(end + sizeof chunk, end, 12);
+    memcpy(end, chunk, sizeof chunk);
+    write_file(path, png, bytes + sizeof chunk);
+    free(png);
+}
+
+// What is stored of a turned PNG: its size upright, and pixels that were turned before they were encoded
+// again.
+static void test_turned_png(void **state) {
+    struct cnn_import_options options = {0};
+    struct cnn_import_result result;
+    struct cnn_image_info info;
+    uint8_t pixels[8 * 8 * 3];
+    put_turned(in(*state, "src/c/1.png"), 40, 20);
+    assert_ok(import(*state, "src", &options, "kept", &result));
+    struct cnn_dataset *dataset = open_dataset(*state, "kept");
+    assert_int_equal(cnn_dataset_header(dataset)->h, 20);
+    assert_int_equal(cnn_dataset_header(dataset)->w, 40);
+    assert_in_range(red_of(dataset, 0, &info), 240, 255); // the lower left corner, as stored
+    cnn_dataset_close(dataset);
+    options.max_side = 30;
+    assert_ok(import(*state, "src", &options, "small", &result));
+    dataset = open_dataset(*state, "small");
+    assert_int_equal(cnn_dataset_header(dataset)->h, 15);
+    assert_int_equal(cnn_dataset_header(dataset)->w, 30);
+    assert_in_range(red_of(dataset, 0, &info), 230, 255);
+    cnn_dataset_close(dataset);
+    options = (struct cnn_import_options){.raw_h = 8, .raw_w = 8};
+    assert_ok(import(*state, "src", &options, "raw", &result));
+    dataset = open_dataset(*state, "raw");
+    assert_ok(cnn_dataset_read(dataset, 0, pixels));
+    assert_in_range(pixels[0] - pixels[3 * 7], 64, 255);      // red falls to the right
+    assert_in_range(pixels[3 * 56 + 1] - pixels[1], 64, 255); // green rises downwards
+    cnn_dataset_close(dataset);
+}
+
+// What ends after its pixels is kept; what ends before is not.
+static void test_cut_png(void **state) {
+    struct cnn_import_options options = {0};
+    struct cnn_import_result result;
+    size_t bytes;
+    put_gradient(in(*state, "src/c/00.png"), 20, 20, true);
+    char *png = read_file(in(*state, "src/c/00.png"), &bytes), name[32];
+    for (size_t cut = 1; cut <= 30; cut++) {
+        snprintf(name, sizeof name, "src/c/%02zu.png", cut);
+        write_file(in(*state, name), png, bytes - cut);
+    }
+    assert_ok(import(*state, "src", &options, "out", &result));
+    assert_in_range(result.records, 1 + 20,
+                    1 + 21); // the last chunk, a checksum, that of the pixels, their end
+    assert_int_equal(result.records + result.quarantined, 31);
+    struct cnn_dataset *dataset = open_dataset(*state, "out");
+    for (uint64_t i = 0; i < result.records; i++)
+        check_gradient(dataset, i, 20, 20);
+    cnn_dataset_close(dataset);
+    char *report = read_file(in(*state, "out/quarantine.tsv"), &bytes);
+    assert_non_null(strstr(report, "c/22.png\tPNG: the file is cut short\n"));
+    free(report);
+    free(png);
+}
+
 // A picture whose end is there and whose middle is not: only decoding finds it.
 static void test_checks(void **state) {
     struct cnn_import_options options = {.check = CNN_CHECK_DECODE};
@@ -369,9 +446,10 @@ static void test_cifar100(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_split),       TEST(test_wrong_split),      TEST(test_subset),   TEST(test_nested_splits),
-        TEST(test_shard_sizes), TEST(test_class_order),      TEST(test_max_side), TEST(test_raw),
-        TEST(test_checks),      TEST(test_refused_pictures), TEST(test_cifar100),
+        TEST(test_split),       TEST(test_wrong_split), TEST(test_subset),   TEST(test_nested_splits),
+        TEST(test_shard_sizes), TEST(test_class_order), TEST(test_max_side), TEST(test_raw),
+        TEST(test_turned_png),  TEST(test_cut_png),     TEST(test_checks),   TEST(test_refused_pictures),
+        TEST(test_cifar100),
     };
     use_memory();
     return cmocka_run_group_tests(tests, NULL, NULL);
