@@ -53,6 +53,6 @@ int main(int argc, char **argv) {
         status = cnn_fail(CNN_ERR_IO, "cannot write the result to standard output");
     status = report(comm, status);
     cnn_console_close();
-    cnn_comm_finish(comm);
+    cnn_comm_finish(comm, cnn_status_exit_code(status));
     return cnn_status_exit_code(status);
 }

@@ -3,13 +3,18 @@
 #include "base/memory.h"
 #include "comm/fold.h"
 #include "comm/table.h"
+#include "comm/watchdog.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-// An allreduce gathers blocks of all ranks into this much memory and folds them there.
+// An allreduce gathers blocks of all ranks into this much memory and folds them there. It is there from the
+// start: a rank that could not allocate it later would leave the others waiting.
 #define GATHERED_BYTES ((size_t)256 * 1024)
+#define LARGEST_ELEMENT 8
 
 static bool is_complete(const struct cnn_comm_ops *ops) {
     return ops->name && ops->allgather && ops->broadcast && ops->gather && ops->barrier &&
@@ -30,18 +35,32 @@ enum cnn_status cnn_comm_start(struct cnn_comm **out) {
                         launcher.name, launcher.size);
     assert(is_complete(comm->ops));
     comm->launcher = launcher.name;
+    const size_t rows = (size_t)comm->size * LARGEST_ELEMENT;
+    CNN_TRY(cnn_malloc(&comm->gathered, rows > GATHERED_BYTES ? rows : GATHERED_BYTES, 1));
     *out = comm;
     return CNN_OK;
 }
 
-void cnn_comm_finish(struct cnn_comm *comm) {
+void cnn_comm_finish(struct cnn_comm *comm, int exit_code) {
     if (comm)
-        comm->ops->finish(comm);
+        comm->ops->finish(comm, exit_code);
+}
+
+_Noreturn static void abort_all(struct cnn_comm *comm, int exit_code) {
+    const char *what = cnn_error_message();
+    char reason[1024];
+    if (strncmp(what, "rank ", 5) == 0) // says by itself whom it is about
+        snprintf(reason, sizeof reason, "%s", what);
+    else if (what[0])
+        snprintf(reason, sizeof reason, "rank %d on %s: %.700s", comm->rank, comm->host, what);
+    else
+        snprintf(reason, sizeof reason, "rank %d on %s ended the job", comm->rank, comm->host);
+    cnn_watchdog_abort(comm->watchdog, reason, exit_code);
 }
 
 _Noreturn void cnn_comm_abort(struct cnn_comm *comm, int exit_code) {
-    if (comm)
-        comm->ops->abort(comm, exit_code);
+    if (comm && comm->watchdog)
+        abort_all(comm, exit_code);
     _exit(exit_code);
 }
 
@@ -58,9 +77,35 @@ bool cnn_comm_is_broken(const struct cnn_comm *comm) { return atomic_load(&comm-
 
 bool cnn_comm_threads(const struct cnn_comm *comm) { return comm->threads; }
 
+void cnn_comm_set_timeout(struct cnn_comm *comm, double timeout_s) {
+    if (comm->watchdog)
+        cnn_watchdog_set_timeout(comm->watchdog, timeout_s);
+}
+
+void cnn_comm_set_stage(struct cnn_comm *comm, enum cnn_stage stage, int64_t step) {
+    if (comm->watchdog)
+        cnn_watchdog_set_stage(comm->watchdog, stage, step);
+}
+
+void cnn_comm_set_task(struct cnn_comm *comm, const char *task) {
+    if (comm->watchdog)
+        cnn_watchdog_set_task(comm->watchdog, task);
+}
+
+void cnn_comm_set_listener(struct cnn_comm *comm, const struct cnn_comm_listener *listener) {
+    if (comm->watchdog)
+        cnn_watchdog_set_listener(comm->watchdog, listener);
+}
+
+bool cnn_comm_was_told(const struct cnn_comm *comm) {
+    return comm->watchdog && cnn_watchdog_was_told(comm->watchdog);
+}
+
 static enum cnn_status check_usable(const struct cnn_comm *comm) {
     if (!atomic_load(&comm->broken))
         return CNN_OK;
+    if (comm->watchdog && cnn_watchdog_is_over(comm->watchdog))
+        return cnn_watchdog_give(comm->watchdog);
     return cnn_fail(CNN_ERR_COMM, "rank %d is out of step since an exchange failed: end the job", comm->rank);
 }
 
@@ -71,13 +116,13 @@ static enum cnn_status check_root(const struct cnn_comm *comm, int root) {
 }
 
 static enum cnn_status allreduce_blocks(struct cnn_comm *comm, char *data, size_t n, enum cnn_comm_type type,
-                                        enum cnn_reduce op, char *gathered, size_t block) {
+                                        enum cnn_reduce op, size_t block) {
     size_t element = cnn_comm_type_bytes(type);
     for (size_t first = 0; first < n; first += block) {
         size_t count = n - first < block ? n - first : block;
         char *part = data + first * element;
-        CNN_TRY(comm->ops->allgather(comm, part, count * element, gathered));
-        cnn_fold(part, gathered, comm->size, count, type, op);
+        CNN_TRY(comm->ops->allgather(comm, part, count * element, comm->gathered));
+        cnn_fold(part, comm->gathered, comm->size, count, type, op);
     }
     return CNN_OK;
 }
@@ -91,13 +136,7 @@ enum cnn_status cnn_comm_allreduce(struct cnn_comm *comm, void *data, size_t n, 
         return CNN_OK;
     size_t row = cnn_comm_type_bytes(type) * (size_t)comm->size;
     size_t block = GATHERED_BYTES / row ? GATHERED_BYTES / row : 1;
-    if (block > n)
-        block = n;
-    char *gathered;
-    CNN_TRY(cnn_malloc(&gathered, block, row));
-    enum cnn_status status = allreduce_blocks(comm, data, n, type, op, gathered, block);
-    free(gathered);
-    return status;
+    return allreduce_blocks(comm, data, n, type, op, block < n ? block : n);
 }
 
 enum cnn_status cnn_comm_broadcast(struct cnn_comm *comm, void *data, size_t bytes, int root) {

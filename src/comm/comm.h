@@ -1,7 +1,7 @@
 // What a rank is, and the collectives ranks talk with, behind one table (self, MPI).
 // Environment, for tests and to look for faults: CNN_COMM_EXCHANGE=messages (gradients never by shared
 // memory), CNN_COMM_OVERLAP=0 (gradients only after backward), CNN_COMM_RANKS_PER_HOST=N (ranks stand in for
-// hosts).
+// hosts), CNN_COMM_TIMEOUT_S=S (the limit of waits before cnn_comm_set_timeout; 600 otherwise).
 #ifndef CNN_COMM_COMM_H
 #define CNN_COMM_COMM_H
 #include <cnn_dist/status.h>
@@ -18,10 +18,11 @@ struct cnn_comm;
 // rank alone without MPI. Collective over the job. Call once, before threads are made.
 enum cnn_status cnn_comm_start(struct cnn_comm **out) CNN_MUST_CHECK;
 // Leaves the job. Collective; accepts NULL. After an exchange that failed it does not wait for the others:
-// the launcher ends them once this process has exited with an error.
-void cnn_comm_finish(struct cnn_comm *comm);
-// Ends every rank of the job at once with this exit code, after an error only this rank has seen. Does not
-// return.
+// the launcher ends them once this process has exited with an error. Where MPI does not let go of this
+// process within the limit, it exits with `exit_code`.
+void cnn_comm_finish(struct cnn_comm *comm, int exit_code);
+// Ends every rank of the job with this exit code, after an error only this rank has seen, this thread's last
+// one, which the other ranks learn. Does not return.
 _Noreturn void cnn_comm_abort(struct cnn_comm *comm, int exit_code);
 
 int cnn_comm_rank(const struct cnn_comm *comm);
@@ -37,6 +38,39 @@ bool cnn_comm_threads(const struct cnn_comm *comm);         // two threads may t
 
 // An exchange of gradients failed: ranks are out of step, and nothing collective works any more.
 bool cnn_comm_is_broken(const struct cnn_comm *comm);
+
+// ---- waiting. No rank waits for another one for ever: after a tenth of the limit rank 0 logs whom the ranks
+// wait for ("waiting 60 s for rank 37 on node12, in evaluation"), and at the limit the job ends on all ranks
+// with such a message. A rank that is busy with a long task keeps the others waiting for up to 10 limits.
+// None of these is collective; all may be called from any thread.
+
+enum cnn_stage {
+    CNN_STAGE_START_UP,
+    CNN_STAGE_STEP,
+    CNN_STAGE_SYNC_BATCH_NORM,
+    CNN_STAGE_EVALUATION,
+    CNN_STAGE_SAVING,
+    CNN_STAGE_END,
+    CNN_STAGE_COMMAND, // what is none of these
+};
+void cnn_comm_set_timeout(struct cnn_comm *comm, double timeout_s);
+// What this rank does from here on, for messages. step < 0: none.
+void cnn_comm_set_stage(struct cnn_comm *comm, enum cnn_stage stage, int64_t step);
+// This rank begins something that may take long while the others wait: "saving a checkpoint" (static). NULL:
+// it is done. Calling it again with a task gives that task its time anew.
+void cnn_comm_set_task(struct cnn_comm *comm, const char *task);
+
+// Called on a thread of comm's; NULL: nobody listens.
+struct cnn_comm_listener {
+    void *context;
+    // The job ends, or may end at any moment, for this reason, and the thread that waits has not returned.
+    void (*lost)(void *context, const char *reason);
+    bool (*asked_to_stop)(void *context); // whether this process was told to stop; may be NULL
+};
+// After it returns the listener before it is not called any more.
+void cnn_comm_set_listener(struct cnn_comm *comm, const struct cnn_comm_listener *listener);
+// After CNN_ERR_COMM: another rank found the reason and reports it.
+bool cnn_comm_was_told(const struct cnn_comm *comm);
 
 // The most that the ranks of one host take of /dev/shm to add gradients; containers often have 64 MB.
 #define CNN_COMM_SHARED_BYTES ((size_t)32 << 20)

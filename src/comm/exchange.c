@@ -2,15 +2,58 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "comm/table.h"
+#include "comm/watchdog.h"
+
+#include <math.h>
 
 #define PART_ALIGN (CNN_ALIGN / sizeof(float))
 
 struct cnn_patience cnn_patience_of(double timeout_s, const atomic_bool *cancelled) {
-    return (struct cnn_patience){timeout_s, cnn_clock_s() + timeout_s, cancelled};
+    return (struct cnn_patience){timeout_s, cnn_clock_s() + timeout_s, cancelled, NULL};
+}
+
+static bool is_cancelled(const struct cnn_patience *patience) {
+    return patience->cancelled && atomic_load(patience->cancelled);
 }
 
 bool cnn_patience_is_over(const struct cnn_patience *patience) {
-    return cnn_clock_s() > patience->deadline_s || (patience->cancelled && atomic_load(patience->cancelled));
+    if (is_cancelled(patience))
+        return true;
+    return patience->watchdog ? cnn_watchdog_is_over(patience->watchdog)
+                              : cnn_clock_s() > patience->deadline_s;
+}
+
+struct cnn_patience cnn_patience_begin(struct cnn_comm *comm, double timeout_s,
+                                       const atomic_bool *cancelled) {
+    struct cnn_patience patience = cnn_patience_of(timeout_s, cancelled);
+    if (!comm->watchdog)
+        return patience;
+    cnn_watchdog_begin(comm->watchdog, CNN_WAIT_EXCHANGE, timeout_s, false);
+    patience.watchdog = comm->watchdog;
+    patience.deadline_s = INFINITY;
+    return patience;
+}
+
+void cnn_patience_end(const struct cnn_patience *patience) {
+    if (patience->watchdog)
+        cnn_watchdog_end(patience->watchdog, CNN_WAIT_EXCHANGE);
+}
+
+void cnn_patience_expect(const struct cnn_patience *patience, int rank) {
+    if (patience->watchdog)
+        cnn_watchdog_expect(patience->watchdog, CNN_WAIT_EXCHANGE, rank);
+}
+
+enum cnn_status cnn_patience_give(const struct cnn_patience *patience, int rank, const char *what) {
+    if (patience->watchdog && cnn_watchdog_is_over(patience->watchdog))
+        return cnn_watchdog_give(patience->watchdog);
+    if (is_cancelled(patience))
+        return cnn_fail(CNN_ERR_COMM, "rank %d stopped waiting for %s: the step was abandoned", rank, what);
+    return cnn_fail(CNN_ERR_COMM,
+                    "rank %d waited %.4g s for %s: another rank is slow or gone; if it is only slow, raise "
+                    "comm.timeout_s",
+                    rank, patience->timeout_s, what);
 }
 
 enum cnn_status cnn_exchange_sum(struct cnn_exchange *exchange, float *arena, struct cnn_span span,
@@ -21,16 +64,6 @@ enum cnn_status cnn_exchange_sum(struct cnn_exchange *exchange, float *arena, st
 void cnn_exchange_destroy(struct cnn_exchange *exchange) {
     if (exchange)
         exchange->ops->destroy(exchange);
-}
-
-enum cnn_status cnn_exchange_late(int rank, int late, const struct cnn_patience *patience) {
-    if (patience->cancelled && atomic_load(patience->cancelled))
-        return cnn_fail(CNN_ERR_COMM, "rank %d gave up waiting for rank %d: the step was abandoned", rank,
-                        late);
-    return cnn_fail(CNN_ERR_COMM,
-                    "rank %d waited %.4g s for rank %d, which is slow or gone; "
-                    "if it is only slow, raise comm.timeout_s",
-                    rank, patience->timeout_s, late);
 }
 
 struct cnn_span cnn_span_part(struct cnn_span whole, int parts, int part) {

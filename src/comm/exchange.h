@@ -7,13 +7,25 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-// How long to wait for other ranks: until deadline_s (of cnn_clock_s) or until *cancelled.
+struct cnn_comm;
+struct cnn_watchdog;
+
+// How long to wait for other ranks: until *cancelled, and until the watchdog says so or, where there is none,
+// until deadline_s (of cnn_clock_s).
 struct cnn_patience {
     double timeout_s, deadline_s;
-    const atomic_bool *cancelled; // may be NULL
+    const atomic_bool *cancelled;  // may be NULL
+    struct cnn_watchdog *watchdog; // may be NULL
 };
 struct cnn_patience cnn_patience_of(double timeout_s, const atomic_bool *cancelled);
 bool cnn_patience_is_over(const struct cnn_patience *patience);
+// The same for an exchange of gradients over the ranks of comm, which the watchdog learns of: begin, end.
+struct cnn_patience cnn_patience_begin(struct cnn_comm *comm, double timeout_s, const atomic_bool *cancelled);
+void cnn_patience_end(const struct cnn_patience *patience);
+// The message of rank `rank` is missing.
+void cnn_patience_expect(const struct cnn_patience *patience, int rank);
+// The error of rank `rank` when patience is over; `what` it waited for: "the sums of its gradients".
+enum cnn_status cnn_patience_give(const struct cnn_patience *patience, int rank, const char *what);
 
 struct cnn_exchange;
 struct cnn_exchange_ops {
@@ -39,9 +51,6 @@ struct cnn_exchange {
 enum cnn_status cnn_exchange_sum(struct cnn_exchange *exchange, float *arena, struct cnn_span span,
                                  const struct cnn_patience *patience) CNN_MUST_CHECK;
 void cnn_exchange_destroy(struct cnn_exchange *exchange); // accepts NULL
-
-// The error of rank `rank` that gave up waiting for rank `late`.
-enum cnn_status cnn_exchange_late(int rank, int late, const struct cnn_patience *patience);
 
 // Part `part` of a span cut into `parts` nearly equal ones that start on cache lines (where the whole does).
 struct cnn_span cnn_span_part(struct cnn_span whole, int parts, int part);

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "comm/fold.h"
 #include "comm/mpi_calls.h"
+#include "comm/mpi_job.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -60,8 +61,7 @@ enum cnn_status cnn_messages_create(struct cnn_messages **out, MPI_Comm comm, in
     MPI_Comm_size(comm, &messages->size);
     enum cnn_status status = allocate(messages);
     if (status == CNN_OK)
-        status = cnn_mpi_check(MPI_Allgather(&job_rank, 1, MPI_INT, messages->job_ranks, 1, MPI_INT, comm),
-                               "MPI_Allgather");
+        status = cnn_mpi_job_ranks(comm, messages->size, messages->job_ranks);
     if (status != CNN_OK) {
         release(messages);
         return status;
@@ -88,13 +88,16 @@ static int receives_from(const struct cnn_messages *messages, int k) {
 
 // requests[k - 1] receives from the k-th partner, requests[size - 1 + k - 1] sends.
 static enum cnn_status wait_all(struct cnn_messages *messages, const struct cnn_patience *patience) {
-    int others = messages->size - 1, late;
-    enum cnn_status status =
-        cnn_mpi_wait(messages->requests, 2 * others, "gradient messages", patience, &late);
-    if (late < 0)
-        return status;
-    int partner = late < others ? receives_from(messages, late + 1) : sends_to(messages, late - others + 1);
-    return cnn_exchange_late(messages->job_rank, messages->job_ranks[partner], patience);
+    const int others = messages->size - 1;
+    for (int i = 0; i < 2 * others; i++) {
+        const int partner = i < others ? receives_from(messages, i + 1) : sends_to(messages, i - others + 1);
+        bool done;
+        cnn_patience_expect(patience, messages->job_ranks[partner]);
+        CNN_TRY(cnn_mpi_wait(&messages->requests[i], "gradient messages", patience, &done));
+        if (!done)
+            return cnn_patience_give(patience, messages->job_rank, "the gradients of another rank");
+    }
+    return CNN_OK;
 }
 
 // One step's message to the k-th partner and the one from it; with a wire of floats they are read and written

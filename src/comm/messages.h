@@ -18,14 +18,14 @@ struct cnn_messages_wires {
 };
 
 // Takes over `comm` on success; what the wires point to is borrowed. job_rank: what errors call this rank.
-// Collective over comm.
+// Not collective.
 enum cnn_status cnn_messages_create(struct cnn_messages **out, MPI_Comm comm, int job_rank,
                                     const struct cnn_messages_wires *wires) CNN_MUST_CHECK;
 // Collective, unless a sum failed: then communicator and buffers are left alone, messages may still arrive in
 // them.
 void cnn_messages_destroy(struct cnn_messages *messages); // accepts NULL
 // The sums over the communicator of the parts as they travel, rounded as sums travel. Collective over it.
-// Fails with cnn_exchange_late's error when patience is over.
+// Fails with cnn_patience_give's error when patience is over.
 enum cnn_status cnn_messages_sum(struct cnn_messages *messages, float *arena, struct cnn_span span,
                                  const struct cnn_patience *patience) CNN_MUST_CHECK;
 

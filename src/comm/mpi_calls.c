@@ -1,6 +1,7 @@
 #include "comm/mpi_calls.h"
 
 #include "base/clock.h"
+#include "comm/table.h"
 
 #include <sched.h>
 #include <time.h>
@@ -24,24 +25,16 @@ static void sleep_ns(long ns) {
     nanosleep(&time, NULL);
 }
 
-enum cnn_status cnn_mpi_wait(MPI_Request *requests, int n, const char *what,
-                             const struct cnn_patience *patience, int *late) {
-    double start = cnn_clock_s();
+enum cnn_status cnn_mpi_wait(MPI_Request *request, const char *what, const struct cnn_patience *patience,
+                             bool *done) {
+    const double start = cnn_clock_s();
     long nap = FIRST_SLEEP_NS;
-    int first_open = 0, done = 0;
-    if (late)
-        *late = -1;
-    for (;;) {
-        while (first_open < n) {
-            CNN_MPI_TRY(MPI_Test(&requests[first_open], &done, MPI_STATUS_IGNORE), what);
-            if (!done)
-                break;
-            first_open++;
-        }
-        if (first_open == n)
+    int is_done = 0;
+    for (*done = false;;) {
+        CNN_MPI_TRY(MPI_Test(request, &is_done, MPI_STATUS_IGNORE), what);
+        *done = is_done;
+        if (is_done || cnn_patience_is_over(patience))
             return CNN_OK;
-        if (patience && cnn_patience_is_over(patience))
-            break;
         if (cnn_clock_s() - start < YIELD_S) {
             sched_yield();
             continue;
@@ -49,11 +42,14 @@ enum cnn_status cnn_mpi_wait(MPI_Request *requests, int n, const char *what,
         sleep_ns(nap);
         nap = nap * 2 < LONGEST_SLEEP_NS ? nap * 2 : LONGEST_SLEEP_NS;
     }
-    if (late)
-        *late = first_open;
-    return cnn_fail(CNN_ERR_COMM, "%s: not answered in time", what);
 }
 
-enum cnn_status cnn_mpi_wait_one(MPI_Request *request, const char *what) {
-    return cnn_mpi_wait(request, 1, what, NULL, NULL);
+enum cnn_status cnn_mpi_wait_control(struct cnn_comm *comm, MPI_Request *request, const char *what) {
+    const struct cnn_patience patience = {.watchdog = comm->watchdog};
+    bool done;
+    cnn_watchdog_begin(comm->watchdog, CNN_WAIT_CONTROL, 0, false);
+    const enum cnn_status status = cnn_mpi_wait(request, what, &patience, &done);
+    cnn_watchdog_end(comm->watchdog, CNN_WAIT_CONTROL);
+    CNN_TRY(status);
+    return done ? CNN_OK : cnn_patience_give(&patience, comm->rank, what);
 }

@@ -51,18 +51,16 @@ static bool owns_a_run(const struct mpi_exchange *exchange) {
     return exchange->comm->local_rank < exchange->owners;
 }
 
-// `rank` posts this counter. Where it does not, it may itself be waiting for a rank that has not shared its
-// chunk.
+// `rank` posts this counter.
 static enum cnn_status wait_for(struct mpi_exchange *exchange, struct cnn_counter *counter, uint32_t value,
                                 int rank) {
+    const struct cnn_patience now = {0};
+    if (cnn_counter_wait(counter, value, &now))
+        return CNN_OK;
+    cnn_patience_expect(exchange->patience, rank);
     if (cnn_counter_wait(counter, value, exchange->patience))
         return CNN_OK;
-    const struct cnn_patience now = {0};
-    int late = rank;
-    for (int local = exchange->comm->local_size - 1; local >= 0; local--)
-        if (!cnn_counter_wait(exchange->neighbours[local].copied, value, &now))
-            late = exchange->neighbours[local].rank;
-    return cnn_exchange_late(exchange->comm->rank, late, exchange->patience);
+    return cnn_patience_give(exchange->patience, exchange->comm->rank, "the gradients of another rank");
 }
 
 // Rounds the chunk as if it travelled and shares the runs of it that this rank does not own.
@@ -197,7 +195,8 @@ static enum cnn_status share_segment(struct mpi_exchange *exchange, MPI_Comm hos
         if (status != CNN_OK)
             name[0] = '\0';
     }
-    CNN_MPI_TRY(MPI_Bcast(name, CNN_SEGMENT_NAME_BYTES, MPI_CHAR, 0, host), "MPI_Bcast");
+    CNN_MPI_TRY_BLOCKING(exchange->comm, MPI_Bcast(name, CNN_SEGMENT_NAME_BYTES, MPI_CHAR, 0, host),
+                         "MPI_Bcast");
     if (!makes && name[0])
         status = cnn_segment_open(&exchange->segment, name, bytes);
     if (!makes && !name[0])
@@ -233,8 +232,7 @@ static enum cnn_status name_neighbours(struct mpi_exchange *exchange) {
     CNN_TRY(cnn_calloc(&exchange->neighbours, local_size, sizeof *exchange->neighbours));
     CNN_TRY(cnn_calloc(&exchange->rows, local_size, sizeof *exchange->rows));
     CNN_TRY(cnn_calloc(&ranks, local_size, sizeof *ranks));
-    enum cnn_status status = cnn_mpi_check(
-        MPI_Allgather(&comm->rank, 1, MPI_INT, ranks, 1, MPI_INT, cnn_mpi_job(comm)->host), "MPI_Allgather");
+    enum cnn_status status = cnn_mpi_job_ranks(cnn_mpi_job(comm)->host, comm->local_size, ranks);
     for (size_t local = 0; local < local_size && status == CNN_OK; local++)
         exchange->neighbours[local].rank = ranks[local];
     free(ranks);
@@ -263,7 +261,8 @@ static bool messages_are_asked_for(void) {
     return text && !strcmp(text, "messages");
 }
 
-// Sums of a host are no longer of 16 bits, and travel as floats so that they are not rounded twice.
+// Sums of a host are no longer of
+// 16 bits, and travel as floats so that they are not rounded twice.
 static enum cnn_status connect(struct mpi_exchange *exchange, bool shared) {
     struct cnn_comm *comm = exchange->comm;
     const struct cnn_wire floats = {0};
@@ -273,20 +272,18 @@ static enum cnn_status connect(struct mpi_exchange *exchange, bool shared) {
     if (shared && comm->hosts == 1)
         return CNN_OK;
     int color = !shared ? 0 : owns_a_run(exchange) ? comm->local_rank : MPI_UNDEFINED;
-    CNN_MPI_TRY(MPI_Comm_split(job->control, color, shared ? job->host_index : comm->rank, &across),
-                "MPI_Comm_split");
-    if (across == MPI_COMM_NULL)
-        return CNN_OK;
-    enum cnn_status status = cnn_messages_create(&exchange->across, across, comm->rank, &wires);
-    if (status != CNN_OK)
-        MPI_Comm_free(&across);
-    return status;
+    CNN_MPI_TRY_BLOCKING(comm,
+                         MPI_Comm_split(job->control, color, shared ? job->host_index : comm->rank, &across),
+                         "MPI_Comm_split");
+    return cnn_comm_agree(comm, across == MPI_COMM_NULL
+                                    ? CNN_OK
+                                    : cnn_messages_create(&exchange->across, across, comm->rank, &wires));
 }
 
 static enum cnn_status build(struct mpi_exchange *exchange) {
     struct cnn_comm *comm = exchange->comm;
     bool worth_sharing, shared = false;
-    CNN_TRY(name_neighbours(exchange));
+    CNN_TRY(cnn_comm_agree(comm, name_neighbours(exchange)));
     CNN_TRY(plan(exchange, &worth_sharing));
     int64_t wanted = worth_sharing && !messages_are_asked_for();
     CNN_TRY(cnn_comm_allreduce(comm, &wanted, 1, CNN_COMM_I64, CNN_REDUCE_MIN));
@@ -303,8 +300,12 @@ static enum cnn_status build(struct mpi_exchange *exchange) {
 
 enum cnn_status cnn_mpi_exchange_create(struct cnn_exchange **out, struct cnn_comm *comm,
                                         const struct cnn_wire *wire) {
-    struct mpi_exchange *exchange;
-    CNN_TRY(cnn_calloc(&exchange, 1, sizeof *exchange));
+    struct mpi_exchange *exchange = NULL;
+    const enum cnn_status room = cnn_comm_agree(comm, cnn_calloc(&exchange, 1, sizeof *exchange));
+    if (room != CNN_OK) {
+        free(exchange);
+        return room;
+    }
     exchange->base.ops = &mpi_exchange_ops;
     exchange->base.wire = *wire;
     exchange->comm = comm;

@@ -14,6 +14,8 @@ struct cnn_mpi_job {
 
 static inline struct cnn_mpi_job *cnn_mpi_job(struct cnn_comm *comm) { return (struct cnn_mpi_job *)comm; }
 
+// What the first n ranks of comm are called in the job. Not collective.
+enum cnn_status cnn_mpi_job_ranks(MPI_Comm comm, int n, int *out) CNN_MUST_CHECK;
 // Collective.
 enum cnn_status cnn_mpi_exchange_create(struct cnn_exchange **out, struct cnn_comm *comm,
                                         const struct cnn_wire *wire) CNN_MUST_CHECK;

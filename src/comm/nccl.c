@@ -15,7 +15,8 @@
 
 struct nccl_sum {
     struct cnn_stream_sum base; // first
-    ncclComm_t comm;            // NULL after an abort
+    struct cnn_comm *job;
+    ncclComm_t comm; // NULL after an abort
     cudaStream_t stream;
     int rank;
     double timeout_s;
@@ -45,11 +46,8 @@ static enum cnn_status wait_for(struct nccl_sum *nccl, ncclResult_t result, cons
             break;
         }
         if (cnn_patience_is_over(patience))
-            return cnn_fail(
-                CNN_ERR_COMM,
-                "rank %d: %s: %s: the other ranks did not all come within %.4g s; if they are only slow, "
-                "raise comm.timeout_s",
-                nccl->rank, nccl->base.name, what, patience->timeout_s);
+            return cnn_fail_in(cnn_patience_give(patience, nccl->rank, "the other ranks"), "%s: %s",
+                               nccl->base.name, what);
         nanosleep(&nap, NULL);
         result = ncclInProgress;
     }
@@ -119,8 +117,10 @@ static void nccl_abort(struct cnn_stream_sum *base) {
 static void nccl_destroy(struct cnn_stream_sum *base) {
     struct nccl_sum *nccl = nccl_of(base);
     if (nccl->comm) {
-        const struct cnn_patience patience = cnn_patience_of(nccl->timeout_s, NULL);
-        if (wait_for(nccl, ncclCommFinalize(nccl->comm), "leaving", &patience) == CNN_OK)
+        const struct cnn_patience patience = cnn_patience_begin(nccl->job, nccl->timeout_s, NULL);
+        const enum cnn_status status = wait_for(nccl, ncclCommFinalize(nccl->comm), "leaving", &patience);
+        cnn_patience_end(&patience);
+        if (status == CNN_OK)
             ncclCommDestroy(nccl->comm);
         else
             abort_at_once(nccl);
@@ -180,14 +180,15 @@ static enum cnn_status share_id(struct nccl_sum *nccl, struct cnn_comm *comm, nc
 }
 
 static enum cnn_status join(struct nccl_sum *nccl, struct cnn_comm *comm) {
-    const struct cnn_patience patience = cnn_patience_of(nccl->timeout_s, NULL);
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
     ncclUniqueId id;
     CNN_TRY(share_id(nccl, comm, &id));
     config.blocking = 0;
+    const struct cnn_patience patience = cnn_patience_begin(comm, nccl->timeout_s, NULL);
     const ncclResult_t result =
         ncclCommInitRankConfig(&nccl->comm, cnn_comm_size(comm), id, nccl->rank, &config);
     const enum cnn_status status = wait_for(nccl, result, "joining the other ranks", &patience);
+    cnn_patience_end(&patience);
     if (status != CNN_OK)
         abort_at_once(nccl); // or destroy would wait for the others
     return cnn_comm_agree(comm, status);
@@ -199,6 +200,7 @@ enum cnn_status cnn_nccl_create(struct cnn_stream_sum **out, struct cnn_comm *co
     CNN_TRY(cnn_comm_agree(comm, cnn_calloc(&nccl, 1, sizeof *nccl)));
     nccl->base.ops = &nccl_ops;
     nccl->stream = device->stream;
+    nccl->job = comm;
     nccl->rank = cnn_comm_rank(comm);
     nccl->timeout_s = timeout_s;
     describe(nccl);

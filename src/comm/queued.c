@@ -59,7 +59,6 @@ static enum cnn_status unpack(struct queued *reducer, struct cnn_span span) {
 static enum cnn_status start_bucket(struct queued *reducer, size_t bucket) {
     struct cnn_exchange_device *device = reducer->base.device;
     const struct cnn_span span = cnn_reducer_bucket(&reducer->base, bucket);
-    const struct cnn_patience patience = cnn_patience_of(reducer->base.timeout_s, NULL);
     CNN_TRY(device->ops->record(device, reducer->passed, CNN_STREAM_OPS));
     CNN_TRY(device->ops->wait(device, reducer->passed, CNN_STREAM_EXCHANGE));
     if (bucket == 0)
@@ -67,7 +66,12 @@ static enum cnn_status start_bucket(struct queued *reducer, size_t bucket) {
     if (reducer->halves)
         CNN_TRY(device->ops->pack(device, reducer->halves + span.first, reducer->base.gradients + span.first,
                                   span.n, reducer->base.wire.precision));
-    CNN_TRY(reducer->sum->ops->sum(reducer->sum, reducer->parts, list_parts(reducer, span), &patience));
+    const struct cnn_patience patience =
+        cnn_patience_begin(reducer->base.comm, reducer->base.timeout_s, NULL);
+    const enum cnn_status status =
+        reducer->sum->ops->sum(reducer->sum, reducer->parts, list_parts(reducer, span), &patience);
+    cnn_patience_end(&patience);
+    CNN_TRY(status);
     return unpack(reducer, span);
 }
 
@@ -126,30 +130,34 @@ static enum cnn_status finish(struct cnn_reducer *base) {
 #define YIELD_S 200e-6
 #define SLEEP_NS 20000
 
-// Until the device has done all that is queued.
-static enum cnn_status wait_for_device(struct queued *reducer) {
+static enum cnn_status wait_for_event(struct queued *reducer, const struct cnn_patience *patience) {
     struct cnn_exchange_device *device = reducer->base.device;
-    const struct cnn_patience patience = cnn_patience_of(reducer->base.timeout_s, NULL);
     const struct timespec nap = {0, SLEEP_NS};
     const double start = cnn_clock_s();
     bool happened = false;
-    CNN_TRY(device->ops->record(device, reducer->ended, CNN_STREAM_OPS));
     for (;;) {
         CNN_TRY(reducer->sum->ops->check(reducer->sum));
         CNN_TRY(device->ops->has_happened(device, reducer->ended, &happened));
         if (happened)
             return CNN_OK;
-        if (cnn_patience_is_over(&patience))
-            return cnn_fail(
-                CNN_ERR_COMM,
-                "rank %d waited %.4g s for the sums of its gradients (%s): another rank is slow or gone; "
-                "if it is only slow, raise comm.timeout_s",
-                reducer->base.comm->rank, reducer->base.timeout_s, reducer->sum->name);
+        if (cnn_patience_is_over(patience))
+            return cnn_patience_give(patience, reducer->base.comm->rank, "the sums of its gradients");
         if (cnn_clock_s() - start < YIELD_S)
             sched_yield();
         else
             nanosleep(&nap, NULL);
     }
+}
+
+// Until the device has done all that is queued.
+static enum cnn_status wait_for_device(struct queued *reducer) {
+    struct cnn_exchange_device *device = reducer->base.device;
+    CNN_TRY(device->ops->record(device, reducer->ended, CNN_STREAM_OPS));
+    const struct cnn_patience patience =
+        cnn_patience_begin(reducer->base.comm, reducer->base.timeout_s, NULL);
+    const enum cnn_status status = wait_for_event(reducer, &patience);
+    cnn_patience_end(&patience);
+    return status;
 }
 
 static enum cnn_status settle(struct cnn_reducer *base) {

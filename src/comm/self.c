@@ -43,7 +43,10 @@ static enum cnn_status self_exchange_create(struct cnn_exchange **out, struct cn
     return CNN_OK;
 }
 
-static void self_finish(struct cnn_comm *comm) { free(comm); }
+static void self_finish(struct cnn_comm *comm, int exit_code) {
+    free(comm->gathered);
+    free(comm);
+}
 
 static void self_abort(struct cnn_comm *comm, int exit_code) { _exit(exit_code); }
 

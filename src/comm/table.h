@@ -18,12 +18,14 @@ struct cnn_comm_ops {
     // Collective; what the wire points to is borrowed.
     enum cnn_status (*exchange_create)(struct cnn_exchange **out, struct cnn_comm *comm,
                                        const struct cnn_wire *wire);
-    void (*finish)(struct cnn_comm *comm);               // also frees comm
-    void (*abort)(struct cnn_comm *comm, int exit_code); // may return where it could not end the job
+    void (*finish)(struct cnn_comm *comm, int exit_code); // also frees comm
+    void (*abort)(struct cnn_comm *comm, int exit_code);  // may return where it could not end the job
 };
 
 struct cnn_comm {
     const struct cnn_comm_ops *ops;
+    struct cnn_watchdog *watchdog; // NULL: a rank alone
+    char *gathered;                // room for a block of an allreduce
     int rank, size, local_rank, local_size;
     int hosts;
     bool threads; // two threads may talk at once

@@ -36,10 +36,13 @@ static struct threaded *threaded_of(struct cnn_reducer *reducer) { return (struc
 // ---- the exchange of one bucket
 
 static enum cnn_status exchange(struct threaded *reducer, struct cnn_span span) {
-    struct cnn_patience patience = cnn_patience_of(reducer->base.timeout_s, &reducer->cancelled);
     if (reducer->staging)
         CNN_TRY(cnn_staging_fetch(reducer->staging, span));
-    CNN_TRY(cnn_exchange_sum(reducer->exchange, reducer->arena, span, &patience));
+    const struct cnn_patience patience =
+        cnn_patience_begin(reducer->base.comm, reducer->base.timeout_s, &reducer->cancelled);
+    const enum cnn_status status = cnn_exchange_sum(reducer->exchange, reducer->arena, span, &patience);
+    cnn_patience_end(&patience);
+    CNN_TRY(status);
     return reducer->staging ? cnn_staging_give_back(reducer->staging, span) : CNN_OK;
 }
 

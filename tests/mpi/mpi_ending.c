@@ -43,7 +43,7 @@ static int late(struct cnn_comm *comm, bool leave) {
     cnn_reducer_destroy(reducer);
     if (!leave && code)
         cnn_comm_abort(comm, code);
-    cnn_comm_finish(comm); // must not hang
+    cnn_comm_finish(comm, 0); // must not hang
     return code;
 }
 
@@ -62,7 +62,14 @@ static int abandon(struct cnn_comm *comm) {
     cnn_comm_abort(comm, 4);
 }
 
-static int wait_for_ever(struct cnn_comm *comm) { return cnn_comm_barrier(comm) == CNN_OK ? 0 : 5; }
+// Until the job is ended.
+static int wait_for_ever(struct cnn_comm *comm) {
+    if (cnn_comm_barrier(comm) == CNN_OK)
+        return 0;
+    if (!cnn_comm_was_told(comm))
+        fprintf(stderr, "%s\n", cnn_error_message());
+    cnn_comm_abort(comm, 5);
+}
 
 int main(int argc, char **argv) {
     struct cnn_comm *comm;

@@ -73,7 +73,7 @@ static inline int find_leaks(void) {
         size = cnn_comm_size(comm);                                                                          \
         int failed = cmocka_run_group_tests(tests, NULL, NULL);                                              \
         int leaks = find_leaks();                                                                            \
-        cnn_comm_finish(comm);                                                                               \
+        cnn_comm_finish(comm, 0);                                                                            \
         return failed || leaks;                                                                              \
     }
 

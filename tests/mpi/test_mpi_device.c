@@ -294,14 +294,17 @@ MPI_TEST(an_error_seen_later_ends_the_exchange) {
 MPI_TEST(sums_that_never_come) {
     struct fake_sum fake = fake_sum_of(fake_create(true));
     struct cnn_reducer *reducer = create_queued(&fake, CNN_PRECISION_FP32, 0.2);
+    struct cnn_watchdog *watchdog = comm->watchdog;
+    comm->watchdog = NULL; // it would end the job for good
     queue_step(fake.device, reducer, 0);
     assert_ok(cnn_reducer_finish(reducer));
     fake.device->is_stuck = true;
     assert_int_equal(cnn_reducer_settle(reducer), CNN_ERR_COMM);
-    assert_non_null(strstr(cnn_error_message(), "waited 0.2 s for the sums of its gradients (a fake)"));
+    assert_non_null(strstr(cnn_error_message(), "waited 0.2 s for the sums of its gradients"));
     assert_non_null(strstr(cnn_error_message(), "raise comm.timeout_s"));
     assert_int_equal(fake.n_aborts, 1);
     atomic_store(&comm->broken, false);
+    comm->watchdog = watchdog;
     fake_forget(fake.device);
     cnn_reducer_destroy(reducer);
     fake_destroy(&fake.device->base);

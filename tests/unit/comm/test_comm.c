@@ -18,7 +18,7 @@ static struct cnn_comm *comm;
 
 static int start(void **state) { return cnn_comm_start(&comm) == CNN_OK ? 0 : -1; }
 static int finish(void **state) {
-    cnn_comm_finish(comm);
+    cnn_comm_finish(comm, 0);
     return 0;
 }
 
@@ -31,7 +31,7 @@ static void a_rank_alone(void **state) {
     assert_string_equal(cnn_comm_name(comm), "self");
     assert_string_equal(cnn_comm_library(comm), "none");
     assert_true(strlen(cnn_comm_host(comm)) > 0);
-    cnn_comm_finish(NULL);
+    cnn_comm_finish(NULL, 0);
 }
 
 static void control_traffic(void **state) {

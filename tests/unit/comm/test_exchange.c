@@ -37,12 +37,13 @@ static void patience_ends(void **state) {
     struct cnn_patience long_one = cnn_patience_of(1000, &cancelled), none = cnn_patience_of(-1, NULL);
     assert_false(cnn_patience_is_over(&long_one));
     assert_true(cnn_patience_is_over(&none));
-    assert_int_equal(cnn_exchange_late(0, 3, &long_one), CNN_ERR_COMM);
-    assert_string_equal(cnn_error_message(), "rank 0 waited 1000 s for rank 3, which is slow or gone; "
-                                             "if it is only slow, raise comm.timeout_s");
+    assert_int_equal(cnn_patience_give(&long_one, 0, "its sums"), CNN_ERR_COMM);
+    assert_string_equal(cnn_error_message(),
+                        "rank 0 waited 1000 s for its sums: another rank is slow or gone; "
+                        "if it is only slow, raise comm.timeout_s");
     atomic_store(&cancelled, true);
     assert_true(cnn_patience_is_over(&long_one));
-    assert_int_equal(cnn_exchange_late(0, 3, &long_one), CNN_ERR_COMM);
+    assert_int_equal(cnn_patience_give(&long_one, 0, "its sums"), CNN_ERR_COMM);
     assert_non_null(strstr(cnn_error_message(), "abandoned"));
 }
 

@@ -115,7 +115,7 @@ static void one_rank_alone_folds_to_itself(void **state) {
     assert_int_equal(cnn_comm_start(&comm), CNN_OK);
     assert_int_equal(cnn_coordinator_fold(&report, comm), CNN_OK);
     assert_memory_equal(&report, &before, sizeof report);
-    cnn_comm_finish(comm);
+    cnn_comm_finish(comm, 0);
 }
 
 int main(void) {
