@@ -26,7 +26,8 @@ static enum cnn_status report(struct cnn_comm *comm, enum cnn_status status) {
     if (status != CNN_ERR_COMM)
         status = cnn_comm_agree(comm, status);
     if (status == CNN_ERR_COMM) {
-        cnn_console_error(cnn_error_message());
+        if (!cnn_comm_was_told(comm)) // by the rank that reports it
+            cnn_console_error(cnn_error_message());
         cnn_comm_abort(comm, cnn_status_exit_code(status)); // the others may wait for ever
     }
     if (status != CNN_OK && status != CNN_STOPPED && cnn_comm_rank(comm) == 0) // a stop has told of itself

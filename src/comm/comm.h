@@ -65,7 +65,7 @@ struct cnn_comm_listener {
     void *context;
     // The job ends, or may end at any moment, for this reason, and the thread that waits has not returned.
     void (*lost)(void *context, const char *reason);
-    bool (*asked_to_stop)(void *context); // whether this process was told to stop; may be NULL
+    const char *(*asked_to_stop)(void *context); // "received SIGTERM"; NULL: it was not. May itself be NULL
 };
 // After it returns the listener before it is not called any more.
 void cnn_comm_set_listener(struct cnn_comm *comm, const struct cnn_comm_listener *listener);

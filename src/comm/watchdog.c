@@ -249,7 +249,8 @@ static void notice(struct cnn_watchdog *watchdog, const struct judged *judged) {
 static void notice_stop(struct cnn_watchdog *watchdog, const struct cnn_comm_listener *listener,
                         const struct judged *judged, double now_s) {
     char text[512], message[600];
-    if (!listener->asked_to_stop || !listener->asked_to_stop(listener->context)) {
+    const char *reason = listener->asked_to_stop ? listener->asked_to_stop(listener->context) : NULL;
+    if (!reason) {
         watchdog->stop_asked_s = -1;
         return;
     }
@@ -260,7 +261,7 @@ static void notice_stop(struct cnn_watchdog *watchdog, const struct cnn_comm_lis
         return;
     cnn_late_notice(text, sizeof text, &judged->late, judged->of_late, judged->waiter, judged->of_waiter,
                     judged->waits_s, true);
-    snprintf(message, sizeof message, "received a signal to stop while %s", text);
+    snprintf(message, sizeof message, "%s while %s", reason, text);
     tell_listener(watchdog, message);
     watchdog->listener_knows = true;
 }
