@@ -68,12 +68,15 @@ static enum cnn_status open_all(struct eval *eval, const struct request *request
     CNN_TRY(cnn_comm_agree(eval->comm, open_local(eval, request, &threads)));
     const struct cnn_run_facts *facts = &cnn_checkpoint_record(eval->checkpoint)->facts;
     int batch = request->batch ? (int)request->batch : eval->config->eval.batch;
+    struct cnn_preparation preparation;
+    CNN_TRY(
+        cnn_comm_agree(eval->comm, cnn_preparation_make(&preparation, eval->config, facts, eval->dataset)));
     struct cnn_evaluator_options options = {
         .config = eval->config,
+        .preparation = &preparation,
         .comm = eval->comm,
         .backend = eval->backend,
         .dataset = eval->dataset,
-        .channels = (int)facts->channels,
         .classes = (int)facts->classes,
         .batch = batch ? batch : (int)facts->micro,
         .threads = threads.loader,

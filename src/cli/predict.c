@@ -5,7 +5,6 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/json.h"
-#include "image/image.h"
 #include "train/classifier.h"
 
 #include <inttypes.h>
@@ -24,66 +23,18 @@ struct request {
 struct predictor {
     const struct request *request;
     struct cnn_classifier *classifier;
-    struct cnn_image_scratch scratch;
     float *probabilities;
     int *order; // labels, the most probable first
     json_t *documents;
 };
 
-// The run's evaluation list; where it is empty the dataset's pictures all had the network's size, so others
-// are brought to that.
-static struct cnn_augment_list preprocessing(const struct cnn_classifier *classifier) {
-    const struct cnn_augment_list *list = &cnn_classifier_config(classifier)->augment.eval;
-    struct cnn_augment_list made = {.n = 2,
-                                    .ops = {{.kind = CNN_AUGMENT_RESIZE}, {.kind = CNN_AUGMENT_CENTER_CROP}}};
-    int h, w, channels;
-    if (list->n > 0)
-        return *list;
-    cnn_classifier_input(classifier, &h, &w, &channels);
-    made.ops[0].args[0][0] = made.ops[0].args[0][1] = h;
-    made.ops[1].args[0][0] = made.ops[1].args[0][1] = h;
-    return made;
-}
-
-// *out is malloc'ed: the pixels the network sees.
-static enum cnn_status prepare(struct predictor *predictor, const void *data, size_t bytes, uint8_t **out,
-                               int *out_h, int *out_w) {
-    struct cnn_augment_list list = preprocessing(predictor->classifier);
-    struct cnn_image_info info;
-    struct cnn_policy *policy = NULL;
-    uint8_t *pixels = NULL;
-    int h, w, channels;
-    cnn_classifier_input(predictor->classifier, &h, &w, &channels);
-    CNN_TRY(cnn_image_probe(&info, data, bytes));
-    CNN_TRY(cnn_policy_create(&policy, &list, true, info.h, info.w));
-    cnn_policy_output(policy, &h, &w);
-    enum cnn_status status = cnn_malloc(&pixels, (size_t)h * (size_t)w, (size_t)channels);
-    if (status == CNN_OK)
-        status = cnn_policy_apply(policy, pixels, channels, data, bytes, &info,
-                                  cnn_draws_of(0, CNN_PURPOSE_AUGMENT, 0, 0), &predictor->scratch);
-    cnn_policy_destroy(policy);
-    if (status != CNN_OK) {
-        free(pixels);
-        return status;
-    }
-    *out = pixels;
-    *out_h = h;
-    *out_w = w;
-    return CNN_OK;
-}
-
 static enum cnn_status classify(struct predictor *predictor, const char *path) {
     char *data = NULL;
     size_t bytes;
-    uint8_t *pixels = NULL;
-    int h, w;
     CNN_TRY(cnn_file_read(&data, &bytes, path, MAX_FILE_BYTES));
-    enum cnn_status status = prepare(predictor, data, bytes, &pixels, &h, &w);
+    enum cnn_status status =
+        cnn_classifier_run_file(predictor->classifier, data, bytes, predictor->probabilities);
     free(data);
-    if (status != CNN_OK)
-        return cnn_fail_in(status, "%s", path);
-    status = cnn_classifier_run(predictor->classifier, pixels, h, w, predictor->probabilities);
-    free(pixels);
     return status == CNN_OK ? status : cnn_fail_in(status, "%s", path);
 }
 
@@ -152,8 +103,9 @@ static enum cnn_status predict_all(struct predictor *predictor, const struct cnn
 
 static enum cnn_status open_predictor(struct predictor *predictor) {
     const struct request *request = predictor->request;
-    CNN_TRY(cnn_classifier_open_latest(&predictor->classifier, request->run_or_checkpoint,
-                                       (int)request->threads, request->latest));
+    const struct cnn_classifier_options options = {.threads = (int)request->threads,
+                                                   .latest = request->latest};
+    CNN_TRY(cnn_classifier_open_with(&predictor->classifier, request->run_or_checkpoint, &options));
     size_t n = (size_t)cnn_classifier_classes(predictor->classifier);
     predictor->documents = json_array();
     CNN_TRY(cnn_calloc(&predictor->probabilities, n, sizeof *predictor->probabilities));
@@ -164,7 +116,6 @@ static void close_predictor(struct predictor *predictor) {
     json_decref(predictor->documents);
     free(predictor->order);
     free(predictor->probabilities);
-    cnn_image_scratch_finish(&predictor->scratch);
     cnn_classifier_close(predictor->classifier);
 }
 

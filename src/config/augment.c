@@ -71,6 +71,10 @@ const struct cnn_augment_info cnn_augment_table[CNN_N_AUGMENTS] = {
         {SIZE("size of the rectangle, in pixels"),
          {.name = "at", .type = CNN_ARG_PAIR, .fallback = {0.5, 0.5, 0}, .least = 0, .most = 1,
           .doc = "where it lies, across and down: 0 is the left or upper edge, 1 the right or lower"}}},
+    [CNN_AUGMENT_FIT] = {
+        "fit", "resizes the picture until it just covers `size`, then cuts the middle; its shape stays", NULL, false, 1,
+        {{.name = "size", .type = CNN_ARG_SIZE, .fallback = REQUIRED, .least = 1, .most = 32768, .whole = true,
+          .doc = "size of the result, in pixels"}}},
     [CNN_AUGMENT_FLIP_VERTICAL] = {
         "flip_vertical", "mirrors the picture top to bottom", "RandomVerticalFlip", false, 1,
         {P(0.5, "probability of mirroring")}},

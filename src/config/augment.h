@@ -48,6 +48,7 @@ enum cnn_augment_kind {
     CNN_AUGMENT_RANDOM_APPLY,        // transforms, p
     CNN_AUGMENT_RANDOM_CHOICE,       // transforms, p
     CNN_AUGMENT_CROP,                // size, at
+    CNN_AUGMENT_FIT,                 // size
     CNN_N_AUGMENTS
 };
 

@@ -154,7 +154,7 @@ enum cnn_status cnn_reader_phases(struct cnn_reader *reader, const struct cnn_op
 static bool is_sized(const struct cnn_augment *op) {
     return op->kind == CNN_AUGMENT_RANDOM_RESIZED_CROP || op->kind == CNN_AUGMENT_RANDOM_CROP ||
            op->kind == CNN_AUGMENT_CENTER_CROP || op->kind == CNN_AUGMENT_CROP ||
-           op->kind == CNN_AUGMENT_RESIZE_EXACT;
+           op->kind == CNN_AUGMENT_RESIZE_EXACT || op->kind == CNN_AUGMENT_FIT;
 }
 
 static bool holds_sized(const struct cnn_augment *op) {
@@ -195,7 +195,7 @@ enum cnn_status cnn_config_for_phase(struct cnn_config *config, int phase) {
         return cnn_fail(
             CNN_ERR_INPUT,
             "its `size` has no place in augment.train; give that random_resized_crop, random_crop, "
-            "center_crop, crop or resize_exact");
+            "center_crop, crop, fit or resize_exact");
     if (own->batch > 0)
         config->train.batch.global = own->batch;
     if (own->micro != 0)

@@ -186,6 +186,19 @@ static enum cnn_status center_crop(struct cnn_plan *plan, const struct cnn_augme
     return cut(plan, middle(window.w, w), middle(window.h, h), h, w, &black);
 }
 
+// Of a square size this is resize and center_crop, to the pixel.
+static enum cnn_status fit(struct cnn_plan *plan, const struct cnn_augment *op, struct cnn_draws *draws) {
+    int h, w;
+    struct cnn_rect window = last(plan)->window;
+    read_size(op->args[0], &h, &w);
+    if ((int64_t)h * window.w >= (int64_t)w * window.h)
+        CNN_TRY(scale(plan, h, (int64_t)h * window.w / window.h));
+    else
+        CNN_TRY(scale(plan, (int64_t)w * window.h / window.w, w));
+    window = last(plan)->window;
+    return cut(plan, middle(window.w, w), middle(window.h, h), h, w, &black);
+}
+
 static enum cnn_status crop(struct cnn_plan *plan, const struct cnn_augment *op, struct cnn_draws *draws) {
     int h, w;
     const struct cnn_rect window = last(plan)->window;
@@ -205,6 +218,7 @@ static const planner planners[CNN_N_AUGMENTS] = {
     [CNN_AUGMENT_RESIZE_EXACT] = resize_exact,
     [CNN_AUGMENT_PAD] = pad,
     [CNN_AUGMENT_CROP] = crop,
+    [CNN_AUGMENT_FIT] = fit,
 };
 
 bool cnn_plan_takes(enum cnn_augment_kind kind) { return planners[kind] != NULL; }

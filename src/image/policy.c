@@ -114,6 +114,7 @@ static enum cnn_status follow_leaf(struct knowledge *known, const struct cnn_aug
     case CNN_AUGMENT_RANDOM_RESIZED_CROP:
     case CNN_AUGMENT_CENTER_CROP:
     case CNN_AUGMENT_CROP:
+    case CNN_AUGMENT_FIT:
     case CNN_AUGMENT_RESIZE_EXACT:
         size_of(op, &h, &w);
         know_size(known, h, w);

@@ -35,7 +35,7 @@ static enum cnn_status create_replica(struct cnn_evaluator *evaluator,
     struct cnn_replica_options replica = {
         .model = evaluator->model,
         .backend = options->backend,
-        .micro_batch = options->batch,
+        .micro_batch = evaluator->batch,
         .training = false,
         .of = options->of,
         .seed = options->config->run.seed,
@@ -50,14 +50,13 @@ static enum cnn_status create_loaders(struct cnn_evaluator *evaluator,
     struct cnn_augment_list list;
     evaluator->flips = cnn_tta_flips(options->tta);
     for (int i = 0; i < cnn_tta_crops(options->tta); i++) {
-        CNN_TRY(cnn_tta_list(&list, &options->config->augment.eval, options->tta, i));
+        CNN_TRY(cnn_tta_list(&list, &options->preparation->list, options->tta, i));
         CNN_TRY(cnn_network_eval_loader(&evaluator->loaders[i], options->config, &list, options->backend,
-                                        options->dataset, options->channels, options->threads, options->batch,
-                                        options->comm));
+                                        options->dataset, options->preparation->channels, options->threads,
+                                        evaluator->batch, options->comm));
         evaluator->crops++;
     }
     evaluator->views = evaluator->crops * (evaluator->flips ? 2 : 1);
-    evaluator->batch = options->batch;
     return CNN_OK;
 }
 
@@ -70,7 +69,7 @@ static enum cnn_status create_parts(struct cnn_evaluator *evaluator,
     CNN_TRY(create_replica(evaluator, options));
     if (evaluator->views == 1)
         return CNN_OK;
-    const size_t rows = (size_t)options->batch, classes = (size_t)evaluator->model->n_classes;
+    const size_t rows = (size_t)evaluator->batch, classes = (size_t)evaluator->model->n_classes;
     CNN_TRY(cnn_malloc(&evaluator->logits, rows * classes, sizeof *evaluator->logits));
     return cnn_malloc(&evaluator->sums, rows * classes, sizeof *evaluator->sums);
 }
@@ -80,9 +79,9 @@ enum cnn_status cnn_evaluator_create(struct cnn_evaluator **out,
     struct cnn_evaluator *evaluator = NULL;
     enum cnn_status status = cnn_calloc(&evaluator, 1, sizeof *evaluator);
     if (status == CNN_OK) {
-        uint64_t batches =
-            (cnn_dataset_count(options->dataset) + (uint64_t)options->batch - 1) / (uint64_t)options->batch;
-        uint64_t size = (uint64_t)cnn_comm_size(options->comm);
+        evaluator->batch = cnn_network_inference_batch(options->batch);
+        uint64_t batch = (uint64_t)evaluator->batch, size = (uint64_t)cnn_comm_size(options->comm);
+        uint64_t batches = (cnn_dataset_count(options->dataset) + batch - 1) / batch;
         evaluator->comm = options->comm;
         evaluator->max_bad = options->config->data.max_bad;
         evaluator->path = cnn_dataset_path(options->dataset);

@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "data/dataset.h"
 #include "replica/replica.h"
+#include "train/preparation.h"
 #include "train/views.h"
 #include <stdbool.h>
 
@@ -15,7 +16,8 @@ struct cnn_evaluator_options {
     const struct cnn_dataset *dataset;
     struct cnn_replica
         *of; // the training replica whose parameters are evaluated; NULL: parameters of its own
-    int channels, classes, batch;
+    const struct cnn_preparation *preparation; // borrowed during create
+    int classes, batch;
     int threads; // of the loader
     double mean[3], std[3];
     enum cnn_tta tta;

@@ -16,6 +16,11 @@ enum cnn_status cnn_network_backend(struct cnn_backend **out, const struct cnn_c
 enum cnn_status cnn_network_model(struct cnn_model **out, const struct cnn_config *config,
                                   struct cnn_shape input, int classes) CNN_MUST_CHECK;
 
+// The batch to evaluate or predict with where `wanted` is asked for: at least 2. A linear layer adds up in
+// another order for a single picture; from 2 on a picture's logits are the same in every batch, bit for bit
+// (tests/unit/replica/test_batch.c).
+int cnn_network_inference_batch(int wanted);
+
 // Loaders whose batches lie in memory the backend (borrowed) copies fast from. one_host: all ranks are on
 // this one. Not collective.
 enum cnn_status cnn_network_train_loader(struct cnn_loader **out, const struct cnn_config *config,

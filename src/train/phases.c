@@ -137,13 +137,16 @@ static enum cnn_status build_worker(struct cnn_run *run) {
 static enum cnn_status build_evaluator(struct cnn_run *run) {
     if (!run->inputs.val)
         return CNN_OK;
+    struct cnn_preparation preparation;
+    CNN_TRY(cnn_comm_agree(
+        run->comm, cnn_preparation_make(&preparation, &run->config, &run->record.facts, run->inputs.val)));
     struct cnn_evaluator_options options = {
         .config = &run->config,
+        .preparation = &preparation,
         .comm = run->comm,
         .backend = run->backend,
         .dataset = run->inputs.val,
         .of = run->worker->replica,
-        .channels = run->inputs.channels,
         .classes = run->inputs.classes,
         .batch = run->plan.eval_batch,
         .threads = run->threads.loader,

@@ -17,6 +17,11 @@ struct field {
 #member, kind, offsetof(struct cnn_run_record, facts.member),                                        \
             sizeof((struct cnn_run_facts *)0)->member, 0                                                     \
     }
+#define LATER_FACT(member, kind)                                                                             \
+    {                                                                                                        \
+#member, kind, offsetof(struct cnn_run_record, facts.member),                                        \
+            sizeof((struct cnn_run_facts *)0)->member, 1                                                     \
+    }
 #define STATE(name, member, kind)                                                                            \
     {                                                                                                        \
         name, kind, offsetof(struct cnn_run_record, state.member),                                           \
@@ -40,6 +45,8 @@ static const struct field fields[] = {
     FACT(records, INTEGER),
     FACT(mean, REAL3),
     FACT(std, REAL3),
+    LATER_FACT(picture_height, INTEGER),
+    LATER_FACT(picture_width, INTEGER),
     STATE("step", step, INTEGER),
     STATE("epoch", epoch, INTEGER),
     STATE("position", position, INTEGER),

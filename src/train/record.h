@@ -13,6 +13,8 @@ struct cnn_run_facts {
     int64_t global, micro;                    // samples of a step, and of a micro-batch
     int64_t seed, records;                    // records of the training set
     double mean[3], std[3];                   // of the input, pixels scaled to 0..1
+    // Of the evaluated pictures as they are stored; 0: they differ in size, or an older version wrote this.
+    int64_t picture_height, picture_width;
 };
 
 // Sums over the samples of the running epoch, for its line in metrics.jsonl. No times: a resumed run's

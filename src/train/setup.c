@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "train/phases.h"
+#include "train/preparation.h"
 #include <cnn_dist/version.h>
 
 #include <stdlib.h>
@@ -97,6 +98,7 @@ static void set_facts(struct cnn_run *run) {
         .records = (int64_t)cnn_dataset_count(run->inputs.train),
     };
     snprintf(facts->arch, sizeof facts->arch, "%s", run->model->arch);
+    cnn_preparation_note_size(facts, run->inputs.train, run->inputs.val);
     cnn_phase_set_facts(run);
 }
 

@@ -59,6 +59,17 @@ void cnn_views_mirror(uint8_t *pixels, int n, int h, int w, int c) {
             }
 }
 
+void cnn_softmax(float *values, int n) {
+    float most = values[0];
+    double sum = 0;
+    for (int i = 1; i < n; i++)
+        most = fmaxf(most, values[i]);
+    for (int i = 0; i < n; i++)
+        sum += values[i] = expf(values[i] - most);
+    for (int i = 0; i < n; i++)
+        values[i] = (float)(values[i] / sum);
+}
+
 void cnn_views_add(double *sums, const float *logits, int n, int classes) {
     for (int i = 0; i < n; i++, logits += classes, sums += classes) {
         double most = (double)logits[0], total = 0;

@@ -20,6 +20,8 @@ bool cnn_tta_flips(enum cnn_tta tta);
 enum cnn_status cnn_tta_list(struct cnn_augment_list *out, const struct cnn_augment_list *eval,
                              enum cnn_tta tta, int index) CNN_MUST_CHECK;
 
+// The probabilities of n logits, in their place.
+void cnn_softmax(float *values, int n);
 // Mirrors n pictures of h x w x c bytes left to right, in place.
 void cnn_views_mirror(uint8_t *pixels, int n, int h, int w, int c);
 // Adds the softmax of n rows of logits to `sums`.

@@ -14,6 +14,7 @@ static const char *const singles[] = {
     "resize: 24",
     "resize_exact: [30, 20]",
     "center_crop: 50",
+    "fit: [20, 45]",
     "pad: {padding: [2, 5], padding_mode: edge}",
     "rotation: {degrees: 30, fill: 128}",
     "rotation: {degrees: 30, interpolation: bilinear, fill: [200, 10, 90]}",
@@ -133,7 +134,7 @@ static bool may_follow(const struct cnn_augment_list *list, const struct cnn_aug
     }
     // A mirroring before a resize waits for it, and rounds the other way there.
     bool resizes = next->kind == CNN_AUGMENT_RESIZE || next->kind == CNN_AUGMENT_RESIZE_EXACT ||
-                   next->kind == CNN_AUGMENT_RANDOM_RESIZED_CROP;
+                   next->kind == CNN_AUGMENT_RANDOM_RESIZED_CROP || next->kind == CNN_AUGMENT_FIT;
     for (int i = 0; i < list->n && resizes; i++)
         if (list->ops[i].kind == CNN_AUGMENT_FLIP_HORIZONTAL ||
             list->ops[i].kind == CNN_AUGMENT_FLIP_VERTICAL)

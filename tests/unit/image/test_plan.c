@@ -40,6 +40,34 @@ static void crops_lie_where_they_are_told(void **state) {
     }
 }
 
+// fit leaves a picture of its size alone; others are resized as little as will do and cut in the middle.
+static void fit_covers_its_size(void **state) {
+    static const struct {
+        int h, w, size_h, size_w, stages, x, y, across, down;
+    } cases[] = {
+        {16, 48, 16, 48, 1, 0, 0, 0, 0},      {32, 96, 16, 48, 2, 0, 0, 48, 16},
+        {300, 300, 16, 48, 2, 0, 16, 48, 48}, {100, 640, 16, 48, 2, 27, 0, 102, 16},
+        {7, 5, 21, 10, 2, 2, 0, 15, 21},      {480, 640, 224, 224, 2, 37, 0, 298, 224},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct cnn_augment op = {.kind = CNN_AUGMENT_FIT, .args = {{cases[i].size_h, cases[i].size_w}}};
+        struct cnn_plan plan;
+        cnn_plan_init(&plan, cases[i].h, cases[i].w);
+        assert_ok(cnn_plan_add(&plan, &op, draws_of(0)));
+        const struct cnn_rect window = plan.stages[plan.n - 1].window;
+        assert_int_equal(plan.n, cases[i].stages);
+        assert_int_equal(window.h, cases[i].size_h);
+        assert_int_equal(window.w, cases[i].size_w);
+        assert_int_equal(window.x, cases[i].x);
+        assert_int_equal(window.y, cases[i].y);
+        if (plan.n > 1) {
+            assert_int_equal(plan.stages[0].w, cases[i].across);
+            assert_int_equal(plan.stages[0].h, cases[i].down);
+        }
+    }
+}
+
 static void check_center_crop(int h, int w, int size, int y, int x) {
     struct cnn_augment_list list =
         list_of(1, &(struct cnn_augment){.kind = CNN_AUGMENT_CENTER_CROP, .args = {{size}}});
@@ -180,6 +208,7 @@ static void test_what_does_not_fit_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crops_lie_where_they_are_told),
+        cmocka_unit_test(fit_covers_its_size),
         cmocka_unit_test(test_sizes_round_as_in_torchvision),
         cmocka_unit_test(test_random_resized_crop_draws_what_it_says),
         cmocka_unit_test(test_random_resized_crop_reaches_every_corner),
