@@ -76,9 +76,11 @@ static enum cnn_status read_range(struct cnn_reader *reader, const struct cnn_au
         return read_spread(reader, arg, node, out, path);
     CNN_TRY(read_numbers(reader, arg, node, out, 2, path));
     if (out[0] > out[1])
-        return cnn_reader_fail_in(
-            reader, cnn_fail(CNN_ERR_INPUT, "the range ends below its start; write [low, high]"),
-            node->start_mark, path);
+        return cnn_reader_fail_in(reader,
+                                  cnn_fail(CNN_ERR_INPUT,
+                                           "the range ends below its start; write [low, high] with low <= "
+                                           "high"),
+                                  node->start_mark, path);
     return CNN_OK;
 }
 

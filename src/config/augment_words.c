@@ -17,7 +17,8 @@ static const char *kind_of(const struct cnn_augment_arg *arg) {
     case CNN_ARG_RANGE:
         return "a range [low, high]";
     case CNN_ARG_PAIR:
-        return arg->whole ? "a whole number, or [across, down]," : "a number, or [across, down],";
+        return arg->whole ? "a whole number, or [horizontal, vertical],"
+                          : "a number, or [horizontal, vertical],";
     case CNN_ARG_SIZE:
         return "a whole number, or [height, width],";
     case CNN_ARG_COLOR:
@@ -32,9 +33,9 @@ static const char *kind_of(const struct cnn_augment_arg *arg) {
 void cnn_augment_expected(char out[CNN_EXPECTED_BYTES], const struct cnn_augment_arg *arg) {
     static const char *const spreads[] = {
         [CNN_SPREAD_NONE] = "",
-        [CNN_SPREAD_POINT] = ", or one number x for [x, x]",
-        [CNN_SPREAD_ZERO] = ", or one number x for [-x, x]",
-        [CNN_SPREAD_ONE] = ", or one number x for [1 - x, 1 + x]",
+        [CNN_SPREAD_POINT] = ", or a single number x for [x, x]",
+        [CNN_SPREAD_ZERO] = ", or a single number x for [-x, x]",
+        [CNN_SPREAD_ONE] = ", or a single number x for [1 - x, 1 + x]",
     };
     if (arg->type == CNN_ARG_OPS) {
         snprintf(out, CNN_EXPECTED_BYTES, "a list of augmentations");

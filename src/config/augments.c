@@ -55,7 +55,7 @@ static enum cnn_status read_weights(struct cnn_reader *reader, const struct cnn_
     }
     if (sum == 0)
         return cnn_reader_fail_in(reader,
-                                  cnn_fail(CNN_ERR_INPUT, "all of them are 0; allowed: at least one above"),
+                                  cnn_fail(CNN_ERR_INPUT, "all values are 0; at least one must be above 0"),
                                   node->start_mark, path);
     out[0] = 1;
     return CNN_OK;
@@ -76,7 +76,8 @@ static enum cnn_status read_inside(struct reading *reading, const yaml_node_t *n
     op->args[0][2] = 0;
     if (n == 0)
         return cnn_reader_fail_in(reading->reader,
-                                  cnn_fail(CNN_ERR_INPUT, "is empty; name at least one augmentation"),
+                                  cnn_fail(CNN_ERR_INPUT, "the list is empty; it needs at least one "
+                                                          "augmentation"),
                                   node->start_mark, path);
     return CNN_OK;
 }
@@ -119,10 +120,9 @@ static enum cnn_status find_args(struct cnn_reader *reader, const struct cnn_aug
         if (i < 0)
             return cnn_reader_fail_in(reader, CNN_ERR_INPUT, key->start_mark, entry);
         if (out[i])
-            return cnn_reader_fail_in(
-                reader,
-                cnn_fail(CNN_ERR_INPUT, "the argument `%s` stands here a second time", info->args[i].name),
-                key->start_mark, entry);
+            return cnn_reader_fail_in(reader,
+                                      cnn_fail(CNN_ERR_INPUT, "duplicate argument `%s`", info->args[i].name),
+                                      key->start_mark, entry);
         out[i] = cnn_reader_node(reader, pair->value);
     }
     return CNN_OK;
@@ -148,13 +148,12 @@ static enum cnn_status check_args(struct cnn_reader *reader, const struct cnn_au
     for (int i = 0; i < info->n_args; i++)
         if (isnan(op->args[i][0]))
             return cnn_reader_fail_in(
-                reader,
-                cnn_fail(CNN_ERR_INPUT, "the argument `%s` is missing; write %s", info->args[i].name, shown),
+                reader, cnn_fail(CNN_ERR_INPUT, "missing argument `%s`; write %s", info->args[i].name, shown),
                 mark, entry);
     if (op->kind == CNN_AUGMENT_RAND_AUGMENT && op->args[1][0] >= op->args[2][0])
         return cnn_reader_fail_in(
             reader,
-            cnn_fail(CNN_ERR_INPUT, "`magnitude` is %g, allowed is 0 to %g, one below `num_magnitude_bins`",
+            cnn_fail(CNN_ERR_INPUT, "`magnitude` is %g; allowed: 0 to %g (less than `num_magnitude_bins`)",
                      op->args[1][0], op->args[2][0] - 1),
             mark, entry);
     return CNN_OK;
@@ -194,7 +193,7 @@ static enum cnn_status read_value(struct reading *reading, const yaml_node_t *no
     usage(shown, sizeof shown, info);
     cnn_node_found(found, node);
     return cnn_reader_fail_in(reading->reader,
-                              cnn_fail(CNN_ERR_INPUT, "found %s; name the arguments: %s", found, shown),
+                              cnn_fail(CNN_ERR_INPUT, "found %s; arguments need names: %s", found, shown),
                               node->start_mark, entry);
 }
 
@@ -224,11 +223,10 @@ static enum cnn_status refuse_random(struct cnn_reader *reader, const struct cnn
     }
     return cnn_reader_fail_in(
         reader,
-        cnn_fail(
-            CNN_ERR_INPUT,
-            "found `%s`, which is random; evaluation pictures are always made the same way: allowed are %s%s",
-            info->name, fixed,
-            info->is_random ? "" : ", and this one with `p: 1` and single values for its ranges"),
+        cnn_fail(CNN_ERR_INPUT,
+                 "found `%s`, which is random; evaluation must be deterministic; allowed: %s%s", info->name,
+                 fixed,
+                 info->is_random ? "" : ", and this one with `p: 1` and single values instead of ranges"),
         mark, path);
 }
 
@@ -244,7 +242,7 @@ static enum cnn_status split_entry(struct cnn_reader *reader, const yaml_node_t 
     if (pairs != 1)
         return cnn_reader_fail_in(
             reader,
-            cnn_fail(CNN_ERR_INPUT, "found %zu names in one entry; begin each augmentation with `- `", pairs),
+            cnn_fail(CNN_ERR_INPUT, "found %zu names in one entry; start each augmentation with `- `", pairs),
             node->start_mark, path);
     *out_name = cnn_reader_node(reader, node->data.mapping.pairs.start->key);
     *out_value = cnn_reader_node(reader, node->data.mapping.pairs.start->value);
@@ -262,8 +260,8 @@ static enum cnn_status read_entry(struct reading *reading, const yaml_node_t *no
     if (reading->list->n == CNN_AUGMENT_MAX_OPS)
         return cnn_reader_fail_in(reader,
                                   cnn_fail(CNN_ERR_INPUT,
-                                           "too many augmentations; allowed: at most %d, those inside "
-                                           "others counted",
+                                           "too many augmentations; allowed: at most %d, including nested "
+                                           "ones",
                                            CNN_AUGMENT_MAX_OPS),
                                   name->start_mark, path);
     struct cnn_augment *op = &reading->list->ops[reading->list->n++];
@@ -283,12 +281,11 @@ static enum cnn_status read_list(struct reading *reading, const yaml_node_t *nod
     size_t n = node->type == YAML_SEQUENCE_NODE ? length_of(node) : 0;
     if (node->type != YAML_SEQUENCE_NODE)
         return cnn_reader_fail_in(
-            reader, cnn_node_refuse(node, "a list, one augmentation a line, each begun with `- `"),
+            reader, cnn_node_refuse(node, "a list with one augmentation per line, each starting with `- `"),
             node->start_mark, path);
     if (reading->depth > CNN_AUGMENT_MAX_DEPTH)
         return cnn_reader_fail_in(
-            reader,
-            cnn_fail(CNN_ERR_INPUT, "lists stand inside lists more than %d deep", CNN_AUGMENT_MAX_DEPTH),
+            reader, cnn_fail(CNN_ERR_INPUT, "lists are nested more than %d deep", CNN_AUGMENT_MAX_DEPTH),
             node->start_mark, path);
     for (size_t i = 0; i < n; i++) {
         char item[CNN_PATH_BYTES];

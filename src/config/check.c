@@ -58,8 +58,8 @@ static enum cnn_status check_run(struct cnn_reader *reader) {
         return cnn_reader_fail_option(
             reader,
             cnn_fail(CNN_ERR_INPUT,
-                     "found `%.64s`; allowed: the name of one folder, "
-                     "without `/` and not begun with `.` (the folder above it is run.dir)",
+                     "found `%.64s`; allowed: a folder name without `/` that does not start with `.` (its "
+                     "parent folder is run.dir)",
                      name),
             "run.name");
     return CNN_OK;
@@ -72,8 +72,7 @@ static enum cnn_status check_stats(struct cnn_reader *reader) {
     const char *missing = reader->has_mean ? "data.std" : "data.mean",
                *there = reader->has_mean ? "data.mean" : "data.std";
     return cnn_reader_fail_option(
-        reader,
-        cnn_fail(CNN_ERR_INPUT, "set without %s; set both, or neither to have them measured", missing),
+        reader, cnn_fail(CNN_ERR_INPUT, "set without %s; set both, or neither to measure them", missing),
         there);
 }
 
@@ -88,11 +87,11 @@ static enum cnn_status check_batch(struct cnn_reader *reader) {
         above++;
     if (below == above)
         cnn_fail(CNN_ERR_INPUT,
-                 "%d is more than train.batch.global, %d; allowed: a divisor of it, such as %d", micro,
+                 "%d is larger than train.batch.global (%d); allowed: a divisor of it, such as %d", micro,
                  global, below);
     else
         cnn_fail(CNN_ERR_INPUT,
-                 "%d does not divide train.batch.global, %d; the nearest divisors are %d and %d", micro,
+                 "%d does not divide train.batch.global (%d); the nearest divisors are %d and %d", micro,
                  global, below, above);
     return cnn_reader_fail_option(reader, CNN_ERR_INPUT, "train.batch.micro");
 }
@@ -107,7 +106,7 @@ static enum cnn_status check_phase_batch(const struct cnn_config *config, bool o
         below--;
     return cnn_fail(
         CNN_ERR_INPUT,
-        "its micro-batch, %d%s, does not divide its batch, %d; give it a `micro` that does, such as "
+        "the micro-batch %d%s does not divide the batch %d of the phase; set a `micro` that does, such as "
         "%d, or `auto`",
         micro, own_micro ? "" : " (train.batch.micro)", global, below);
 }
@@ -123,11 +122,11 @@ static enum cnn_status check_phases(struct cnn_reader *reader) {
     for (int i = 0, begin = 0; i < config->train.n_phases; begin = config->train.phases[i++].until) {
         enum cnn_status status = check_phase(reader, i);
         if (status != CNN_OK)
-            return cnn_reader_fail_option(reader, cnn_fail_in(status, "number %d", i + 1), "train.phases");
+            return cnn_reader_fail_option(reader, cnn_fail_in(status, "phase %d", i + 1), "train.phases");
         if (begin >= config->train.epochs)
             cnn_log_warn(
-                "%s: train.phases: number %d never comes: training ends after train.epochs, %g, and it "
-                "begins after %d",
+                "%s: train.phases: phase %d is never reached: training ends after %g epochs (train.epochs), "
+                "and the phase begins after %d",
                 reader->name, i + 1, config->train.epochs, begin);
     }
     return CNN_OK;
@@ -155,8 +154,8 @@ static enum cnn_status check_warmup(struct cnn_reader *reader) {
     cnn_format_real(total, epochs);
     return cnn_reader_fail_option(
         reader,
-        cnn_fail(CNN_ERR_INPUT, "a warm-up of %s epochs leaves nothing of training, train.epochs: %s", count,
-                 total),
+        cnn_fail(CNN_ERR_INPUT, "a warm-up of %s epochs must be shorter than training (train.epochs: %s)",
+                 count, total),
         given_of(reader, "train.schedule.warmup", "train.epochs"));
 }
 
@@ -174,14 +173,15 @@ static enum cnn_status check_milestones(struct cnn_reader *reader) {
             given_of(reader, path, "train.schedule.name"));
     for (int i = 0; i < n; i++) {
         if (at[i].unit == CNN_NEVER)
-            cnn_fail(CNN_ERR_INPUT, "number %d is zero; allowed: times after the start", i + 1);
+            cnn_fail(CNN_ERR_INPUT, "entry %d is zero; allowed: times after the start", i + 1);
         else if (i > 0 && at[i].unit != at[i - 1].unit)
             cnn_fail(CNN_ERR_INPUT,
-                     "number %d is in another unit than the one before; write all in epochs or all in steps",
+                     "entry %d has another unit than the previous one; use either epochs or steps for all",
                      i + 1);
         else if (i > 0 && at[i].count <= at[i - 1].count)
             cnn_fail(CNN_ERR_INPUT,
-                     "number %d is not later than the one before; write them in increasing order", i + 1);
+                     "entry %d is not later than the previous one; list the times in increasing order",
+                     i + 1);
         else
             continue;
         return cnn_reader_fail_option(reader, CNN_ERR_INPUT, path);
@@ -212,8 +212,7 @@ static enum cnn_status check_schedule(struct cnn_reader *reader) {
     if ((name == CNN_SCHEDULE_COSINE || name == CNN_SCHEDULE_POLYNOMIAL) && final_rate > rate) {
         cnn_format_real(text, rate);
         return cnn_reader_fail_option(
-            reader,
-            cnn_fail(CNN_ERR_INPUT, "is above the rate it falls from, %s (train.schedule.rate)", text),
+            reader, cnn_fail(CNN_ERR_INPUT, "is higher than the initial rate %s (train.schedule.rate)", text),
             given_of(reader, "train.schedule.final_rate", "train.schedule.rate"));
     }
     return CNN_OK;
@@ -244,7 +243,7 @@ static void warn_unused(const struct cnn_reader *reader) {
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (!(keys[i].used_by >> name & 1) && is_given(reader, keys[i].path) &&
             !is_default(reader, keys[i].path))
-            cnn_log_warn("%s: %s has no effect with the schedule `%s`", reader->name, keys[i].path,
+            cnn_log_warn("%s: %s has no effect with schedule `%s`", reader->name, keys[i].path,
                          cnn_schedule_name(name));
 }
 

@@ -66,7 +66,7 @@ static enum cnn_status set_empty(struct cnn_reader *reader, const char *path) {
     const struct cnn_option *option = cnn_option_find(path);
     struct cnn_scalar empty = {"", 0, option && option->type == CNN_OPTION_TEXT};
     if (!option)
-        return cnn_fail(CNN_ERR_INPUT, "--set %s: has no value; write PATH=VALUE, such as train.epochs=5",
+        return cnn_fail(CNN_ERR_INPUT, "--set %s: missing value; write PATH=VALUE, such as train.epochs=5",
                         path);
     enum cnn_status status = cnn_value_read(reader->config, option, &empty);
     if (status != CNN_OK)

@@ -41,9 +41,9 @@ static enum cnn_status check_text(const struct cnn_reader *reader, const char *t
         size_t n = cnn_utf8_character(text + i, bytes - i);
         bool is_control = (c < ' ' && c != '\t' && c != '\n' && c != '\r') || c == 0x7f;
         if (n == 0)
-            cnn_fail(CNN_ERR_INPUT, "byte 0x%02x is not UTF-8; a config is UTF-8 text", c);
+            cnn_fail(CNN_ERR_INPUT, "byte 0x%02x is not valid UTF-8; a config must be UTF-8 text", c);
         else if (is_control)
-            cnn_fail(CNN_ERR_INPUT, "control character 0x%02x; a config is plain text", c);
+            cnn_fail(CNN_ERR_INPUT, "control character 0x%02x; a config must be plain text", c);
         if (n == 0 || is_control)
             return cnn_reader_fail_in(reader, CNN_ERR_INPUT, mark_of(text, i), path);
         i += n;
@@ -72,13 +72,13 @@ static enum cnn_status fail_yaml(const struct cnn_reader *reader, const yaml_par
     else
         at_tab = byte_at(text, bytes, mark) == '\t';
     if (at_tab)
-        cnn_fail(CNN_ERR_INPUT, "not valid YAML: a tab stands where only spaces may (%s); indent with spaces",
+        cnn_fail(CNN_ERR_INPUT, "invalid YAML: tab character in indentation (%s); indent with spaces",
                  problem);
     else if (parser->context)
-        cnn_fail(CNN_ERR_INPUT, "not valid YAML: %s, %s (from line %zu)", problem, parser->context,
+        cnn_fail(CNN_ERR_INPUT, "invalid YAML: %s, %s (from line %zu)", problem, parser->context,
                  parser->context_mark.line + 1);
     else
-        cnn_fail(CNN_ERR_INPUT, "not valid YAML: %s", problem);
+        cnn_fail(CNN_ERR_INPUT, "invalid YAML: %s", problem);
     return cnn_reader_fail_in(reader, CNN_ERR_INPUT, mark, path);
 }
 
@@ -118,12 +118,12 @@ static enum cnn_status check_event(struct event_counts *counts, const yaml_event
     if (counts->nodes > CNN_CONFIG_MAX_NODES)
         return cnn_fail(CNN_ERR_INPUT, "more than %d keys and values", CNN_CONFIG_MAX_NODES);
     if (counts->documents > 1)
-        return cnn_fail(CNN_ERR_INPUT, "a second YAML document starts here; a config is one");
+        return cnn_fail(CNN_ERR_INPUT, "a second YAML document starts here; a config has only one");
     if (event_tag(event)) {
         char found[CNN_FOUND_BYTES];
         const char *tag = (const char *)event_tag(event);
         cnn_format_found(found, tag, strlen(tag));
-        return cnn_fail(CNN_ERR_INPUT, "found the tag %s; tags are not used in a config", found);
+        return cnn_fail(CNN_ERR_INPUT, "found the tag %s; tags are not supported in a config", found);
     }
     return CNN_OK;
 }

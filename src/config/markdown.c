@@ -9,32 +9,34 @@
 static const char intro[] =
     "# Options\n"
     "\n"
-    "<!-- Made from the table in src/config/options.c. Do not edit: change the table, then run the tests "
-    "once with\n"
-    "     CNN_WRITE_DOCS=1 set, and this file is written anew. -->\n"
+    "<!-- Generated from the table in src/config/options.c. Do not edit: change the table, then run the "
+    "tests\n"
+    "     once with CNN_WRITE_DOCS=1 set, which writes this file again. -->\n"
     "\n"
-    "A config is a YAML file. Every key may be left out and then has its default. What is written is checked "
-    "before\n"
-    "anything starts: an unknown key, a wrong type or a value out of range is an error that names the file, "
-    "the line\n"
-    "and what is allowed.\n"
+    "A config is a YAML file. Every key is optional and has a default. The config is checked before "
+    "anything\n"
+    "starts: an unknown key, a wrong type or a value out of range is an error that gives the file, the line "
+    "and\n"
+    "what is allowed.\n"
     "\n"
     "    cnn_dist config check FILE    checks a config without running it\n"
-    "    cnn_dist config show FILE     prints it with every default filled in\n"
+    "    cnn_dist config show FILE     prints a config with all defaults\n"
     "    cnn_dist config schema        prints this reference as JSON\n"
     "\n"
-    "**One value changed for one run.** `--set PATH=VALUE` after any command, as often as needed; the last "
-    "one counts.\n"
-    "The value is read as YAML: `--set train.epochs=5`, `--set data.mean='[0.5, 0.5, 0.5]'`,\n"
-    "`--set augment.train='[flip_horizontal]'`. A whole section may be given too:\n"
+    "**Overrides.** `--set PATH=VALUE` changes one value for one run. It may be repeated; the last one "
+    "wins.\n"
+    "The value is parsed as YAML: `--set train.epochs=5`, `--set data.mean='[0.5, 0.5, 0.5]'`,\n"
+    "`--set augment.train='[flip_horizontal]'`. It may also set a whole section:\n"
     "`--set train.batch='{global: 64, micro: 32}'`.\n"
     "\n"
-    "**`auto`** leaves the choice to the program; the start of the log says what it chose.\n"
+    "**`auto`** lets the program choose; the choice is logged at the start.\n"
     "\n"
-    "**Times** have a unit: `5 epochs`, `1 epoch`, `0.5 epochs`, `500 steps`. `0` is none at all, and "
-    "`never` says the same.\n"
+    "**Times** have a unit: `5 epochs`, `1 epoch`, `0.5 epochs`, `500 steps`. `0` and `never` both mean "
+    "never.\n"
     "\n"
-    "**Anchors** (`&name`, `*name`) of YAML work; tags (`!!int`) and a second document in the file do not.\n";
+    "**YAML features.** Anchors (`&name`, `*name`) work; tags (`!!int`) and a second document in the file "
+    "are\n"
+    "errors.\n";
 
 // A `|` would end the cell of the table.
 static void write_cell(FILE *file, const char *text) {
@@ -65,7 +67,7 @@ static void write_option(FILE *file, const struct cnn_option *option) {
 
 static void write_section(FILE *file, const char *name, const char *doc) {
     size_t bytes = strlen(name);
-    fprintf(file, "\n## %s\n\n%s\n\n| Option | Default | Allowed | What it does |\n|---|---|---|---|\n", name,
+    fprintf(file, "\n## %s\n\n%s\n\n| Option | Default | Allowed | Description |\n|---|---|---|---|\n", name,
             doc);
     for (size_t i = 0; i < CNN_N_OPTIONS; i++) {
         const char *path = cnn_option_table[i].path;
@@ -79,7 +81,7 @@ static void write_arg(FILE *file, const struct cnn_augment_arg *arg) {
     cnn_augment_expected(allowed, arg);
     fprintf(file, "| `%s` | ", arg->name);
     if (isnan(arg->fallback[0])) {
-        fputs("must be given", file);
+        fputs("required", file);
     } else if (arg->type == CNN_ARG_WEIGHTS) {
         fputs("none", file);
     } else {
@@ -100,22 +102,19 @@ static void write_augmentation(FILE *file, const struct cnn_augment_info *info) 
         fputs(" In `augment.eval` with `p: 1` and single values only.", file);
     if (info->peer)
         fprintf(file, " In torchvision: `%s`.", info->peer);
-    fputs("\n\n| Argument | Default | Allowed | What it is |\n|---|---|---|---|\n", file);
+    fputs("\n\n| Argument | Default | Allowed | Description |\n|---|---|---|---|\n", file);
     for (int a = 0; a < info->n_args; a++)
         write_arg(file, &info->args[a]);
 }
 
 static void write_augmentations(FILE *file) {
-    fputs(
-        "\n## Augmentations\n\n"
-        "Entries of `augment.train` and `augment.eval`, applied in the order written: a bare name\n"
-        "(`- flip_horizontal`), a name with its arguments (`- random_crop: {size: 32, padding: 4}`), or, "
-        "where all "
-        "arguments\n"
-        "but the first only say how, a name with the first one's value (`- resize: 256`, `- rotation: 15`). "
-        "Recipes, and what\n"
-        "each does to pixels exactly: [augmentation.md](augmentation.md).\n",
-        file);
+    fputs("\n## Augmentations\n\n"
+          "Entries of `augment.train` and `augment.eval`, applied in the order written. An entry is a name\n"
+          "(`- flip_horizontal`), a name with arguments (`- random_crop: {size: 32, padding: 4}`), or, for "
+          "operations\n"
+          "with one main argument, a name with its value (`- resize: 256`, `- rotation: 15`).\n"
+          "[augmentation.md](augmentation.md) has recipes and the exact definition of each operation.\n",
+          file);
     for (int i = 0; i < CNN_N_AUGMENTS; i++)
         write_augmentation(file, &cnn_augment_table[i]);
 }

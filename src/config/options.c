@@ -51,15 +51,16 @@ static const struct cnn_choice backends[] = {
 };
 
 const struct cnn_option_section cnn_option_sections[CNN_N_SECTIONS] = {
-    {"run", "The run: its name, where its results go, and the seed of all its randomness."},
-    {"data", "The datasets (folders of shards made by `cnn_dist dataset ...`) and how they are read."},
-    {"augment", "What happens to a picture before the network sees it, in the order written. See "
+    {"run", "The name of the run, the folder of its results, and the seed."},
+    {"data", "The datasets (folders of shards made by `cnn_dist dataset import` or `synth`) and how they are "
+             "read."},
+    {"augment", "What happens to an image before the network sees it, in the order written. See "
                 "[Augmentations](#augmentations)."},
     {"model", "The network. `cnn_dist model list` prints the architectures."},
     {"train", "How the network is trained."},
-    {"eval", "How the network is tested on `data.val` while it trains."},
-    {"checkpoint", "How often the state of training is saved, so that a stopped run can go on."},
-    {"comm", "How the ranks exchange gradients."},
+    {"eval", "Evaluation on `data.val` during training."},
+    {"checkpoint", "How often checkpoints are saved."},
+    {"comm", "How ranks exchange gradients."},
     {"log", "What is printed."},
 };
 
@@ -69,283 +70,275 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
      .fallback = "auto",
      OR_AUTO(0),
      .required = true,
-     .doc = "name of the run and of its folder inside `run.dir`; `auto`: the config file's name without "
-            "its ending"},
+     .doc = "name of the run, and of its folder in `run.dir`; `auto`: the name of the config file without "
+            "its extension"},
     {.path = "run.dir",
      TEXT(run.dir),
      .fallback = "runs",
      .required = true,
-     .doc = "folder that holds the run folders"},
+     .doc = "folder in which run folders are created"},
     {.path = "run.seed",
      LONG(run.seed),
      .fallback = "1",
      FROM(0, MAX_SEED),
-     .doc = "every random choice (weights, order, augmentation) follows from this number"},
+     .doc = "seed of all randomness: initial weights, order of records, augmentation"},
 
     {.path = "data.train",
      TEXT(data.train),
      .fallback = "",
-     .doc = "folder of the dataset to train on; training needs it"},
+     .doc = "folder of the training dataset; required for training"},
     {.path = "data.val",
      TEXT(data.val),
      .fallback = "",
-     .doc = "folder of the dataset to test on; left empty, no evaluation is made"},
+     .doc = "folder of the dataset to evaluate on; empty: no evaluation"},
     {.path = "data.threads",
      INT(data.threads),
      .fallback = "auto",
      OR_AUTO(CNN_AUTO),
      FROM(1, 1024),
      .unit = "threads",
-     .doc = "threads of each rank that decode and augment; `auto`: from the processors the rank really has"},
+     .doc = "threads of each rank that decode and augment images; `auto`: chosen from the number of "
+            "processors available to the rank"},
     {.path = "data.shuffle",
      CHOICE(data.shuffle, shuffles),
      .fallback = "full",
-     .doc = "`full`: a new order of all records every epoch; `window`: a new order of the shards, and of the "
-            "records within each `window` shards, for disks that read slowly at random places; `none`: the "
-            "order of the shards"},
+     .doc = "`full`: a new random order of all records in every epoch; `window`: a new random order of "
+            "the shards, and of the records within every `data.window` consecutive shards, for disks with "
+            "slow random access; `none`: stored order"},
     {.path = "data.window",
      INT(data.window),
      .fallback = "8",
      FROM(1, 99999),
      .unit = "shards",
-     .doc = "`shuffle: window`: shards whose records are mixed"},
+     .doc = "with `shuffle: window`: number of consecutive shards whose records are shuffled together"},
     {.path = "data.sampling",
      CHOICE(data.sampling, samplings),
      .fallback = "uniform",
-     .doc = "`uniform`: every record at most once an epoch; `class_balanced`: every class equally often, so "
-            "that "
-            "records of rare classes come several times, each time augmented anew"},
+     .doc = "`uniform`: each record at most once per epoch; `class_balanced`: every class equally often, "
+            "so that records of rare classes are repeated within an epoch, each time with different "
+            "augmentation"},
     {.path = "data.repeats",
      INT(data.repeats),
      .fallback = "1",
      FROM(1, 64),
-     .doc = "repeated augmentation: times each record comes in a step's batch, each time augmented anew; an "
-            "epoch has as many steps as before, and shows 1 / repeats of the records"},
+     .doc = "repeated augmentation: how often each record occurs in the batch of a step, each time with "
+            "different augmentation. The number of steps per epoch stays the same, so an epoch covers 1 / "
+            "repeats of the records"},
     {.path = "data.ahead",
      INT(data.ahead),
      .fallback = "4",
      FROM(1, 1024),
      .unit = "micro-batches",
-     .doc = "micro-batches each rank keeps ready; more evens out slow reads and takes more memory"},
+     .doc = "micro-batches that each rank prefetches; larger values smooth out slow reads and use more "
+            "memory"},
     {.path = "data.max_bad",
      LONG(data.max_bad),
      .fallback = "10",
      FROM(0, 1e12),
      .unit = "records",
-     .doc = "records that may be damaged or fail to decode in an epoch, over all ranks (each is named in the "
-            "log, "
-            "and another takes its place), before the run stops"},
+     .doc = "number of records per epoch, over all ranks, that may be damaged or fail to decode before "
+            "the run stops. Each is named in the log and replaced by another record"},
     {.path = "data.channels",
      CHOICE(data.channels, channels),
      .fallback = "auto",
-     .doc = "1: pictures in gray; 3: in colour; `auto`: as they are stored"},
+     .doc = "`1`: grayscale; `3`: colour; `auto`: as stored"},
     {.path = "data.mean",
      .type = CNN_OPTION_STATS,
      AT(data.mean),
      .fallback = "auto",
      OR_AUTO(0),
      FROM(0, 1),
-     .doc = "mean of each channel, of pixels scaled to 0..1, that is subtracted; `auto`: measured once on "
-            "`data.train`"},
+     .doc = "mean of each channel, of pixels scaled to 0..1, which is subtracted from the input; `auto`: "
+            "measured once on `data.train`"},
     {.path = "data.std",
      .type = CNN_OPTION_STATS,
      AT(data.std),
      .fallback = "auto",
      OR_AUTO(0),
      ABOVE(0, 1),
-     .doc = "standard deviation of each channel, of pixels scaled to 0..1, that is divided by; set it "
-            "together with `data.mean`"},
+     .doc = "standard deviation of each channel, of pixels scaled to 0..1, by which the input is divided; "
+            "must be set together with `data.mean`"},
 
     {.path = "augment.train",
      .type = CNN_OPTION_AUGMENTS,
      AT(augment.train),
      .fallback = "[]",
-     .doc = "augmentations of training pictures; the pictures must come out in one size"},
+     .doc = "augmentations of training images; all results must have the same size"},
     {.path = "augment.eval",
      .type = CNN_OPTION_AUGMENTS,
      AT(augment.eval),
      .fallback = "[]",
-     .doc = "what is done to pictures in evaluation and prediction; nothing random is allowed here"},
+     .doc = "transforms applied in evaluation and prediction; random ones are not allowed"},
 
     {.path = "augment.mixup",
      REAL(augment.mixup),
      .fallback = "0",
      FROM(0, 100),
-     .doc = "mixup (Zhang et al. 2018): alpha of the Beta distribution by which each training picture is "
-            "blended with "
-            "another of its micro-batch, and their labels alike; 0: not. With `augment.cutmix` each is taken "
-            "half of "
-            "the time"},
+     .doc = "mixup (Zhang et al. 2018): alpha of the Beta distribution from which the blending factor of "
+            "each training image with another one of its micro-batch is drawn; labels are blended alike. "
+            "0: off. With `augment.cutmix` also set, each is used half of the time"},
     {.path = "augment.cutmix",
      REAL(augment.cutmix),
      .fallback = "0",
      FROM(0, 100),
-     .doc = "CutMix (Yun et al. 2019): alpha of the Beta distribution of the part that is not covered by a "
-            "box of "
-            "another picture; 0: not"},
+     .doc = "CutMix (Yun et al. 2019): alpha of the Beta distribution from which the share of the image "
+            "not covered by a box of another image is drawn. 0: off"},
     {.path = "augment.mix_p",
      REAL(augment.mix_p),
      .fallback = "1",
      FROM(0, 1),
-     .doc = "share of the micro-batches that are mixed"},
+     .doc = "fraction of micro-batches to which mixup or CutMix is applied"},
 
     {.path = "model.arch",
      TEXT(model.arch),
      .fallback = "resnet50",
      .required = true,
-     .doc = "architecture, one of `cnn_dist model list`"},
+     .doc = "architecture, one of those printed by `cnn_dist model list`"},
     {.path = "model.classes",
      INT(model.classes),
      .fallback = "auto",
      OR_AUTO(CNN_AUTO),
      FROM(1, 1000000),
      .unit = "classes",
-     .doc = "classes the network tells apart; `auto`: as many as the dataset has"},
+     .doc = "number of classes; `auto`: that of the training dataset"},
     {.path = "model.zero_init_residual",
      BOOL(model.zero_init_residual),
      .fallback = "false",
-     .doc = "start the last batch norm of every residual block at zero, so that a block begins as the "
-            "identity"},
+     .doc = "initialize the last batch norm of every residual block to zero, so that each block starts as "
+            "the identity"},
     {.path = "model.dropout",
      REAL(model.dropout),
      .fallback = "auto",
      OR_AUTO(-1),
      BELOW(0, 1),
-     .doc = "probability of dropping an activation where the architecture has dropout; `auto`: the "
-            "architecture's own"},
+     .doc = "dropout probability, for architectures that have dropout; `auto`: the default of the "
+            "architecture"},
 
     {.path = "train.epochs",
      REAL(train.epochs),
      .fallback = "90",
      ABOVE(0, 1e6),
      .unit = "epochs",
-     .doc =
-         "length of training. An epoch is as many whole steps as the training set fills; the records left "
-         "over, whose "
-         "number is in the log, are not used in that epoch. Each epoch leaves out different ones, except "
-         "with "
-         "`data.shuffle: none`. To leave out none, choose a `train.batch.global` that divides the number of "
-         "records"},
+     .doc = "length of training. An epoch consists of as many whole steps as the training set fills. The "
+            "remaining records, whose number is logged at the start, are not used in that epoch. Each "
+            "epoch leaves out different ones, except with `data.shuffle: none`. To use every record in "
+            "every epoch, choose a `train.batch.global` that divides the number of records"},
     {.path = "train.batch.global",
      INT(train.batch.global),
      .fallback = "256",
      FROM(1, MAX_BATCH),
-     .unit = "pictures",
-     .doc = "pictures that make one step, over all ranks together"},
+     .unit = "images",
+     .doc = "images per step, over all ranks"},
     {.path = "train.batch.micro",
      INT(train.batch.micro),
      .fallback = "auto",
      OR_AUTO(CNN_AUTO),
      FROM(1, MAX_BATCH),
-     .unit = "pictures",
-     .doc = "pictures computed at once on one device, a divisor of `train.batch.global`; smaller needs "
-            "less memory; "
-            "`auto`: global / ranks"},
+     .unit = "images",
+     .doc = "images computed at a time on one device; must divide `train.batch.global`. Smaller values "
+            "use less memory. `auto`: global / ranks"},
     {.path = "train.phases",
      .type = CNN_OPTION_PHASES,
      AT(train.phases),
      .fallback = "[]",
      .count_offset = offsetof(struct cnn_config, train.n_phases),
-     .doc =
-         "training begins with these phases, one after the other, each `until` so many epochs are done: "
-         "`size` "
-         "(a number, or [height, width]) replaces the size of the last augmentation in `augment.train` that "
-         "sets one, `batch` is its `train.batch.global`, `micro` its `train.batch.micro`; what is left out, "
-         "and what follows the last phase, is as in the rest of the config. Evaluation keeps its size. See "
-         "[Progressive sizes](augmentation.md#progressive-sizes)"},
+     .doc = "phases at the beginning of training, in order, each lasting until the given number of epochs "
+            "is done: `size` (a number, or [height, width]) replaces the size of the last augmentation in "
+            "`augment.train` that sets one; `batch` replaces `train.batch.global`; `micro` replaces "
+            "`train.batch.micro`. Omitted values, and the time after the last phase, use the rest of the "
+            "config. The image size in evaluation does not change. See [Progressive "
+            "sizes](augmentation.md#progressive-sizes)"},
     {.path = "train.precision",
      CHOICE(train.precision, precisions),
      .fallback = "auto",
-     .doc =
-         "what products and activations are computed in; parameters and their gradients are fp32 always. "
-         "`auto`: bf16 on GPUs of compute capability 8.0 and more, fp32 elsewhere. `tf32` is fp32 whose "
-         "factors are rounded to 10 bits of fraction; it and `fp16` are for GPUs, `bf16` also for processors "
-         "with AVX-512 BF16 or AMX (without AMX, convolutions of 3x3 multiply floats)"},
+     .doc = "number format of activations and matrix products; parameters and their gradients are always "
+            "fp32. `auto`: bf16 on GPUs of compute capability 8.0 and higher, fp32 elsewhere. `tf32` is "
+            "fp32 with factors rounded to 10 mantissa bits. `tf32` and `fp16` need a GPU; `bf16` needs a "
+            "GPU or a processor with AVX-512 BF16 or AMX (without AMX, 3x3 convolutions multiply in fp32)"},
     {.path = "train.loss_scale.initial",
      REAL(train.loss_scale.initial),
      .fallback = "auto",
      FROM(1.0 / 16777216, 16777216),
      OR_AUTO(0),
-     .doc = "factor of the loss's gradient at the beginning, taken out again by the update; a step whose "
-            "gradients overflow is skipped and halves it. `auto`: 65536 in fp16, none otherwise"},
+     .doc = "initial loss scale: the factor that multiplies the gradient of the loss and is divided out "
+            "by the update. A step whose gradients overflow is skipped and halves it. `auto`: 65536 in "
+            "fp16, no scaling otherwise"},
     {.path = "train.loss_scale.grow_after",
      INT(train.loss_scale.grow_after),
      .fallback = "2000",
      FROM(0, 1000000000),
      .unit = "steps",
-     .doc = "steps without overflow after which the loss scale is doubled; 0: never"},
+     .doc = "number of consecutive steps without overflow after which the loss scale is doubled; 0: never"},
     {.path = "train.sync_batch_norm",
      BOOL(train.sync_batch_norm),
      .fallback = "false",
-     .doc = "batch norm by the statistics of all ranks' micro-batches together instead of each its own: for "
-            "micro-batches of few pictures. Another number of ranks then changes what is computed"},
+     .doc = "compute batch-norm statistics over the micro-batches of all ranks together instead of "
+            "separately, for micro-batches of few images. The result then depends on the number of ranks"},
     {.path = "train.deterministic",
      BOOL(train.deterministic),
      .fallback = "true",
-     .doc = "on GPUs, use only algorithms that give the same bits every time; on the CPU all do"},
+     .doc = "on GPUs, use only deterministic algorithms; on CPUs, all algorithms are deterministic"},
     {.path = "train.record",
      BOOL(train.record),
      .fallback = "true",
-     .doc =
-         "on GPUs, run a step as one recorded CUDA graph; `false` queues every kernel by itself, to look for "
-         "faults"},
+     .doc = "on GPUs, run each step as a CUDA graph; `false` launches every kernel separately, for "
+            "debugging"},
     {.path = "train.recompute",
      BOOL(train.recompute),
      .fallback = "false",
-     .doc =
-         "on GPUs, make the outputs of batch norms again in backward instead of keeping them: less memory, "
-         "more time. On the CPU that is always done"},
+     .doc = "on GPUs, recompute the outputs of batch norms in the backward pass instead of storing them, "
+            "which saves memory and takes more time. The CPU backend always does"},
     {.path = "train.threads",
      INT(train.threads),
      .fallback = "auto",
      OR_AUTO(CNN_AUTO),
      FROM(1, 1024),
      .unit = "threads",
-     .doc = "threads of each rank that compute (CPU backend); `auto`: from the processors the rank really "
-            "has"},
+     .doc = "compute threads of each rank (CPU backend); `auto`: chosen from the number of processors "
+            "available to the rank"},
     {.path = "train.label_smoothing",
      REAL(train.label_smoothing),
      .fallback = "0",
      BELOW(0, 1),
-     .doc = "share of the target that is spread evenly over all classes"},
+     .doc = "fraction of the target that is spread evenly over all classes"},
 
     {.path = "train.optimizer.name",
      CHOICE(train.optimizer.name, optimizers),
      .fallback = "sgd",
-     .doc = "update rule of the weights"},
+     .doc = "optimization algorithm"},
     {.path = "train.optimizer.momentum",
      REAL(train.optimizer.momentum),
      .fallback = "0.9",
      BELOW(0, 1),
-     .doc = "how much of the previous update is carried on; 0: plain SGD"},
+     .doc = "momentum factor; 0: plain SGD"},
     {.path = "train.optimizer.weight_decay",
      REAL(train.optimizer.weight_decay),
      .fallback = "1e-4",
      FROM(0, 1),
-     .doc = "pull of the weights towards zero (L2 penalty), added to the gradient"},
+     .doc = "weight decay (L2 penalty), added to the gradient"},
     {.path = "train.optimizer.dampening",
      REAL(train.optimizer.dampening),
      .fallback = "0",
      FROM(0, 1),
-     .doc = "share of the gradient kept out of the momentum"},
+     .doc = "dampening of momentum"},
     {.path = "train.optimizer.nesterov",
      BOOL(train.optimizer.nesterov),
      .fallback = "false",
-     .doc = "look one momentum step ahead; needs momentum above 0 and dampening 0"},
+     .doc = "use Nesterov momentum; requires momentum above 0 and dampening 0"},
     {.path = "train.optimizer.decay_norm",
      BOOL(train.optimizer.decay_norm),
      .fallback = "true",
-     .doc = "weight decay also pulls on batch-norm scales and shifts"},
+     .doc = "apply weight decay to the scales and shifts of batch norm, too"},
     {.path = "train.optimizer.decay_bias",
      BOOL(train.optimizer.decay_bias),
      .fallback = "true",
-     .doc = "weight decay also pulls on the biases of convolution and linear layers"},
+     .doc = "apply weight decay to the biases of convolution and linear layers, too"},
 
     {.path = "train.schedule.name",
      CHOICE(train.schedule.name, schedules),
      .fallback = "cosine",
-     .doc = "how the learning rate falls: `step` uses every and factor, `multistep` milestones and factor, "
-            "`cosine` final_rate, `polynomial` power and final_rate"},
+     .doc = "learning rate schedule: `step` uses `every` and `factor`; `multistep` uses `milestones` and "
+            "`factor`; `cosine` uses `final_rate`; `polynomial` uses `power` and `final_rate`"},
     {.path = "train.schedule.rate",
      REAL(train.schedule.rate),
      .fallback = "0.1",
@@ -355,13 +348,13 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
      INT(train.schedule.per_batch),
      .fallback = "0",
      FROM(0, MAX_BATCH),
-     .unit = "pictures",
-     .doc = "the global batch `rate` is meant for: the rate used is rate x train.batch.global / "
-            "per_batch; 0: rate as written"},
+     .unit = "images",
+     .doc = "global batch size that `rate` is meant for; the learning rate becomes rate x "
+            "train.batch.global / per_batch. 0: `rate` is used as written"},
     {.path = "train.schedule.warmup",
      DURATION(train.schedule.warmup),
      .fallback = "0",
-     .doc = "time in which the rate climbs, linearly, to its full value"},
+     .doc = "length of the linear warm-up"},
     {.path = "train.schedule.warmup_from",
      REAL(train.schedule.warmup_from),
      .fallback = "0",
@@ -376,13 +369,13 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
      AT(train.schedule.milestones),
      .fallback = "[]",
      .count_offset = offsetof(struct cnn_config, train.schedule.n_milestones),
-     .doc = "`multistep`: times at which the rate drops, counted from the start, increasing, all in "
-            "epochs or all in steps"},
+     .doc = "`multistep`: times at which the rate drops, counted from the start of training, in "
+            "increasing order, all in epochs or all in steps"},
     {.path = "train.schedule.factor",
      REAL(train.schedule.factor),
      .fallback = "0.1",
      ABOVE(0, 1),
-     .doc = "`step`, `multistep`: the rate is multiplied by this at every drop"},
+     .doc = "`step`, `multistep`: factor by which the rate is multiplied at every drop"},
     {.path = "train.schedule.power",
      REAL(train.schedule.power),
      .fallback = "1",
@@ -392,30 +385,32 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
      REAL(train.schedule.final_rate),
      .fallback = "0",
      FROM(0, 1000),
-     .doc = "`cosine`, `polynomial`: learning rate at the end, as written (`per_batch` does not scale it)"},
+     .doc = "`cosine`, `polynomial`: learning rate at the end of training, used as written (not scaled by "
+            "`per_batch`)"},
     {.path = "train.schedule.by_epoch",
      BOOL(train.schedule.by_epoch),
      .fallback = "false",
-     .doc = "change the rate only between epochs instead of at every step"},
+     .doc = "update the learning rate only between epochs instead of at every step"},
 
     {.path = "eval.every",
      DURATION(eval.every),
      .fallback = "1 epoch",
      .repeats = true,
-     .doc = "time between two evaluations on `data.val`"},
+     .doc = "time between evaluations on `data.val`"},
     {.path = "eval.batch",
      INT(eval.batch),
      .fallback = "auto",
      OR_AUTO(CNN_AUTO),
      FROM(1, MAX_BATCH),
-     .unit = "pictures",
-     .doc = "pictures evaluated at once on one device; does not change the result; `auto`: as in training"},
+     .unit = "images",
+     .doc = "images evaluated at a time on one device; every value counts each record once. `auto`: as in "
+            "training"},
 
     {.path = "checkpoint.every",
      DURATION(checkpoint.every),
      .fallback = "1 epoch",
      .repeats = true,
-     .doc = "time between two checkpoints"},
+     .doc = "time between checkpoints"},
     {.path = "checkpoint.keep",
      INT(checkpoint.keep),
      .fallback = "3",
@@ -426,40 +421,41 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
     {.path = "comm.backend",
      CHOICE(comm.backend, comms),
      .fallback = "auto",
-     .doc = "library that sums gradients over ranks; `self`: this process alone; `auto`: `nccl` where every "
-            "rank has a GPU of its own, `mpi` otherwise"},
+     .doc = "library that sums gradients over ranks; `self`: a single process without exchange; `auto`: "
+            "`nccl` if every rank has a GPU of its own, otherwise `mpi`"},
     {.path = "comm.bucket_mb",
      REAL(comm.bucket_mb),
      .fallback = "auto",
      OR_AUTO(CNN_AUTO),
      ABOVE(0, 4096),
      .unit = "MiB",
-     .doc = "gradients are summed in pieces of this size while backward still runs"},
+     .doc = "size of the pieces in which gradients are summed while the backward pass is still running"},
     {.path = "comm.precision",
      CHOICE(comm.precision, comm_precisions),
      .fallback = "fp32",
-     .doc =
-         "what gradients are rounded to before and after they are summed over ranks; 16 bits halve what "
-         "hosts send each other (on one host they save nothing), and cost digits (`nccl` rounds after each "
-         "addition). Statistics of batch norm are not rounded, and with one rank nothing is"},
+     .doc = "number format to which gradients are rounded before and after they are summed over ranks. 16 "
+            "bits halve the traffic between hosts (not within a host) at the cost of accuracy; `nccl` "
+            "rounds after each addition. Batch-norm statistics are not rounded, and neither is anything "
+            "in a run with one rank"},
     {.path = "comm.timeout_s",
      REAL(comm.timeout_s),
      .fallback = "600",
      ABOVE(0, 1e6),
      .unit = "s",
-     .doc = "a rank that is silent for so long is taken for lost and the job ends"},
+     .doc = "time after which a rank that does not answer is considered lost and the job ends"},
 
     {.path = "log.every",
      INT(log.every),
      .fallback = "50",
      FROM(1, 1000000),
      .unit = "steps",
-     .doc = "steps between two lines of progress where the output is not a terminal, and in metrics.jsonl"},
+     .doc = "steps between progress lines where the output is not a terminal, and between `step` lines in "
+            "`metrics.jsonl`"},
 
     {.path = "backend",
      CHOICE(backend, backends),
      .fallback = "auto",
-     .doc = "device to compute on; `auto`: `cuda` where this build and machine have it, else `cpu`"},
+     .doc = "device to compute on; `auto`: `cuda` if the build and the machine support it, otherwise `cpu`"},
 };
 
 // clang-format on

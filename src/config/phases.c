@@ -102,7 +102,7 @@ static enum cnn_status read_phase(struct cnn_reader *reader, const yaml_node_t *
         enum key key = KEY_UNTIL;
         enum cnn_status status = find_key(&key, name);
         if (status == CNN_OK && given[key])
-            status = cnn_fail(CNN_ERR_INPUT, "the key `%s` stands here a second time", keys[key]);
+            status = cnn_fail(CNN_ERR_INPUT, "duplicate key `%s`", keys[key]);
         if (status != CNN_OK)
             return fail_at(reader, status, name, path);
         given[key] = true;
@@ -111,7 +111,7 @@ static enum cnn_status read_phase(struct cnn_reader *reader, const yaml_node_t *
     if (given[KEY_UNTIL])
         return CNN_OK;
     return fail_at(reader,
-                   cnn_fail(CNN_ERR_INPUT, "the key `until` is missing: say when the phase ends, such as "
+                   cnn_fail(CNN_ERR_INPUT, "missing key `until`; it gives the end of the phase, such as "
                                            "`until: 30 epochs`"),
                    node, path);
 }
@@ -139,8 +139,8 @@ enum cnn_status cnn_reader_phases(struct cnn_reader *reader, const struct cnn_op
             return fail_at(
                 reader,
                 cnn_fail(CNN_ERR_INPUT,
-                         "lasts until %d epoch%s are done, and it begins when %d are; `until` counts "
-                         "from the start and must increase",
+                         "the phase ends after %d epoch%s but begins after %d; `until` counts from the "
+                         "start of training and must increase",
                          phases[i].until, phases[i].until == 1 ? "" : "s", before),
                 item, path);
     }
@@ -192,10 +192,9 @@ enum cnn_status cnn_config_for_phase(struct cnn_config *config, int phase) {
     const struct cnn_phase *own = &config->train.phases[phase];
     struct cnn_augment_list *list = &config->augment.train;
     if (own->height > 0 && !set_size(list->ops, list->ops + list->n, own->height, own->width))
-        return cnn_fail(
-            CNN_ERR_INPUT,
-            "its `size` has no place in augment.train; give that random_resized_crop, random_crop, "
-            "center_crop, crop, fit or resize_exact");
+        return cnn_fail(CNN_ERR_INPUT, "`size` has no effect: augment.train needs random_resized_crop, "
+                                       "random_crop, center_crop, crop, fit "
+                                       "or resize_exact");
     if (own->batch > 0)
         config->train.batch.global = own->batch;
     if (own->micro != 0)

@@ -25,7 +25,7 @@ bool cnn_scalar_is_null(const struct cnn_scalar *scalar) {
 enum cnn_status cnn_value_refuse(const struct cnn_scalar *scalar, const char *allowed) {
     char found[CNN_FOUND_BYTES];
     if (cnn_scalar_is_null(scalar))
-        return cnn_fail(CNN_ERR_INPUT, "has no value; allowed: %s", allowed);
+        return cnn_fail(CNN_ERR_INPUT, "missing value; allowed: %s", allowed);
     cnn_format_found(found, scalar->text, scalar->bytes);
     return cnn_fail(CNN_ERR_INPUT, "found %s%s; allowed: %s", scalar->quoted ? "the quoted text " : "", found,
                     allowed);
@@ -125,7 +125,7 @@ enum cnn_status cnn_value_duration(struct cnn_duration *out, const struct cnn_sc
     unit += strspn(unit, " ");
     if (*unit == '\0' && duration.count != 0)
         return cnn_fail(CNN_ERR_INPUT,
-                        "found `%.40s`, a number without a unit; write `%.40s epochs` or `%.40s steps`",
+                        "found `%.40s`, which has no unit; write `%.40s epochs` or `%.40s steps`",
                         scalar->text, scalar->text, scalar->text);
     if (*unit && !read_unit(&duration.unit, unit))
         return cnn_value_refuse(scalar, allowed);
@@ -161,7 +161,7 @@ static enum cnn_status read_text(struct cnn_config *config, const struct cnn_opt
     if (scalar->bytes >= option->bytes)
         return cnn_fail(CNN_ERR_INPUT, "is %zu bytes long; allowed: %s", scalar->bytes, allowed);
     if (!is_printable(scalar->text, scalar->bytes))
-        return cnn_fail(CNN_ERR_INPUT, "holds a control character; allowed: %s", allowed);
+        return cnn_fail(CNN_ERR_INPUT, "contains a control character; allowed: %s", allowed);
     memset(field, 0, option->bytes);
     memcpy(field, scalar->text, scalar->bytes);
     return CNN_OK;

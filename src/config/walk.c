@@ -65,7 +65,7 @@ static enum cnn_status fail_unknown_key(const char *section, const char *key, si
     const struct cnn_option *dotted = strlen(key) == bytes && *section == '\0' ? cnn_option_find(key) : NULL;
     if (dotted)
         return cnn_fail(CNN_ERR_INPUT,
-                        "a key holds one name; write `%.*s:` and the rest of the path indented below it",
+                        "keys do not contain dots; write `%.*s:` and the rest of the path indented below it",
                         (int)strcspn(key, "."), key);
     if (elsewhere && !cnn_suggest(key, names, n))
         return cnn_fail(CNN_ERR_INPUT, "unknown key `%s`, did you mean `%s`?", key, elsewhere->path);
@@ -93,7 +93,7 @@ static enum cnn_status read_list(struct cnn_reader *reader, const struct cnn_opt
             scalar = cnn_node_scalar(item);
         enum cnn_status status;
         if (item->type != YAML_SCALAR_NODE)
-            status = cnn_fail(CNN_ERR_INPUT, "found a list or mapping inside the list; allowed: %s", allowed);
+            status = cnn_fail(CNN_ERR_INPUT, "found a nested list or mapping; allowed: %s", allowed);
         else if (is_stats)
             status = cnn_value_number((double *)cnn_option_field(config, option) + i, &scalar, false,
                                       option->bounds);
@@ -182,7 +182,7 @@ static enum cnn_status check_duplicate(const struct cnn_reader *reader, const st
     for (yaml_node_pair_t *pair = level->node->data.mapping.pairs.start; pair < level->next; pair++) {
         const yaml_node_t *earlier = cnn_reader_node(reader, pair->key);
         if (is_same_key(earlier, key))
-            return cnn_fail(CNN_ERR_INPUT, "the key `%s` stands here a second time; the first is in line %zu",
+            return cnn_fail(CNN_ERR_INPUT, "duplicate key `%s`; it was first set in line %zu",
                             (const char *)key->data.scalar.value, earlier->start_mark.line + 1);
     }
     return CNN_OK;
@@ -192,7 +192,7 @@ static enum cnn_status check_duplicate(const struct cnn_reader *reader, const st
 static enum cnn_status key_path(const struct cnn_reader *reader, const struct level *level,
                                 const yaml_node_t *key, char out[CNN_PATH_BYTES]) {
     if (key->type != YAML_SCALAR_NODE)
-        return cnn_fail(CNN_ERR_INPUT, "a list or mapping stands where a key should");
+        return cnn_fail(CNN_ERR_INPUT, "found a list or mapping instead of a key");
     const char *text = (const char *)key->data.scalar.value;
     size_t bytes = key->data.scalar.length;
     const char *dot = *level->path ? "." : "";

@@ -39,7 +39,7 @@ log: {every: 1}
 backend: cpu
 YAML
 expect 2 "$cnn" train tiny.yaml --set "run.name=caf$e_acute" 2>name.err
-grep -q "byte 0xe9 is not UTF-8" name.err || fail "$(cat name.err)"
+grep -q "byte 0xe9 is not valid UTF-8" name.err || fail "$(cat name.err)"
 expect 0 train 1 run
 while read -r line; do "$check" kind <<<"$line" >/dev/null || fail "no JSON: $line"; done <"$(metrics run)"
 mv run/runs/tiny "caf$e_acute"

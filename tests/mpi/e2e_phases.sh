@@ -88,10 +88,10 @@ refused() {
     grep -q -- "$words" bad/err || fail "'$words' is not in: $(cat bad/err)"
     [ ! -e bad/runs ] || fail "a refused run has written: $words"
 }
-refused "train.phases\[1\]: lasts until 2 epochs" 1 --set 'train.phases=[{until: 2 epochs}, {until: 2 epochs}]'
+refused "train.phases\[1\]: the phase ends after 2 epochs" 1 --set 'train.phases=[{until: 2 epochs}, {until: 2 epochs}]'
 refused "train.phases\[1\], whose batch is 48: 6 micro-batches" 4 --set 'train.phases=[{until: 1 epochs}, {until: 2 epochs, batch: 48}]'
-refused "number 1: its micro-batch, 8 (train.batch.micro), does not divide" 1 --set 'train.phases=[{until: 1 epochs, batch: 60}]'
-refused "has no place in augment.train" 1 --set 'augment.train=[flip_horizontal]'
+refused "phase 1: the micro-batch 8 (train.batch.micro) does not divide" 1 --set 'train.phases=[{until: 1 epochs, batch: 60}]'
+refused "has no effect: augment.train needs" 1 --set 'augment.train=[flip_horizontal]'
 refused "let the crop come last" 1 --set 'augment.train=[random_crop: {size: 16, padding: 2}, pad: 2]'
 refused "train.phases\[1\], whose batch is 512: the training set has 256 records" 1 \
     --set 'train.phases=[{until: 1 epochs}, {until: 2 epochs, batch: 512}]'

@@ -84,16 +84,16 @@ static void unknown_names(void **state) {
 
 static void wrong_arguments(void **state) {
     refuse("resize",
-           "t.yaml:3:7: augment.train[0].resize: the argument `side` is missing; write `resize: {side: ...}`",
+           "t.yaml:3:7: augment.train[0].resize: missing argument `side`; write `resize: {side: ...}`", "");
+    refuse("random_crop: {padding: 2}", "t.yaml:3:7: augment.train[0].random_crop: missing argument `size`",
            "");
-    refuse("random_crop: {padding: 2}",
-           "t.yaml:3:7: augment.train[0].random_crop: the argument `size` is missing", "");
-    refuse("random_crop: 32",
-           "t.yaml:3:20: augment.train[0].random_crop: found `32`; name the arguments: `random_crop: {size: "
-           "..., padding: ..., padding_mode: ..., fill: ...}`",
-           "");
+    refuse(
+        "random_crop: 32",
+        "t.yaml:3:20: augment.train[0].random_crop: found `32`; arguments need names: `random_crop: {size: "
+        "..., padding: ..., padding_mode: ..., fill: ...}`",
+        "");
     refuse("random_crop: {size: 4, size: 5}",
-           "t.yaml:3:30: augment.train[0].random_crop: the argument `size` stands here a second time", "");
+           "t.yaml:3:30: augment.train[0].random_crop: duplicate argument `size`", "");
     refuse("resize: 0",
            "t.yaml:3:15: augment.train[0].resize.side: found `0`; allowed: a whole number from 1 to 4096",
            "");
@@ -128,17 +128,17 @@ static void wrong_lists(void **state) {
     must_refuse("augment:\n  train:\n    - resize: 4\n      center_crop: 4\n",
                 "t.yaml:3:7: augment.train[0]: found 2 names in one entry", "`- `");
     must_refuse("augment: {train: [{}]}", "t.yaml:1:19: augment.train[0]: found 0 names", "");
-    must_refuse("augment: {train: }", "t.yaml:1:18: augment.train: has no value", "");
+    must_refuse("augment: {train: }", "t.yaml:1:18: augment.train: missing value", "");
 }
 
 static void evaluation_is_never_random(void **state) {
     struct cnn_config config;
     must_refuse("augment: {eval: [resize: 4, flip_horizontal]}",
                 "t.yaml:1:29: augment.eval[1]: found `flip_horizontal`, which is random",
-                "and this one with `p: 1` and single values for its ranges");
+                "and this one with `p: 1` and single values instead of ranges");
     must_refuse("augment: {eval: [rand_augment]}",
                 "t.yaml:1:18: augment.eval[0]: found `rand_augment`, which is random",
-                "allowed are resize, center_crop, resize_exact, pad, color_space, compose");
+                "allowed: resize, center_crop, resize_exact, pad, color_space, compose");
     must_refuse("augment: {eval: [compose: [resize: 4, random_crop: {size: 4}]]}",
                 "t.yaml:1:39: augment.eval[0].compose.transforms[1]: found `random_crop`, which is random",
                 "");
@@ -187,7 +187,7 @@ static void one_number_for_a_range(void **state) {
     refuse("brightness: [-1, 1]", "t.yaml:3:20: augment.train[0].brightness.factor: found `-1`",
            "from 0 to 100");
     refuse("rotation: {degrees: {a: 1}}", "t.yaml:3:27: augment.train[0].rotation.degrees: found a mapping",
-           "a range [low, high] from -360 to 360, or one number x for [-x, x]");
+           "a range [low, high] from -360 to 360, or a single number x for [-x, x]");
 }
 
 static void pairs_sizes_colours_and_words(void **state) {
@@ -211,11 +211,11 @@ static void pairs_sizes_colours_and_words(void **state) {
     refuse("pad: {padding: 1, fill: 256}", "t.yaml:3:31: augment.train[0].pad.fill: found `256`",
            "from 0 to 255");
     refuse("pad: 1.5", "t.yaml:3:12: augment.train[0].pad.padding: found `1.5`", "whole number");
-    refuse("gaussian_blur: 4", "t.yaml:3:22: augment.train[0].gaussian_blur", "name the arguments");
+    refuse("gaussian_blur: 4", "t.yaml:3:22: augment.train[0].gaussian_blur", "arguments need names");
     refuse("gaussian_blur: {kernel_size: 4}",
            "t.yaml:3:36: augment.train[0].gaussian_blur.kernel_size: found `4`", "an odd number");
     refuse("rand_augment: {magnitude: 31}",
-           "t.yaml:3:7: augment.train[0].rand_augment: `magnitude` is 31, allowed is 0 to 30",
+           "t.yaml:3:7: augment.train[0].rand_augment: `magnitude` is 31; allowed: 0 to 30",
            "num_magnitude_bins");
     refuse("auto_augment: cifar", "t.yaml:3:21: augment.train[0].auto_augment.policy: unknown policy `cifar`",
            "did you mean `cifar10`?");
@@ -262,18 +262,18 @@ static void wrong_lists_inside_lists(void **state) {
            "t.yaml:3:46: augment.train[0].random_choice.transforms[0].rotation: unknown argument `degres`",
            "degrees");
     refuse("random_choice: {transforms: []}",
-           "t.yaml:3:35: augment.train[0].random_choice.transforms: is empty", "");
-    refuse("compose", "t.yaml:3:7: augment.train[0].compose: the argument `transforms` is missing", "");
+           "t.yaml:3:35: augment.train[0].random_choice.transforms: the list is empty", "");
+    refuse("compose", "t.yaml:3:7: augment.train[0].compose: missing argument `transforms`", "");
     refuse("compose: invert",
            "t.yaml:3:16: augment.train[0].compose.transforms: found `invert`; allowed: a list", "");
     refuse("random_choice: {p: [1], transforms: [invert, equalize]}",
            "t.yaml:3:26: augment.train[0].random_choice.p: found a list; allowed: a list of 2 numbers", "");
     refuse("random_choice: {p: [0, 0], transforms: [invert, equalize]}",
-           "t.yaml:3:26: augment.train[0].random_choice.p: all of them are 0", "");
+           "t.yaml:3:26: augment.train[0].random_choice.p: all values are 0", "");
     refuse("random_choice: {p: [0, 0]}",
-           "t.yaml:3:7: augment.train[0].random_choice: the argument `transforms` is missing", "");
+           "t.yaml:3:7: augment.train[0].random_choice: missing argument `transforms`", "");
     refuse("compose: [compose: [compose: [compose: [compose: [invert]]]]]", "t.yaml:3:56: augment.train[0]",
-           "lists stand inside lists more than 4 deep");
+           "lists are nested more than 4 deep");
 }
 
 // What is printed reads back to the same list, every augmentation with all its arguments included.

@@ -31,11 +31,10 @@ static void phases_are_read(void **state) {
 static void mistakes_are_named(void **state) {
     refuse("5", "train.phases: found `5`; allowed: a list of at most 16 phases");
     refuse("[5]", "train.phases[0]: found `5`; allowed: a mapping of until, size, batch, micro");
-    refuse("[{size: 128}]", "train.phases[0]: the key `until` is missing");
+    refuse("[{size: 128}]", "train.phases[0]: missing key `until`");
     refuse("[{untill: 3 epochs}]", "train.phases[0]: unknown key `untill`, did you mean `until`?");
-    refuse("[{until: 3 epochs, until: 4 epochs}]",
-           "train.phases[0]: the key `until` stands here a second time");
-    refuse("[{until: 3}]", "train.phases[0].until: found `3`, a number without a unit");
+    refuse("[{until: 3 epochs, until: 4 epochs}]", "train.phases[0]: duplicate key `until`");
+    refuse("[{until: 3}]", "train.phases[0].until: found `3`, which has no unit");
     refuse("[{until: 300 steps}]",
            "train.phases[0].until: found `300 steps`; allowed: a whole number of epochs");
     refuse("[{until: 1.5 epochs}]", "train.phases[0].until: found `1.5 epochs`; allowed: a whole number");
@@ -48,7 +47,7 @@ static void mistakes_are_named(void **state) {
     refuse("[{until: 3 epochs, batch: auto}]", "train.phases[0].batch: found `auto`");
     refuse("[{until: 3 epochs, micro: x}]", "train.phases[0].micro: found `x`");
     refuse("[{until: 3 epochs}, {until: 3 epochs}]",
-           "train.phases[1]: lasts until 3 epochs are done, and it begins when 3 are");
+           "train.phases[1]: the phase ends after 3 epochs but begins after 3");
     refuse("[{until: 5 epochs}, {until: 3 epochs}]", "must increase");
 }
 
@@ -64,21 +63,20 @@ static void numbers_must_fit_each_other(void **state) {
     struct cnn_config c;
     refuse(
         "[{until: 3 epochs, batch: 100, micro: 30}]",
-        "train.phases: number 1: its micro-batch, 30, does not divide its batch, 100; give it a `micro` that "
-        "does, such as 25");
-    must_refuse(
-        CROP "train: {batch: {global: 64, micro: 64}, phases: [{until: 3 epochs, batch: 96}]}",
-        "t.yaml:2:49: train.phases: number 1: its micro-batch, 64 (train.batch.micro), does not divide",
-        "48");
+        "train.phases: phase 1: the micro-batch 30 does not divide the batch 100 of the phase; set a `micro` "
+        "that does, such as 25");
+    must_refuse(CROP "train: {batch: {global: 64, micro: 64}, phases: [{until: 3 epochs, batch: 96}]}",
+                "t.yaml:2:49: train.phases: phase 1: the micro-batch 64 (train.batch.micro) does not divide",
+                "48");
     must_read(&c, CROP "train: {batch: {global: 64, micro: 64}, phases: [{until: 3 epochs, batch: 96, micro: "
                        "auto}]}");
     must_refuse("augment: {train: [flip_horizontal]}\ntrain: {phases: [{until: 3 epochs, size: 9}]}",
-                "t.yaml:2:17: train.phases: number 1: its `size` has no place in augment.train",
+                "t.yaml:2:17: train.phases: phase 1: `size` has no effect: augment.train needs",
                 "center_crop");
     // The lowest rate is that of the smallest batch.
     must_refuse(
         "train: {phases: [{until: 3 epochs, batch: 32}], schedule: {per_batch: 256, final_rate: 0.02}}",
-        "t.yaml:1:88: train.schedule.final_rate: is above the rate it falls from, 0.0125", "");
+        "t.yaml:1:88: train.schedule.final_rate: is higher than the initial rate 0.0125", "");
 }
 
 static void keep_line(void *context, enum cnn_log_level level, const char *line) {
@@ -93,7 +91,7 @@ static void phases_that_never_come_are_said(void **state) {
     must_read(&c, "train: {epochs: 5, phases: [{until: 2 epochs}, {until: 9 epochs}]}");
     assert_string_equal(line, "");
     must_read(&c, "train: {epochs: 2, phases: [{until: 2 epochs}, {until: 9 epochs}]}");
-    assert_non_null(strstr(line, "number 2 never comes: training ends after train.epochs, 2"));
+    assert_non_null(strstr(line, "phase 2 is never reached: training ends after 2 epochs"));
     cnn_log_remove_sink(keep_line, line);
 }
 
