@@ -81,6 +81,10 @@ static json_t *classes_json(const struct info *info) {
     return classes;
 }
 
+static json_t *fingerprint_json(const struct cnn_dataset *dataset) {
+    return json_sprintf("%016" PRIx64, cnn_dataset_fingerprint(dataset));
+}
+
 static json_t *info_json(const struct info *info) {
     const struct cnn_shard_header *header = info->header;
     json_t *json = json_pack(
@@ -90,6 +94,7 @@ static json_t *info_json(const struct info *info) {
         "most_bytes", (json_int_t)info->most_bytes, "encoding", cnn_encoding_name(header->encoding), "height",
         header->h, "width", header->w, "channels", header->c, "num_classes", header->n_classes, "source",
         cnn_json_string(header->source), "classes", classes_json(info));
+    cnn_json_set(&json, "fingerprint", fingerprint_json(info->dataset));
     if (!json || info->n_probed == 0)
         return json;
     const struct cnn_image_info *at = info->probed;
@@ -133,7 +138,9 @@ static void info_text(const struct info *info) {
         printf(" (%s each, from %s to %s)\n", mean, least, most);
     printf("pictures  %s", cnn_encoding_name(header->encoding));
     print_sizes(info);
-    printf("\nsource    %s\nclasses   %d\n", header->source ? header->source : "not said", header->n_classes);
+    printf("\nsource    %s\nfingerprint %016" PRIx64 "\nclasses   %d\n",
+           header->source ? header->source : "not said", cnn_dataset_fingerprint(info->dataset),
+           header->n_classes);
     for (int label = 0; label < header->n_classes; label++) {
         const char *name = cnn_dataset_class_name(info->dataset, label);
         printf("%8d  %-24s %10" PRIu64 "\n", label, name ? name : "-", info->of_class[label]);

@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/json.h"
+#include "train/alike.h"
 #include "train/inputs.h"
 #include "train/network.h"
 #include "train/plan.h"
@@ -42,12 +43,37 @@ static enum cnn_status open_checkpoint(struct eval *eval, const struct request *
                             (size_t)request->set.n);
 }
 
+static const char *data_option(const struct request *request) {
+    return request->data ? "--data" : "data.val";
+}
+
 static enum cnn_status open_data(struct eval *eval, const struct request *request) {
     const char *path = request->data ? request->data : eval->config->data.val;
-    int classes = (int)cnn_checkpoint_record(eval->checkpoint)->facts.classes;
     if (path[0] == '\0')
         return cnn_fail(CNN_ERR_INPUT, "the run had no data.val: give a dataset with --data DIR");
-    return cnn_inputs_open_checked(&eval->dataset, request->data ? "--data" : "data.val", path, classes);
+    return cnn_inputs_open_one(&eval->dataset, data_option(request), path);
+}
+
+// The dataset in the numbering of the checkpoint's network.
+static enum cnn_status match_classes(struct eval *eval, const struct request *request) {
+    struct cnn_class_names names = {0};
+    enum cnn_status status =
+        cnn_class_names_parse(&names, cnn_checkpoint_class_names(eval->checkpoint),
+                              (int)cnn_checkpoint_record(eval->checkpoint)->facts.classes);
+    if (status != CNN_OK)
+        return cnn_fail_in(status, "%s", cnn_checkpoint_path(eval->checkpoint));
+    status =
+        cnn_inputs_match_one(eval->dataset, data_option(request), &names, cnn_comm_rank(eval->comm) == 0);
+    cnn_class_names_finish(&names);
+    return status;
+}
+
+// One dataset on all ranks, in the network's numbering. Collective.
+static enum cnn_status match_data(struct eval *eval, const struct request *request) {
+    const char *const options[] = {data_option(request)};
+    const struct cnn_dataset *const datasets[] = {eval->dataset};
+    CNN_TRY(cnn_check_datasets_alike(eval->comm, 1, options, datasets));
+    return cnn_comm_agree(eval->comm, match_classes(eval, request));
 }
 
 // Local parts; the evaluator itself is made by all ranks together.
@@ -66,6 +92,7 @@ static enum cnn_status open_all(struct eval *eval, const struct request *request
     if (request->tta)
         CNN_TRY(cnn_tta_parse(&tta, request->tta));
     CNN_TRY(cnn_comm_agree(eval->comm, open_local(eval, request, &threads)));
+    CNN_TRY(match_data(eval, request));
     const struct cnn_run_facts *facts = &cnn_checkpoint_record(eval->checkpoint)->facts;
     int batch = request->batch ? (int)request->batch : eval->config->eval.batch;
     struct cnn_preparation preparation;

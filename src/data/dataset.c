@@ -15,6 +15,9 @@ struct cnn_dataset {
     struct cnn_shard **shards;
     char **files;    // their paths
     uint64_t *first; // n + 1: records before each shard
+    uint64_t fingerprint;
+    int *label_of,
+        *stored_of; // renumbered: the label of each stored one, and back (-1: none); otherwise NULL
 };
 
 #define HOW_TO_MAKE                                                                                          \
@@ -127,6 +130,27 @@ static enum cnn_status open_all(struct cnn_dataset *dataset, char *const *names,
     return CNN_OK;
 }
 
+// The finalizer of splitmix64 (Steele, Lea, Flood 2014): every bit of the result depends on every bit of `x`.
+static uint64_t scramble(uint64_t x) {
+    x += UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+static uint64_t mix(uint64_t hash, uint64_t value) { return scramble(hash ^ scramble(value)); }
+
+static uint64_t take_fingerprint(const struct cnn_dataset *dataset) {
+    const struct cnn_shard_header *header = &dataset->header;
+    uint64_t hash = mix((uint64_t)header->encoding, (uint64_t)header->n_classes);
+    hash = mix(hash, (uint64_t)header->h << 40 | (uint64_t)header->w << 16 | (uint64_t)header->c);
+    for (int i = 0; i < dataset->n; i++) {
+        hash = mix(hash, cnn_shard_count(dataset->shards[i]));
+        hash = mix(hash, cnn_shard_fingerprint(dataset->shards[i]));
+    }
+    return hash;
+}
+
 enum cnn_status cnn_dataset_open(struct cnn_dataset **out, const char *path) {
     char **names = NULL;
     size_t n = 0;
@@ -148,6 +172,7 @@ enum cnn_status cnn_dataset_open(struct cnn_dataset **out, const char *path) {
         cnn_dataset_close(dataset);
         return status;
     }
+    dataset->fingerprint = take_fingerprint(dataset);
     *out = dataset;
     return CNN_OK;
 }
@@ -162,6 +187,8 @@ void cnn_dataset_close(struct cnn_dataset *dataset) {
     free(dataset->shards);
     free(dataset->files);
     free(dataset->first);
+    free(dataset->label_of);
+    free(dataset->stored_of);
     free(dataset->path);
     free(dataset);
 }
@@ -179,7 +206,35 @@ int cnn_dataset_channels(const struct cnn_dataset *dataset) {
 }
 
 const char *cnn_dataset_class_name(const struct cnn_dataset *dataset, int label) {
+    bool known = label >= 0 && label < dataset->header.n_classes;
+    if (dataset->stored_of)
+        label = known ? dataset->stored_of[label] : -1;
     return cnn_shard_class_name(dataset->shards[0], label);
+}
+
+uint64_t cnn_dataset_fingerprint(const struct cnn_dataset *dataset) { return dataset->fingerprint; }
+
+enum cnn_status cnn_dataset_renumber(struct cnn_dataset *dataset, const struct cnn_class_map *map,
+                                     int n_classes) {
+    int *label_of = NULL, *stored_of = NULL;
+    CNN_TRY(cnn_malloc(&label_of, (size_t)map->n, sizeof *label_of));
+    enum cnn_status status = cnn_malloc(&stored_of, (size_t)n_classes, sizeof *stored_of);
+    if (status != CNN_OK) {
+        free(label_of);
+        return status;
+    }
+    memcpy(label_of, map->label, (size_t)map->n * sizeof *label_of);
+    for (int label = 0; label < n_classes; label++)
+        stored_of[label] = -1;
+    for (int stored = 0; stored < map->n; stored++)
+        if (label_of[stored] >= 0)
+            stored_of[label_of[stored]] = stored;
+    free(dataset->label_of);
+    free(dataset->stored_of);
+    dataset->label_of = label_of;
+    dataset->stored_of = stored_of;
+    dataset->header.n_classes = n_classes;
+    return CNN_OK;
 }
 
 // The shard that holds record i: the last one that begins at or before it and is not empty.
@@ -201,7 +256,10 @@ const char *cnn_dataset_file(const struct cnn_dataset *dataset, uint64_t i) {
 
 struct cnn_record cnn_dataset_record(const struct cnn_dataset *dataset, uint64_t i) {
     int s = find_shard(dataset, i);
-    return cnn_shard_record(dataset->shards[s], i - dataset->first[s]);
+    struct cnn_record record = cnn_shard_record(dataset->shards[s], i - dataset->first[s]);
+    if (dataset->label_of)
+        record.label = dataset->label_of[record.label];
+    return record;
 }
 
 const uint64_t *cnn_dataset_shards(const struct cnn_dataset *dataset, int *out_n) {

@@ -1,6 +1,7 @@
 // A dataset: a folder of shards NAME-00000-of-00016.h5 seen as one list of records 0..count-1.
 #ifndef CNN_DATA_DATASET_H
 #define CNN_DATA_DATASET_H
+#include "data/class_map.h"
 #include "data/shard.h"
 
 struct cnn_dataset;
@@ -14,6 +15,15 @@ const char *cnn_dataset_path(const struct cnn_dataset *dataset);
 uint64_t cnn_dataset_count(const struct cnn_dataset *dataset);
 int cnn_dataset_channels(const struct cnn_dataset *dataset); // 1 or 3: raw records' own; 3 for JPEG and PNG
 const char *cnn_dataset_class_name(const struct cnn_dataset *dataset, int label); // NULL: unnamed
+// Puts the dataset into the numbering of a network with `n_classes` classes: from here on labels of records,
+// n_classes of the header and class names are the network's; a class that the dataset lacks has no name. Call
+// it before other threads read.
+enum cnn_status cnn_dataset_renumber(struct cnn_dataset *dataset, const struct cnn_class_map *map,
+                                     int n_classes) CNN_MUST_CHECK;
+// Tells datasets apart: a hash of everything in the shards but the source they were made from, with the
+// checksums of the records in place of their bytes. The same import gives the same number. A renumbered
+// dataset keeps its own.
+uint64_t cnn_dataset_fingerprint(const struct cnn_dataset *dataset);
 const char *cnn_dataset_file(const struct cnn_dataset *dataset,
                              uint64_t i); // path of the shard that holds record i
 // Lookups without I/O; i < cnn_dataset_count.

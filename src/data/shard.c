@@ -22,8 +22,9 @@ struct cnn_shard {
     char *path, *source;
     int fd;
     uint64_t file_bytes, images_at, images_bytes;
-    uint32_t index_crc32c;
+    uint32_t index_crc32c; // as the file says
     bool has_index_crc32c;
+    uint64_t fingerprint;
 };
 
 uint32_t cnn_shard_index_crc32c(const struct cnn_shard_index *index, int n_classes) {
@@ -136,7 +137,7 @@ static enum cnn_status check_index(const struct cnn_shard *shard) {
     const struct cnn_shard_index *index = &shard->index;
     const struct cnn_shard_header *header = &shard->header;
     uint64_t raw_bytes = (uint64_t)header->h * (uint64_t)header->w * (uint64_t)header->c;
-    if (shard->has_index_crc32c && cnn_shard_index_crc32c(index, header->n_classes) != shard->index_crc32c)
+    if (shard->has_index_crc32c && (uint32_t)(shard->fingerprint >> 32) != shard->index_crc32c)
         return cnn_fail(CNN_ERR_INPUT,
                         "%s: the index fails its checksum: the file is damaged; make the dataset again",
                         shard->path);
@@ -190,6 +191,15 @@ static enum cnn_status escape_names(struct cnn_shard *shard) {
     return CNN_OK;
 }
 
+// Two checksums, of the whole index and of what makes up the content.
+static uint64_t take_fingerprint(const struct cnn_shard *shard) {
+    const struct cnn_shard_index *index = &shard->index;
+    size_t n = (size_t)index->n;
+    uint32_t content = cnn_crc32c(0, index->crc32c, n * sizeof *index->crc32c);
+    content = cnn_crc32c(content, index->labels, n * sizeof *index->labels);
+    return (uint64_t)cnn_shard_index_crc32c(index, shard->header.n_classes) << 32 | content;
+}
+
 static enum cnn_status check_signature(struct cnn_shard *shard) {
     static const unsigned char signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
     unsigned char found[8];
@@ -229,8 +239,10 @@ enum cnn_status cnn_shard_open(struct cnn_shard **out, const char *path) {
         status = check_signature(shard);
     if (status == CNN_OK)
         status = read_file(shard);
-    if (status == CNN_OK)
+    if (status == CNN_OK) {
+        shard->fingerprint = take_fingerprint(shard);
         status = check_index(shard);
+    }
     if (status == CNN_OK)
         status = escape_names(shard);
     if (status != CNN_OK) {
@@ -253,6 +265,8 @@ void cnn_shard_close(struct cnn_shard *shard) {
 }
 
 const struct cnn_shard_header *cnn_shard_header(const struct cnn_shard *shard) { return &shard->header; }
+
+uint64_t cnn_shard_fingerprint(const struct cnn_shard *shard) { return shard->fingerprint; }
 
 uint64_t cnn_shard_count(const struct cnn_shard *shard) { return shard->index.n; }
 

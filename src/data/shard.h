@@ -28,6 +28,9 @@ void cnn_shard_close(struct cnn_shard *shard);
 // Strings inside are valid until the shard is closed.
 const struct cnn_shard_header *cnn_shard_header(const struct cnn_shard *shard);
 uint64_t cnn_shard_count(const struct cnn_shard *shard);
+// A hash of the index: offsets, labels, ids, class names, and the checksums of the records, which stand for
+// their bytes.
+uint64_t cnn_shard_fingerprint(const struct cnn_shard *shard);
 const char *cnn_shard_class_name(const struct cnn_shard *shard, int label); // NULL where the shard names none
 
 struct cnn_record {

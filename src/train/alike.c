@@ -1,5 +1,101 @@
 #include "train/alike.h"
 
+#include "base/memory.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// ---- datasets ----
+
+#define MAX_DATASETS 2
+
+struct dataset_identity {
+    int64_t is_open, records, shards, classes, side[2], encoding;
+    uint64_t fingerprint;
+};
+struct rank_identity {
+    struct dataset_identity datasets[MAX_DATASETS];
+    char host[256];
+};
+
+static struct dataset_identity identity_of(const struct cnn_dataset *dataset) {
+    if (!dataset)
+        return (struct dataset_identity){0};
+    const struct cnn_shard_header *header = cnn_dataset_header(dataset);
+    return (struct dataset_identity){
+        .is_open = 1,
+        .records = (int64_t)cnn_dataset_count(dataset),
+        .shards = header->n_shards,
+        .classes = header->n_classes,
+        .side = {header->h, header->w},
+        .encoding = header->encoding,
+        .fingerprint = cnn_dataset_fingerprint(dataset),
+    };
+}
+
+// "60 records instead of 80"
+static void describe_difference(char *out, size_t out_bytes, const struct dataset_identity *is,
+                                const struct dataset_identity *wanted) {
+    if (is->is_open != wanted->is_open)
+        snprintf(out, out_bytes, "%s", is->is_open ? "there should be none" : "there is none");
+    else if (is->records != wanted->records)
+        snprintf(out, out_bytes, "%" PRId64 " records instead of %" PRId64, is->records, wanted->records);
+    else if (is->classes != wanted->classes)
+        snprintf(out, out_bytes, "%" PRId64 " classes instead of %" PRId64, is->classes, wanted->classes);
+    else if (is->shards != wanted->shards)
+        snprintf(out, out_bytes, "%" PRId64 " shards instead of %" PRId64, is->shards, wanted->shards);
+    else if (is->encoding != wanted->encoding || memcmp(is->side, wanted->side, sizeof is->side) != 0)
+        snprintf(out, out_bytes, "images of another size or encoding");
+    else
+        snprintf(out, out_bytes,
+                 "other images, labels, class names or order (fingerprint %016" PRIx64
+                 " instead of %016" PRIx64 ")",
+                 is->fingerprint, wanted->fingerprint);
+}
+
+static enum cnn_status compare_ranks(const struct rank_identity *ranks, int size, int n,
+                                     const char *const options[],
+                                     const struct cnn_dataset *const datasets[]) {
+    for (int rank = 1; rank < size; rank++)
+        for (int i = 0; i < n; i++) {
+            const struct dataset_identity *is = &ranks[rank].datasets[i], *wanted = &ranks[0].datasets[i];
+            char difference[160];
+            if (memcmp(is, wanted, sizeof *is) == 0)
+                continue;
+            describe_difference(difference, sizeof difference, is, wanted);
+            return cnn_fail(
+                CNN_ERR_INPUT,
+                "%s: %s is not the same dataset on rank %d (host %s) as on rank 0 (host %s): %s; copy one "
+                "dataset to all hosts, or use a folder that all hosts share",
+                options[i], datasets[i] ? cnn_dataset_path(datasets[i]) : "it", rank, ranks[rank].host,
+                ranks[0].host, difference);
+        }
+    return CNN_OK;
+}
+
+enum cnn_status cnn_check_datasets_alike(struct cnn_comm *comm, int n, const char *const options[],
+                                         const struct cnn_dataset *const datasets[]) {
+    const int size = cnn_comm_size(comm);
+    struct rank_identity mine, *ranks = NULL;
+    if (size == 1)
+        return CNN_OK;
+    memset(&mine, 0, sizeof mine); // all of it travels
+    for (int i = 0; i < n; i++)
+        mine.datasets[i] = identity_of(datasets[i]);
+    snprintf(mine.host, sizeof mine.host, "%s", cnn_comm_host(comm));
+    CNN_TRY(cnn_comm_agree(comm, cnn_calloc(&ranks, (size_t)size, sizeof *ranks)));
+    enum cnn_status status = cnn_comm_gather(comm, &mine, sizeof mine, ranks, 0);
+    if (status == CNN_OK)
+        status = cnn_comm_agree(
+            comm, cnn_comm_rank(comm) == 0 ? compare_ranks(ranks, size, n, options, datasets) : CNN_OK);
+    free(ranks);
+    return status;
+}
+
+// ---- backends ----
+
 // Whether a number is the same on all ranks. Collective.
 static enum cnn_status is_same(struct cnn_comm *comm, int64_t value, bool *out) {
     int64_t least[2] = {value, -value};

@@ -3,7 +3,14 @@
 #ifndef CNN_TRAIN_ALIKE_H
 #define CNN_TRAIN_ALIKE_H
 #include "comm/comm.h"
+#include "data/dataset.h"
 #include "replica/replica.h"
+
+// Every rank opened the same data: the `n` <= 2 datasets (NULL: none) called `options` have the same number
+// of records and the same fingerprint as on rank 0. CNN_ERR_INPUT names the first rank that differs, its
+// host, and the difference. Collective.
+enum cnn_status cnn_check_datasets_alike(struct cnn_comm *comm, int n, const char *const options[],
+                                         const struct cnn_dataset *const datasets[]) CNN_MUST_CHECK;
 
 // All on GPUs or none, and in the same type. CNN_ERR_INPUT on all ranks where not. Collective.
 enum cnn_status cnn_check_backends_alike(struct cnn_comm *comm, struct cnn_backend *backend) CNN_MUST_CHECK;

@@ -140,6 +140,7 @@ void cnn_banner_log(const struct cnn_run *run) {
     log_place(run);
     log_model(run);
     log_data(run);
+    cnn_inputs_report(&run->inputs);
     log_memory(run);
     log_forms(run->worker->replica);
     cnn_schedule_describe(&run->schedules[run->phase], rate, sizeof rate);

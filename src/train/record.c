@@ -57,6 +57,8 @@ static const struct field fields[] = {
     STATE("epoch_top1", sums.top1, REAL),
     STATE("epoch_top5", sums.top5, REAL),
     STATE("epoch_n", sums.n, REAL),
+    LATER_FACT(train_fingerprint, TEXT),
+    LATER_FACT(val_fingerprint, TEXT),
     LATER_STATE("loss_scale", loss_scale, REAL),
     LATER_STATE("loss_scale_good_steps", good_steps, INTEGER),
     LATER_STATE("skipped_steps", skipped_steps, INTEGER),

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define CNN_FINGERPRINT_BYTES 24
+
 // Fixed from the first step on. A resumed run must have the same, but for `micro`.
 struct cnn_run_facts {
     char arch[64];
@@ -15,6 +17,9 @@ struct cnn_run_facts {
     double mean[3], std[3];                   // of the input, pixels scaled to 0..1
     // Of the evaluated pictures as they are stored; 0: they differ in size, or an older version wrote this.
     int64_t picture_height, picture_width;
+    // Fingerprints of data.train and data.val (cnn_dataset_fingerprint), 16 hexadecimal digits; "": unknown
+    // or none.
+    char train_fingerprint[CNN_FINGERPRINT_BYTES], val_fingerprint[CNN_FINGERPRINT_BYTES];
 };
 
 // Sums over the samples of the running epoch, for its line in metrics.jsonl. No times: a resumed run's

@@ -3,10 +3,12 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "train/alike.h"
 #include "train/phases.h"
 #include "train/preparation.h"
 #include <cnn_dist/version.h>
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,9 +70,31 @@ static enum cnn_status make_schedules(struct cnn_run *run) {
     return CNN_OK;
 }
 
+// Rank 0: the classes of the checkpoint.
+static enum cnn_status read_classes(struct cnn_class_names *out, const struct cnn_resume *resume) {
+    if (!resume->checkpoint)
+        return CNN_OK;
+    enum cnn_status status = cnn_class_names_parse(out, cnn_checkpoint_class_names(resume->checkpoint),
+                                                   (int)resume->record.facts.classes);
+    return status == CNN_OK ? status : cnn_fail_in(status, "%s", cnn_checkpoint_path(resume->checkpoint));
+}
+
+// The datasets, the same ones on all ranks, in the network's numbering. Collective.
+static enum cnn_status open_inputs(struct cnn_run *run, const struct cnn_resume *resume) {
+    static const char *const options[] = {"data.train", "data.val"};
+    struct cnn_inputs *inputs = &run->inputs;
+    CNN_TRY(cnn_comm_agree(run->comm, check_comm(run)));
+    CNN_TRY(cnn_comm_agree(run->comm, cnn_inputs_open(inputs, &run->config)));
+    const struct cnn_dataset *const datasets[] = {inputs->train, inputs->val};
+    CNN_TRY(cnn_check_datasets_alike(run->comm, 2, options, datasets));
+    if (resume->resumed) {
+        CNN_TRY(cnn_comm_agree(run->comm, read_classes(&inputs->names, resume)));
+        CNN_TRY(cnn_class_names_broadcast(&inputs->names, run->comm));
+    }
+    return cnn_comm_agree(run->comm, cnn_inputs_match(inputs, &run->config, resume->resumed));
+}
+
 static enum cnn_status make_plan(struct cnn_run *run, const struct cnn_resume *resume) {
-    CNN_TRY(check_comm(run));
-    CNN_TRY(cnn_inputs_open(&run->inputs, &run->config));
     CNN_TRY(cnn_plan_make(&run->plan, &run->config, run->place, cnn_dataset_count(run->inputs.train),
                           earlier_cut(run, resume)));
     CNN_TRY(make_schedules(run));
@@ -89,6 +113,11 @@ static enum cnn_status make_network(struct cnn_run *run) {
     return cnn_phases_prepare(run);
 }
 
+static void set_fingerprint(char out[CNN_FINGERPRINT_BYTES], const struct cnn_dataset *dataset) {
+    if (dataset)
+        snprintf(out, CNN_FINGERPRINT_BYTES, "%016" PRIx64, cnn_dataset_fingerprint(dataset));
+}
+
 static void set_facts(struct cnn_run *run) {
     struct cnn_run_facts *facts = &run->record.facts;
     *facts = (struct cnn_run_facts){
@@ -99,6 +128,8 @@ static void set_facts(struct cnn_run *run) {
     };
     snprintf(facts->arch, sizeof facts->arch, "%s", run->model->arch);
     cnn_preparation_note_size(facts, run->inputs.train, run->inputs.val);
+    set_fingerprint(facts->train_fingerprint, run->inputs.train);
+    set_fingerprint(facts->val_fingerprint, run->inputs.val);
     cnn_phase_set_facts(run);
 }
 
@@ -205,6 +236,7 @@ static enum cnn_status check_early_stop(const struct cnn_run *run) {
 
 // What follows needs the run's place: the checkpoint's, or the beginning.
 static enum cnn_status create_from(struct cnn_run *run, const struct cnn_resume *resume) {
+    CNN_TRY(open_inputs(run, resume));
     CNN_TRY(cnn_comm_agree(run->comm, make_plan(run, resume)));
     CNN_TRY(cnn_comm_agree(run->comm, make_network(run)));
     set_facts(run);

@@ -214,6 +214,67 @@ static void test_stats_of_gray_and_flat(void **state) {
     cnn_dataset_close(dataset);
 }
 
+// ---- classes and identity ----
+
+// Another numbering: c, d, ..., j, a; no record of b.
+static void test_renumbered(void **state) {
+    struct cnn_dataset *dataset;
+    int label[10] = {8, -1, 0, 1, 2, 3, 4, 5, 6, 7};
+    const struct cnn_class_map map = {.n = 10, .label = label};
+    write_dataset(*state);
+    assert_ok(cnn_dataset_open(&dataset, *state));
+    const uint64_t fingerprint = cnn_dataset_fingerprint(dataset);
+    assert_ok(cnn_dataset_renumber(dataset, &map, 12));
+    assert_int_equal(cnn_dataset_header(dataset)->n_classes, 12);
+    for (uint64_t i = 0; i < N; i++)
+        assert_int_equal(cnn_dataset_record(dataset, i).label, label[i % 10]);
+    assert_string_equal(cnn_dataset_class_name(dataset, 0), "c");
+    assert_string_equal(cnn_dataset_class_name(dataset, 8), "a");
+    assert_null(cnn_dataset_class_name(dataset, 9));
+    assert_null(cnn_dataset_class_name(dataset, 12));
+    assert_int_equal(cnn_dataset_fingerprint(dataset), fingerprint);
+    cnn_dataset_close(dataset);
+}
+
+static uint64_t fingerprint_of(const char *folder) {
+    struct cnn_dataset *dataset;
+    assert_ok(cnn_dataset_open(&dataset, folder));
+    uint64_t fingerprint = cnn_dataset_fingerprint(dataset);
+    cnn_dataset_close(dataset);
+    return fingerprint;
+}
+
+// Writes shard 3, which has one record, anew.
+static uint64_t fingerprint_with(const char *folder, const uint8_t pixels[BYTES], int label, uint64_t id) {
+    struct cnn_shard_header header = header_of(3);
+    struct cnn_shard_writer *writer;
+    assert_ok(cnn_shard_writer_create(&writer, in(folder, shard_name(3)), &header, names));
+    assert_ok(cnn_shard_writer_append(writer, pixels, BYTES, label, id));
+    assert_ok(cnn_shard_writer_commit(writer));
+    cnn_shard_writer_destroy(writer);
+    return fingerprint_of(folder);
+}
+
+static void test_fingerprint(void **state) {
+    uint8_t pixels[BYTES];
+    write_dataset(*state);
+    const uint64_t first = fingerprint_of(*state);
+    make_pixels(pixels, 49);
+    assert_int_equal(fingerprint_with(*state, pixels, 9, 149), first); // the same records, written again
+    assert_int_not_equal(fingerprint_with(*state, pixels, 8, 149), first);
+    assert_int_not_equal(fingerprint_with(*state, pixels, 9, 150), first);
+    pixels[BYTES / 2] ^= 1;
+    assert_int_not_equal(fingerprint_with(*state, pixels, 9, 149), first);
+    write_dataset(*state);
+    assert_int_equal(fingerprint_of(*state), first);
+    static const char *const others[10] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "k"};
+    for (int shard = 0; shard < N_SHARDS; shard++) {
+        struct cnn_shard_header header = header_of(shard);
+        write_shard_as(in(*state, shard_name(shard)), &header, others);
+    }
+    assert_int_not_equal(fingerprint_of(*state), first);
+}
+
 // ---- verify ----
 
 struct seen {
@@ -349,6 +410,8 @@ int main(void) {
         TEST(test_empty_dataset),
         TEST(test_stats),
         TEST(test_stats_of_gray_and_flat),
+        TEST(test_renumbered),
+        TEST(test_fingerprint),
         TEST(test_verify_raw),
         TEST(test_verify_pictures),
         TEST(test_verify_files),

@@ -169,10 +169,11 @@ static void values_that_are_not_finite_are_named(void **state) {
     cnn_model_destroy(model);
 }
 
-// Files from before there was loss scaling lack it, and are read as having none; all else must be there.
+// Files from before there was loss scaling or a fingerprint lack them, and are read as having none; all else
+// must be there.
 static void expect_absent(struct cnn_run_record *record, int field) {
     const char *key = cnn_record_key(field);
-    if (strstr(key, "loss_scale") || strcmp(key, "skipped_steps") == 0) {
+    if (strstr(key, "loss_scale") || strstr(key, "fingerprint") || strcmp(key, "skipped_steps") == 0) {
         assert_int_equal(cnn_record_read(record, field, NULL), CNN_OK);
         return;
     }
@@ -185,6 +186,7 @@ static void records_read_back_exactly(void **state) {
     struct cnn_run_record record = make_record(model, 123), back = {0};
     char value[CNN_RECORD_VALUE_BYTES];
     record.facts.seed = INT64_MAX;
+    strcpy(record.facts.train_fingerprint, "0123456789abcdef");
     record.state.best_top1 = 100.0 / 3;
     record.state.loss_scale = 32768;
     record.state.good_steps = 7;
