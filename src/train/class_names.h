@@ -15,7 +15,7 @@ struct cnn_class_names {
 struct cnn_class_list cnn_class_names_list(const struct cnn_class_names *names);
 
 // Of a network with `n` classes that is trained on `dataset`: the dataset's first n names; further classes
-// have none. Names are in UTF-8 here, as in a checkpoint: other bytes are escaped (base/utf8.h).
+// have none.
 enum cnn_status cnn_class_names_of_dataset(struct cnn_class_names *out, const struct cnn_dataset *dataset,
                                            int n) CNN_MUST_CHECK;
 // From a checkpoint's `class_names`: a JSON list of n strings or nulls, or an empty one. Anything else is
