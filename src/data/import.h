@@ -53,7 +53,8 @@ struct cnn_import_options {
 enum cnn_ignored_reason {
     CNN_IGNORED_OUTSIDE,  // it lies outside the class folders
     CNN_IGNORED_UNLISTED, // --labels has no class for it, and it is not a picture by its name
-    CNN_IGNORED_HIDDEN,   // its name or a folder's begins with a dot (.DS_Store, ._1.jpg) or is __MACOSX
+    CNN_IGNORED_HIDDEN,   // what systems leave: its name or a folder's begins with a dot or is __MACOSX,
+                          // Thumbs.db ...
     CNN_IGNORED_SPECIAL,  // a device, FIFO or socket
     CNN_IGNORED_REPLACED, // an archive's member that a later member of the same name replaces
     CNN_IGNORED_REPEATED, // a line of a list gives a picture the class that an earlier line gave it
@@ -97,8 +98,9 @@ enum cnn_status cnn_import_cifar(struct cnn_import_result *out, enum cnn_cifar k
                                  const struct cnn_import_options *options) CNN_MUST_CHECK;
 
 // Folders of JPEG or PNG files: FOLDER/CLASS/.../FILE, or FOLDER/train/CLASS/... and FOLDER/val/CLASS/...,
-// which become datasets of their own. Records are sorted by class and path, and their id is the position in
-// that list.
+// which become datasets of their own. A folder around everything is looked through. Records are sorted by
+// class and path, and their id is the position in that list. Files and folders that cannot be read are
+// quarantined. CNN_ERR_INPUT where it is unclear which folders are classes.
 enum cnn_status cnn_import_folder(struct cnn_import_result *out, const char *folder,
                                   const struct cnn_import_options *options) CNN_MUST_CHECK;
 

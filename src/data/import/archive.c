@@ -1,6 +1,7 @@
 #include "data/import/archive.h"
 
 #include "base/memory.h"
+#include "data/import/paths.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -173,17 +174,6 @@ void cnn_archive_close(struct cnn_archive *archive) {
 
 // ---- members ----
 
-static bool is_hidden(const char *path) {
-    for (const char *at = path; *at; at += strcspn(at, "/")) {
-        at += strspn(at, "/");
-        size_t length = strcspn(at, "/");
-        bool dots = length > 0 && length <= 2 && strspn(at, ".") >= length;
-        if ((at[0] == '.' && length > 0 && !dots) || (length == 8 && strncmp(at, "__MACOSX", 8) == 0))
-            return true;
-    }
-    return false;
-}
-
 static bool ends_with_tar(const char *path) {
     size_t n = strlen(path);
     return n > 4 && path[n - 5] != '/' && strcasecmp(path + n - 4, ".tar") == 0;
@@ -209,7 +199,7 @@ static enum cnn_status next_entry(struct cnn_archive *archive, struct layer *lay
         if (result < ARCHIVE_WARN)
             return fail(archive, layer);
         if (archive_entry_filetype(*out) == AE_IFREG && !archive_entry_hardlink(*out) &&
-            !is_hidden(name_of(*out)))
+            !cnn_path_is_hidden(name_of(*out)))
             return CNN_OK;
     }
 }

@@ -36,6 +36,8 @@ static enum cnn_status read_all(struct cnn_bytes *bytes, int fd, const char *pat
         ssize_t got = read(fd, bytes->data + bytes->n, bytes->room - bytes->n);
         if (got < 0 && errno == EINTR)
             continue;
+        if (got < 0 && errno == EISDIR)
+            return cnn_fail(CNN_ERR_INPUT, "it is a folder");
         if (got < 0)
             return cnn_fail(CNN_ERR_IO, "cannot read %s: %s", path, strerror(errno));
         bytes->n += (size_t)got;
@@ -46,12 +48,19 @@ static enum cnn_status read_all(struct cnn_bytes *bytes, int fd, const char *pat
     }
 }
 
+// This file cannot be opened; other errors (EIO, EMFILE, ESTALE ...) would befall any file.
+static bool is_about_the_file(int error) {
+    return error == ENOENT || error == EACCES || error == EPERM || error == ELOOP || error == ENOTDIR ||
+           error == ENAMETOOLONG || error == ENXIO;
+}
+
 enum cnn_status cnn_bytes_add_file(struct cnn_bytes *bytes, const char *path, uint64_t expected) {
     if (expected > CNN_IMPORT_MAX_FILE_BYTES)
         return cnn_fail(CNN_ERR_INPUT, "larger than 256 MiB");
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return cnn_fail(CNN_ERR_INPUT, "cannot open it: %s", strerror(errno));
+        return is_about_the_file(errno) ? cnn_fail(CNN_ERR_INPUT, "cannot open it: %s", strerror(errno))
+                                        : cnn_fail(CNN_ERR_IO, "cannot open %s: %s", path, strerror(errno));
     enum cnn_status status = read_all(bytes, fd, path, (size_t)expected);
     close(fd);
     return status;

@@ -1,8 +1,11 @@
 // `dataset import folder`: files in class folders, or in class folders in the folders of splits.
 #include "base/file.h"
+#include "base/log.h"
 #include "base/memory.h"
+#include "data/import/paths.h"
 #include "data/import/records.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,11 +13,20 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define MAX_DEPTH 18 // below SRC; deeper means links in a circle
+#define MAX_DEPTH 18 // below SRC
+
+#define AT_CIRCLE 1 // a record's `at`: a link to a folder that it lies in
+#define CIRCLE "a link to a folder that contains it"
 
 struct folder {
     const struct cnn_records *records; // first: see cnn_records_fill
     const char *path;
+};
+
+// What is listed.
+struct top {
+    const char *path;
+    bool warns; // this process does, of those that share the import
 };
 
 // Folders, relative to the top, still to be read.
@@ -37,40 +49,80 @@ static int depth(const char *path) {
     return n;
 }
 
-static enum cnn_status add_entry(struct cnn_records *records, struct pending *pending, const char *top,
+// The folder at TOP/PATH is one of those that the path leads through, TOP included.
+static bool leads_in_a_circle(const char *top, const char *path, const struct stat *info) {
+    char full[8192];
+    struct stat above;
+    for (size_t length = strlen(path); length > 0;) {
+        while (length > 0 && path[length - 1] != '/')
+            length--;
+        length -= length > 0;
+        if (cnn_path_format(full, sizeof full, "%s/%.*s", top, (int)length, path) == CNN_OK &&
+            stat(full, &above) == 0 && above.st_dev == info->st_dev && above.st_ino == info->st_ino)
+            return true;
+    }
+    return false;
+}
+
+// What cannot be looked at becomes a record: reading it will say why, in the report.
+static enum cnn_status add_unreadable(struct cnn_records *records, const struct top *top, const char *path,
+                                      uint64_t at, const char *reason) {
+    if (top->warns && (at == CNN_RECORD_IS_UNREADABLE || depth(path) == 0)) // a class, or more, is missing
+        cnn_log_warn("%s/%s: %s", top->path, path, reason);
+    return cnn_records_add(records, path, 0, at, -1);
+}
+
+static enum cnn_status add_entry(struct cnn_records *records, struct pending *pending, const struct top *top,
                                  const char *folder, const char *name) {
     char path[4096], full[8192];
     struct stat info;
     CNN_TRY(cnn_path_format(path, sizeof path, "%s%s%s", folder, *folder ? "/" : "", name));
-    CNN_TRY(cnn_path_format(full, sizeof full, "%s/%s", top, path));
+    CNN_TRY(cnn_path_format(full, sizeof full, "%s/%s", top->path, path));
     if (stat(full, &info) != 0)
-        return cnn_fail(CNN_ERR_INPUT, "cannot look at %s: %s", full, strerror(errno));
+        return add_unreadable(records, top, path, 0, strerror(errno));
     if (S_ISREG(info.st_mode))
         return cnn_records_add(records, path, (uint64_t)info.st_size, 0, -1);
-    if (!S_ISDIR(info.st_mode))
+    if (!S_ISDIR(info.st_mode)) {
+        records->ignored.files[CNN_IGNORED_SPECIAL]++;
         return CNN_OK;
+    }
+    if (leads_in_a_circle(top->path, path, &info))
+        return add_unreadable(records, top, path, AT_CIRCLE, CIRCLE);
     if (depth(path) >= MAX_DEPTH)
-        return cnn_fail(CNN_ERR_INPUT, "%s: folders more than %d deep; do links lead in a circle?", full,
-                        MAX_DEPTH);
+        return cnn_fail(CNN_ERR_INPUT, "%s: folders more than %d deep", full, MAX_DEPTH);
     return push(pending, path);
 }
 
-static enum cnn_status read_folder(struct cnn_records *records, struct pending *pending, const char *top,
-                                   const char *folder) {
-    char full[8192], **names;
-    size_t n;
-    CNN_TRY(cnn_path_format(full, sizeof full, "%s/%s", top, folder));
-    CNN_TRY(cnn_folder_list(&names, &n, full, "", ""));
+static enum cnn_status read_folder(struct cnn_records *records, struct pending *pending,
+                                   const struct top *top, const char *folder) {
+    char full[8192];
+    bool empty = true;
+    CNN_TRY(cnn_path_format(full, sizeof full, "%s/%s", top->path, folder));
+    DIR *entries = opendir(full);
+    if (!entries && !*folder)
+        return cnn_fail(CNN_ERR_INPUT, "cannot open %s: %s", top->path, strerror(errno));
+    if (!entries)
+        return add_unreadable(records, top, folder, CNN_RECORD_IS_UNREADABLE, strerror(errno));
     enum cnn_status status = CNN_OK;
-    for (size_t i = 0; i < n && status == CNN_OK; i++)
-        status = add_entry(records, pending, top, folder, names[i]);
-    if (n == 0 && status == CNN_OK && *folder && depth(folder) <= 1)
+    struct dirent *entry;
+    while (status == CNN_OK && (errno = 0, entry = readdir(entries))) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        bool hidden = cnn_path_is_hidden(entry->d_name);
+        records->ignored.files[CNN_IGNORED_HIDDEN] += hidden;
+        empty = empty && hidden;
+        if (!hidden)
+            status = add_entry(records, pending, top, folder, entry->d_name);
+    }
+    if (status == CNN_OK && errno != 0)
+        status = cnn_fail(CNN_ERR_IO, "cannot read %s: %s", full, strerror(errno));
+    closedir(entries);
+    if (empty && status == CNN_OK && *folder)
         status = cnn_records_add(records, folder, 0, CNN_RECORD_IS_FOLDER, -1);
-    cnn_names_free(names, n);
     return status;
 }
 
-static enum cnn_status list_files(struct cnn_records *records, const char *top) {
+static enum cnn_status list_files(struct cnn_records *records, const struct top *top) {
     struct pending pending = {0};
     enum cnn_status status = push(&pending, "");
     while (pending.n > 0 && status == CNN_OK) {
@@ -85,24 +137,28 @@ static enum cnn_status list_files(struct cnn_records *records, const char *top) 
 static enum cnn_status read_file(void *context, uint64_t i, struct cnn_bytes *to) {
     const struct folder *folder = context;
     char path[8192];
+    if (folder->records->files[i].at == AT_CIRCLE)
+        return cnn_fail(CNN_ERR_INPUT, CIRCLE);
     CNN_TRY(cnn_path_format(path, sizeof path, "%s/%s", folder->path, cnn_records_path(folder->records, i)));
     return cnn_bytes_add_file(to, path, folder->records->files[i].bytes);
 }
 
-static enum cnn_status list_classes(struct cnn_records *records, const char *top,
+static enum cnn_status list_classes(struct cnn_records *records, const char *folder,
                                     const struct cnn_import_options *options) {
+    const struct top top = {folder, options->rank == 0};
+    const struct cnn_records_origin origin = {.path = folder, .out = options->out, .warns = top.warns};
     char note[CNN_IGNORED_NOTE_BYTES];
-    if (!cnn_folder_exists(top))
-        return cnn_fail(CNN_ERR_INPUT, "%s is not a folder", top);
-    CNN_TRY(list_files(records, top));
-    CNN_TRY(cnn_records_by_folder(records, false));
+    if (!cnn_folder_exists(folder))
+        return cnn_fail(CNN_ERR_INPUT, "%s is not a folder", folder);
+    CNN_TRY(list_files(records, &top));
+    CNN_TRY(cnn_records_by_folder(records, &origin));
     if (records->classes.n == 0)
-        return cnn_fail(CNN_ERR_INPUT, "%s has no class folders: expected %s/CLASS/PICTURE.jpg%s", top, top,
-                        cnn_ignored_note(note, &records->ignored));
+        return cnn_fail(CNN_ERR_INPUT, "%s has no class folders: expected %s/CLASS/PICTURE.jpg%s", folder,
+                        folder, cnn_ignored_note(note, &records->ignored));
     if (records->n == 0)
-        return cnn_fail(CNN_ERR_INPUT, "%s: the class folders are empty%s", top,
+        return cnn_fail(CNN_ERR_INPUT, "%s: the class folders are empty%s", folder,
                         cnn_ignored_note(note, &records->ignored));
-    CNN_TRY(cnn_records_order_classes(records, options->classes, false, top));
+    CNN_TRY(cnn_records_order_classes(records, options->classes, false, folder));
     cnn_records_sort(records);
     return CNN_OK;
 }

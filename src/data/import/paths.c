@@ -19,6 +19,29 @@ bool cnn_path_is_picture(const char *path) {
     return false;
 }
 
+static bool is_hidden_name(const char *name, size_t length) {
+    static const char *const names[] = {"__MACOSX", "Thumbs.db", "ehthumbs.db",  "desktop.ini",
+                                        "@eaDir",   "#recycle",  "$RECYCLE.BIN", "System Volume Information",
+                                        "Icon\r",   "lost+found"};
+    if (length > 0 && name[0] == '.')
+        return length > 2 || strspn(name, ".") < length; // not "." and ".."
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strlen(names[i]) == length && strncasecmp(names[i], name, length) == 0)
+            return true;
+    return false;
+}
+
+bool cnn_path_is_hidden(const char *path) {
+    for (const char *at = path; *at;) {
+        size_t length = strcspn(at, "/");
+        if (is_hidden_name(at, length))
+            return true;
+        at += length;
+        at += strspn(at, "/");
+    }
+    return false;
+}
+
 enum cnn_status cnn_path_normalize(char out[8192], const char *path) {
     size_t n = 0, n_removable = 0; // components that a ".." takes away
     if (strlen(path) >= 8192 - 1)

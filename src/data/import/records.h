@@ -8,11 +8,15 @@
 struct cnn_import_file {
     uint64_t path; // where its path stands in `paths`
     uint64_t bytes;
-    uint64_t at; // for the source's own use, or CNN_RECORD_IS_FOLDER
+    uint64_t at; // for the source's own use, or one of the two below
     int32_t label;
     uint8_t part;
 };
-#define CNN_RECORD_IS_FOLDER UINT64_MAX // a folder without files: a class without pictures, perhaps
+#define CNN_RECORD_IS_FOLDER UINT64_MAX           // a folder without files: perhaps a class without pictures
+#define CNN_RECORD_IS_UNREADABLE (UINT64_MAX - 1) // a folder that cannot be read: to be quarantined
+static inline bool cnn_record_is_folder(const struct cnn_import_file *file) {
+    return file->at == CNN_RECORD_IS_FOLDER || file->at == CNN_RECORD_IS_UNREADABLE;
+}
 
 // Zero-initialise; finish frees.
 struct cnn_records {
@@ -38,10 +42,20 @@ static inline const char *cnn_records_path(const struct cnn_records *records, ui
     return (const char *)records->paths.data + records->files[i].path;
 }
 
+// What the files of a source came from, for messages.
+struct cnn_records_origin {
+    const char *path, *out; // the source, and the folder that the import makes
+    bool is_archive;
+    const char *under; // the folder of the archive that is imported; NULL: all of it
+    bool warns;        // this process logs warnings: one of those that share an import
+};
 // Gives every file a class and a part by its path: CLASS/.../FILE, or SPLIT/CLASS/.../FILE where all first
-// folders have the names of splits (train, val, test ...). Files in no class folder are taken out and
-// counted. strip: one folder around everything is looked through. Components "", "." and ".." do not count.
-enum cnn_status cnn_records_by_folder(struct cnn_records *records, bool strip) CNN_MUST_CHECK;
+// folders have the names of splits (train, val, test ...). Folders around everything are looked through, with
+// a note in the log. Files in no class folder are taken out and counted. Components "", "." and ".." do not
+// count. CNN_ERR_INPUT where it is unclear which folders are classes: splits beside other folders, splits
+// without class folders, class folders that hold splits, one folder with pictures and folders.
+enum cnn_status cnn_records_by_folder(struct cnn_records *records,
+                                      const struct cnn_records_origin *origin) CNN_MUST_CHECK;
 // Puts the classes into their order: by name, or as `order` (a file, may be NULL) has them. `what` names the
 // source. numbers: classes that are all whole numbers are sorted as such.
 enum cnn_status cnn_records_order_classes(struct cnn_records *records, const char *order, bool numbers,

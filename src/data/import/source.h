@@ -13,7 +13,8 @@ struct cnn_bytes {
 };
 enum cnn_status cnn_bytes_reserve(struct cnn_bytes *bytes, size_t more) CNN_MUST_CHECK;
 enum cnn_status cnn_bytes_add(struct cnn_bytes *bytes, const void *data, size_t n) CNN_MUST_CHECK;
-// Adds a whole file, of about `expected` bytes. What cannot be opened is CNN_ERR_INPUT.
+// Adds a whole file, of about `expected` bytes. CNN_ERR_INPUT: this file cannot be opened. CNN_ERR_IO: the
+// system cannot open or read files.
 enum cnn_status cnn_bytes_add_file(struct cnn_bytes *bytes, const char *path,
                                    uint64_t expected) CNN_MUST_CHECK;
 

@@ -101,7 +101,11 @@ static enum cnn_status classify(struct tar *tar, const struct cnn_archive_option
     if (archive->labels)
         CNN_TRY(cnn_records_by_list(records, archive->labels, archive->numbers, tar->path));
     else
-        CNN_TRY(cnn_records_by_folder(records, true));
+        CNN_TRY(cnn_records_by_folder(records, &(struct cnn_records_origin){.path = tar->path,
+                                                                            .out = options->out,
+                                                                            .is_archive = true,
+                                                                            .under = archive->under,
+                                                                            .warns = options->rank == 0}));
     if (records->n == 0)
         return cnn_fail(CNN_ERR_INPUT,
                         "%s has no class folders: expected CLASS/PICTURE.jpg inside, or --labels FILE for a "
