@@ -235,11 +235,6 @@ static double beat_of(const struct cnn_owner *owner, const struct cnn_owner_reco
     return other->beat_s > 0 ? other->beat_s : owner->record.beat_s;
 }
 
-static void wait_a_little(double seconds) {
-    struct timespec pause = {.tv_nsec = (long)(seconds * 1e9)};
-    nanosleep(&pause, NULL);
-}
-
 // Watches an owner until it gives a sign of life, is replaced, or has been silent for too long.
 static enum cnn_status judge(enum verdict *out, const struct cnn_owner *owner,
                              const struct cnn_owner_record *seen) {
@@ -258,7 +253,7 @@ static enum cnn_status judge(enum verdict *out, const struct cnn_owner *owner,
                          owner->folder, who, limit_s);
             told = true;
         }
-        wait_a_little(beat_s < 0.4 ? beat_s / 4 : 0.1);
+        cnn_clock_sleep(beat_s < 0.4 ? beat_s / 4 : 0.1);
         CNN_TRY(find_owner(&now, &found, owner));
         if (!found || strcmp(now.token, seen->token) != 0) {
             *out = CHANGED;

@@ -73,7 +73,7 @@ struct cnn_event_end {
     const char *status; // "done", "stopped", "failed"
     const char *message;
     double best_top1, seconds;
-    int64_t best_step; // -1: nothing was evaluated
+    int64_t best_step; // of the best checkpoint on disk; -1: none was evaluated
 };
 
 struct cnn_event {

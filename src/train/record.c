@@ -62,6 +62,8 @@ static const struct field fields[] = {
     LATER_STATE("loss_scale", loss_scale, REAL),
     LATER_STATE("loss_scale_good_steps", good_steps, INTEGER),
     LATER_STATE("skipped_steps", skipped_steps, INTEGER),
+    LATER_STATE("evaluated_step", evaluated_step, INTEGER),
+    LATER_STATE("evaluated_top1", evaluated_top1, REAL),
 };
 _Static_assert(sizeof fields / sizeof *fields <= CNN_RECORD_FIELDS, "raise CNN_RECORD_FIELDS");
 

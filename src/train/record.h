@@ -35,6 +35,9 @@ struct cnn_run_state {
     int64_t evaluation_due; // 1: the evaluation of this boundary was put off
     int64_t best_step;      // -1: nothing evaluated yet
     double best_top1;
+    int64_t
+        evaluated_step; // of the last evaluation; 0: none yet. With its top1 the best of some files is found
+    double evaluated_top1;
     struct cnn_epoch_sums sums;
     // Loss scaling; 0 where there is none.
     double loss_scale;

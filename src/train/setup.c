@@ -157,11 +157,12 @@ static enum cnn_status find_statistics(struct cnn_run *run, const struct cnn_res
     return CNN_OK;
 }
 
-static enum cnn_status make_saver(struct cnn_run *run, const char *config_text) {
+static enum cnn_status make_saver(struct cnn_run *run, const char *config_text, struct cnn_best best) {
     struct cnn_saver_options options = {
         .folder = run->outputs.folder.checkpoints,
         .model = run->model,
         .keep = run->config.checkpoint.keep,
+        .best = best,
         .texts = {.config = config_text,
                   .class_names = run->inputs.class_names,
                   .version = cnn_dist_version()},
@@ -188,21 +189,23 @@ static enum cnn_status own_folder(struct cnn_run_folder *folder) {
 }
 
 // The first thing that changes anything on disk.
-static enum cnn_status open_outputs(struct cnn_run *run) {
+static enum cnn_status open_outputs(struct cnn_run *run, const struct cnn_resume *resume) {
     struct cnn_outputs *outputs = &run->outputs;
+    struct cnn_best best;
     char *text = NULL;
     if (!is_rank_0(run))
         return CNN_OK;
     CNN_TRY(cnn_run_folder_create(&outputs->folder));
     CNN_TRY(own_folder(&outputs->folder));
     CNN_TRY(cnn_run_folder_open_log(&outputs->folder));
-    CNN_TRY(cnn_store_rewind(outputs->folder.checkpoints, run->resumed ? run->record.state.step : -1));
+    CNN_TRY(cnn_store_rewind(&best, outputs->folder.checkpoints, run->resumed ? &run->record.state : NULL,
+                             run->resumed ? cnn_checkpoint_path(resume->checkpoint) : NULL));
     CNN_TRY(cnn_metrics_open(&outputs->metrics, outputs->folder.metrics,
                              run->resumed ? run->record.state.step : -1, outputs->folder.owner));
     CNN_TRY(cnn_config_format(&text, &run->config));
     enum cnn_status status = cnn_file_replace(outputs->folder.config, text, strlen(text));
     if (status == CNN_OK)
-        status = make_saver(run, text);
+        status = make_saver(run, text, best);
     free(text);
     return status;
 }
@@ -249,7 +252,7 @@ static enum cnn_status create_from(struct cnn_run *run, const struct cnn_resume 
     CNN_TRY(cnn_phase_build(run));
     CNN_TRY(cnn_resume_restore(resume, run->comm, run->model, run->config.run.seed, run->worker));
     CNN_TRY(check_early_stop(run));
-    CNN_TRY(cnn_comm_agree(run->comm, open_outputs(run)));
+    CNN_TRY(cnn_comm_agree(run->comm, open_outputs(run, resume)));
     return cnn_comm_agree(run->comm, start_loader(run));
 }
 

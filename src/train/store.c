@@ -131,30 +131,6 @@ enum cnn_status cnn_store_open_newest(struct cnn_checkpoint **out, const char *f
     return CNN_OK;
 }
 
-static enum cnn_status set_aside(const char *folder, int64_t step) {
-    char path[PATH_BYTES], aside[PATH_BYTES];
-    CNN_TRY(cnn_store_path(path, sizeof path, folder, step));
-    CNN_TRY(cnn_path_format(aside, sizeof aside, "%s.set-aside", path));
-    if (rename(path, aside) != 0)
-        return cnn_fail(CNN_ERR_IO, "cannot rename %s: %s", path, strerror(errno));
-    cnn_log_warn("%s is later than the checkpoint this run goes on from: renamed to %s", path, aside);
-    return CNN_OK;
-}
-
-enum cnn_status cnn_store_rewind(const char *folder, int64_t step) {
-    int64_t *steps = NULL;
-    size_t n;
-    enum cnn_status status = CNN_OK;
-    CNN_TRY(cnn_store_steps(&steps, &n, folder));
-    for (size_t i = 0; status == CNN_OK && i < n; i++)
-        if (steps[i] > step)
-            status = set_aside(folder, steps[i]);
-    free(steps);
-    if (status == CNN_OK && step >= 0 && cnn_store_pointed(folder, "latest") > step)
-        status = cnn_store_point(folder, "latest", step);
-    return status;
-}
-
 enum cnn_status cnn_store_find(char *out, size_t out_bytes, const char *run_or_checkpoint, bool latest) {
     char folder[PATH_BYTES];
     int64_t *steps = NULL, step = -1;
@@ -168,6 +144,11 @@ enum cnn_status cnn_store_find(char *out, size_t out_bytes, const char *run_or_c
         CNN_TRY(cnn_path_format(folder, sizeof folder, "%s", run_or_checkpoint));
     if (!latest)
         step = cnn_store_pointed(folder, "best");
+    if (step >= 0 && (cnn_store_path(out, out_bytes, folder, step) != CNN_OK || !cnn_file_exists(out))) {
+        cnn_log_warn("%s/best names step %" PRId64 ", which is not there; using the newest checkpoint",
+                     folder, step);
+        step = -1;
+    }
     CNN_TRY(cnn_store_steps(&steps, &n, folder));
     if (step < 0 && n > 0)
         step = steps[n - 1];

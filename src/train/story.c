@@ -195,12 +195,21 @@ void cnn_story_evaluation(struct cnn_story *story, const struct cnn_evaluation *
                                             .best = best}});
 }
 
+// Training goes on: the saver tries again.
+static void tell_failed_save(struct cnn_story *story, const struct cnn_save_result *result) {
+    char message[sizeof result->error.message + 128], again[48] = "";
+    if (result->retry_s > 0)
+        snprintf(again, sizeof again, "; trying again in %.0f s", result->retry_s);
+    snprintf(message, sizeof message, "the checkpoint of step %" PRId64 " was not saved: %s%s", result->step,
+             result->error.message, again);
+    cnn_story_note(story, "checkpoint_failed", message, true);
+    if (result->retry_s == 0)
+        cnn_story_trouble(story, cnn_fail(result->error.status, "%s", message));
+}
+
 void cnn_story_save(struct cnn_story *story, const struct cnn_save_result *result) {
     if (result->error.status != CNN_OK) {
-        cnn_story_note(story, "checkpoint_failed", result->error.message, true);
-        cnn_story_trouble(story, cnn_fail(result->error.status,
-                                          "the checkpoint of step %" PRId64 " was not saved: %s",
-                                          result->step, result->error.message));
+        tell_failed_save(story, result);
         return;
     }
     emit(story, (struct cnn_event){.kind = CNN_EVENT_CHECKPOINT,
@@ -213,13 +222,15 @@ void cnn_story_save(struct cnn_story *story, const struct cnn_save_result *resul
 }
 
 void cnn_story_end(struct cnn_story *story, const struct cnn_error *how) {
-    const struct cnn_run_state *state = &story->run->record.state;
+    if (story->run->place.rank != 0)
+        return;
+    const struct cnn_best best = cnn_saver_best(story->run->outputs.saver);
     emit(story, (struct cnn_event){.kind = CNN_EVENT_END,
                                    .end = {.status = how->status == CNN_OK        ? "done"
                                                      : how->status == CNN_STOPPED ? "stopped"
                                                                                   : "failed",
                                            .message = how->status == CNN_OK ? NULL : how->message,
-                                           .best_top1 = state->best_top1,
-                                           .best_step = state->best_step,
+                                           .best_top1 = best.top1,
+                                           .best_step = best.step,
                                            .seconds = cnn_clock_s() - story->start_s}});
 }

@@ -9,11 +9,16 @@
 #include "train/story.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
+
+// How often, and after how many seconds each, the last checkpoint of a run is tried again.
+static const double last_retries_s[] = {0.5, 1, 2, 4};
 
 struct trainer {
     struct cnn_run *run;
     struct cnn_story story;
+    struct cnn_error save_error; // rank 0: of the last save
 };
 
 static struct cnn_run_state *state_of(struct trainer *trainer) { return &trainer->run->record.state; }
@@ -39,30 +44,54 @@ static void count_step(struct trainer *trainer, const struct cnn_step_report *su
     state->sums.n += sums->n;
 }
 
-// Sets *interrupted when a stop was asked for meanwhile: the evaluation is then due again. Collective.
-static enum cnn_status evaluate(struct trainer *trainer, bool *interrupted) {
-    struct cnn_run *run = trainer->run;
+// Rank 0: a worse one than the run's best may be the best there is on disk, after a save that failed.
+static bool is_best_on_disk(const struct trainer *trainer, double top1) {
+    return trainer->run->place.rank == 0 && cnn_saver_is_better(trainer->run->outputs.saver, top1);
+}
+
+// Of equal evaluations the first stays the best; one without a finite loss never is.
+static bool count_evaluation(struct trainer *trainer, const struct cnn_evaluation *result) {
     struct cnn_run_state *state = state_of(trainer);
+    if (!isfinite(result->loss) || !isfinite(result->top1)) {
+        cnn_story_note(
+            &trainer->story, "evaluation_not_finite",
+            "the loss of the evaluation is not finite, so it does not count for the best checkpoint", true);
+        return false;
+    }
+    state->evaluated_step = state->step;
+    state->evaluated_top1 = result->top1;
+    bool best = state->best_step < 0 || result->top1 > state->best_top1;
+    if (best) {
+        state->best_top1 = result->top1;
+        state->best_step = state->step;
+    }
+    return best;
+}
+
+// *interrupted: a stop was asked for meanwhile, and the evaluation is due again. *best: to be saved at once,
+// as the best checkpoint. Collective.
+static enum cnn_status evaluate(struct trainer *trainer, bool *interrupted, bool *best) {
+    struct cnn_run *run = trainer->run;
     struct cnn_evaluation result;
     CNN_TRY(
         cnn_evaluator_run(run->evaluator, run->options->stop_requested, run->options->stop_context, &result));
-    state->evaluation_due = *interrupted = result.interrupted;
+    state_of(trainer)->evaluation_due = *interrupted = result.interrupted;
+    *best = false;
     if (result.interrupted)
         return CNN_OK;
-    bool best = state->best_step < 0 || result.top1 > state->best_top1;
-    if (best) {
-        state->best_top1 = result.top1;
-        state->best_step = state->step;
-    }
-    cnn_story_evaluation(&trainer->story, &result, best);
+    bool of_run = count_evaluation(trainer, &result);
+    *best = of_run || (isfinite(result.loss) && is_best_on_disk(trainer, result.top1));
+    cnn_story_evaluation(&trainer->story, &result, of_run);
     return CNN_OK;
 }
 
 // Rank 0: tells how the save in progress ended, if it has. `wait`: until it has.
 static void collect_save(struct trainer *trainer, bool wait) {
     struct cnn_save_result result;
-    if (trainer->run->place.rank == 0 && cnn_saver_collect(trainer->run->outputs.saver, wait, &result))
-        cnn_story_save(&trainer->story, &result);
+    if (trainer->run->place.rank != 0 || !cnn_saver_collect(trainer->run->outputs.saver, wait, &result))
+        return;
+    trainer->save_error = result.error;
+    cnn_story_save(&trainer->story, &result);
 }
 
 static enum cnn_status take_snapshot(struct cnn_run *run) {
@@ -73,22 +102,46 @@ static enum cnn_status take_snapshot(struct cnn_run *run) {
 }
 
 // Rank 0 copies the state to host memory and lets the thread write it. Trouble is told at the next boundary.
-static void start_save(struct trainer *trainer) {
+static void start_save(struct trainer *trainer, bool best) {
     struct cnn_run *run = trainer->run;
     if (run->place.rank != 0)
         return;
     collect_save(trainer, true);
+    // A best network that could not be saved gets one more chance before its memory is needed.
+    if (cnn_saver_has_failed(run->outputs.saver, true) && cnn_saver_retry(run->outputs.saver))
+        collect_save(trainer, true);
     enum cnn_status status = take_snapshot(run);
     if (status == CNN_OK)
-        cnn_saver_start(run->outputs.saver, &run->record);
+        cnn_saver_start(run->outputs.saver, &run->record, best);
     else
         cnn_story_trouble(&trainer->story, cnn_fail_in(status, "no checkpoint was made of step %" PRId64,
                                                        run->record.state.step));
 }
 
+// Rank 0: the last state of a run is worth some seconds.
+static void retry_last_save(struct trainer *trainer) {
+    struct cnn_saver *saver = trainer->run->outputs.saver;
+    const size_t n = sizeof last_retries_s / sizeof *last_retries_s;
+    for (size_t i = 0; i < n && cnn_saver_has_failed(saver, false); i++) {
+        cnn_clock_sleep(last_retries_s[i]);
+        if (cnn_saver_retry(saver))
+            collect_save(trainer, true);
+    }
+    if (cnn_saver_has_failed(saver, false))
+        cnn_story_trouble(
+            &trainer->story,
+            cnn_fail(CNN_ERR_IO,
+                     "the last checkpoint, of step %" PRId64
+                     ", could not be saved: %s; once the disk works, the same command resumes from the "
+                     "newest one that was",
+                     state_of(trainer)->step, trainer->save_error.message));
+}
+
 // Ends a run for good: the last save is on disk, or all ranks learn that it is not. Collective.
 static enum cnn_status finish_saves(struct trainer *trainer) {
     collect_save(trainer, true);
+    if (trainer->run->place.rank == 0)
+        retry_last_save(trainer);
     return cnn_comm_agree(trainer->run->comm, trainer->story.trouble.status == CNN_OK
                                                   ? CNN_OK
                                                   : cnn_error_give(&trainer->story.trouble));
@@ -110,7 +163,7 @@ static enum cnn_status stop(struct trainer *trainer) {
     enum cnn_status status = check_stop(trainer, "; saving a checkpoint");
     if (status != CNN_STOPPED)
         return status;
-    start_save(trainer);
+    start_save(trainer, false);
     CNN_TRY(finish_saves(trainer));
     return cnn_fail(CNN_STOPPED, "stopped on request after step %" PRId64 "; the same command resumes", step);
 }
@@ -152,17 +205,17 @@ static enum cnn_status check_bad_records(struct trainer *trainer, const struct c
 
 // What was folded decides what all ranks do now. Collective.
 static enum cnn_status act(struct trainer *trainer, const struct cnn_directive *directive) {
-    bool interrupted = false;
+    bool interrupted = false, best = false;
     if (directive->end_epoch)
         end_epoch(trainer);
     if (directive->evaluate)
-        CNN_TRY(evaluate(trainer, &interrupted));
+        CNN_TRY(evaluate(trainer, &interrupted, &best));
     if (directive->evaluation_due)
         state_of(trainer)->evaluation_due = 1;
     if (directive->stop || interrupted)
         return stop(trainer);
-    if (directive->checkpoint)
-        start_save(trainer);
+    if (directive->checkpoint || best)
+        start_save(trainer, best);
     return CNN_OK;
 }
 
@@ -207,13 +260,13 @@ static enum cnn_status step_once(struct trainer *trainer) {
 
 // A run that was stopped before an evaluation makes up for it.
 static enum cnn_status catch_up(struct trainer *trainer) {
-    bool interrupted = false;
+    bool interrupted = false, best = false;
     if (!state_of(trainer)->evaluation_due || !trainer->run->evaluator)
         return CNN_OK;
-    CNN_TRY(evaluate(trainer, &interrupted));
+    CNN_TRY(evaluate(trainer, &interrupted, &best));
     if (interrupted)
         return stop(trainer);
-    start_save(trainer); // the same step again: now it is known how good it is
+    start_save(trainer, best); // the same step again: now it is known how good it is
     return CNN_OK;
 }
 

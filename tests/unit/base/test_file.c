@@ -9,9 +9,11 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -309,6 +311,25 @@ static void the_nearest_folder(void **state) {
     assert_non_null(strstr(cnn_error_message(), "a/file is a file"));
 }
 
+// A file that may not grow stands in for a full disk: the kernel writes what fits and refuses the rest.
+static void appending_is_all_or_nothing(void **state) {
+    struct rlimit old, small = {.rlim_cur = 8};
+    int fd = open(in_root("log"), O_WRONLY | O_CREAT | O_APPEND, 0666);
+    assert_true(fd >= 0);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(cnn_file_append(fd, "first\n", 6), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small.rlim_max = old.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int error = cnn_file_append(fd, "second\n", 7);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_not_equal(error, 0);
+    assert_holds("log", "first\n");
+    assert_int_equal(cnn_file_append(fd, "third\n", 6), 0);
+    assert_holds("log", "first\nthird\n");
+    close(fd);
+}
+
 #define IN_ROOT(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
 
 int main(void) {
@@ -331,6 +352,7 @@ int main(void) {
         IN_ROOT(listing),
         IN_ROOT(many_names),
         IN_ROOT(long_paths_are_refused),
+        IN_ROOT(appending_is_all_or_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 
 static struct cnn_saver *make_saver(const char *folder, const struct cnn_model *model, int keep) {
     struct cnn_saver_options options = {
-        .folder = folder, .model = model, .keep = keep, .texts = fixture_texts};
+        .folder = folder, .model = model, .keep = keep, .best = {.step = -1}, .texts = fixture_texts};
     struct cnn_saver *saver = NULL;
     assert_int_equal(cnn_saver_create(&saver, &options), CNN_OK);
     return saver;
@@ -17,8 +17,10 @@ static struct cnn_save_result save(struct cnn_saver *saver, const struct cnn_mod
     struct cnn_run_record record = make_record(model, step);
     struct cnn_save_result result = {0};
     record.state.best_step = best_step;
+    record.state.evaluated_step = step;
+    record.state.evaluated_top1 = record.state.best_top1 = (double)step;
     fill(cnn_saver_snapshot(saver), model, (float)step);
-    cnn_saver_start(saver, &record);
+    cnn_saver_start(saver, &record, best_step == step);
     assert_true(cnn_saver_collect(saver, true, &result));
     assert_false(cnn_saver_collect(saver, true, &result)); // once
     return result;
@@ -117,15 +119,146 @@ static void a_refused_one_is_named_in_the_log(void **state) {
     cnn_model_destroy(model);
 }
 
+// ---- going back ----
+
+static struct cnn_best rewind_to(const char *folder, int64_t step, int64_t best_step, const char *source) {
+    struct cnn_run_state state = {.step = step, .best_step = best_step, .best_top1 = (double)best_step};
+    struct cnn_best best = {0};
+    assert_int_equal(cnn_store_rewind(&best, folder, step < 0 ? NULL : &state, source), CNN_OK);
+    assert_int_equal(cnn_store_pointed(folder, "best"), best.step);
+    return best;
+}
+
+static size_t count_set_aside(const char *folder) {
+    char **names;
+    size_t n;
+    assert_int_equal(cnn_folder_list(&names, &n, folder, "", ".set-aside"), CNN_OK);
+    cnn_names_free(names, n);
+    return n;
+}
+
 static void later_ones_are_set_aside(void **state) {
     struct cnn_model *model = make_model("resnet20", N_CLASSES);
     struct cnn_saver *saver = make_saver(*state, model, 9);
     for (int64_t step = 10; step <= 30; step += 10)
         save(saver, model, step, -1);
-    assert_int_equal(cnn_store_rewind(*state, 20), CNN_OK);
+    rewind_to(*state, 20, -1, NULL);
     ASSERT_STEPS(*state, 10, 20);
     assert_int_equal(cnn_store_pointed(*state, "latest"), 20);
     assert_true(cnn_file_exists(in_folder(*state, "step-00000030.safetensors.set-aside")));
+    cnn_saver_destroy(saver);
+    cnn_model_destroy(model);
+}
+
+static void set_aside_files_do_not_pile_up(void **state) {
+    struct cnn_model *model = make_model("resnet20", N_CLASSES);
+    struct cnn_saver *saver = make_saver(*state, model, 9);
+    save(saver, model, 1, -1);
+    for (int64_t step = 10; step <= 50; step += 10) { // another step each time, so that no name is used again
+        save(saver, model, step, -1);
+        save(saver, model, step + 1, -1);
+        rewind_to(*state, 1, -1, NULL);
+        assert_int_equal(count_set_aside(*state), 2);
+    }
+    rewind_to(*state, 1, -1, NULL); // nothing new to set aside: the last ones stay
+    assert_int_equal(count_set_aside(*state), 2);
+    // The one that a run resumes from is not deleted under it.
+    char *source = strdup(in_folder(*state, "step-00000050.safetensors.set-aside"));
+    save(saver, model, 90, -1);
+    rewind_to(*state, 50, -1, source);
+    assert_true(cnn_file_exists(source));
+    assert_int_equal(count_set_aside(*state), 2);
+    free(source);
+    cnn_saver_destroy(saver);
+    cnn_model_destroy(model);
+}
+
+static void going_back_mends_best(void **state) {
+    struct cnn_model *model = make_model("resnet20", N_CLASSES);
+    struct cnn_saver *saver = make_saver(*state, model, 9);
+    for (int64_t step = 10; step <= 40; step += 10)
+        save(saver, model, step, step == 10 || step == 40 ? step : 10);
+    assert_int_equal(cnn_store_pointed(*state, "best"), 40);
+    struct cnn_best best = rewind_to(*state, 30, 10, NULL);
+    assert_int_equal(best.step, 10);
+    assert_true(best.top1 == 10);
+    // The best of then was deleted when a better one came: the best of those that are left. One is damaged.
+    assert_int_equal(unlink(in_folder(*state, "step-00000010.safetensors")), 0);
+    flip_byte(in_folder(*state, "step-00000030.safetensors"), -8);
+    best = rewind_to(*state, 30, 10, NULL);
+    assert_int_equal(best.step, 20);
+    assert_true(best.top1 == 20);
+    assert_int_equal(unlink(in_folder(*state, "step-00000020.safetensors")), 0);
+    assert_int_equal(rewind_to(*state, 30, 10, NULL).step, -1);
+    assert_false(cnn_file_exists(in_folder(*state, "best")));
+    cnn_saver_destroy(saver);
+    cnn_model_destroy(model);
+}
+
+// Killed when the file was written and `latest` and `best` were not.
+static void names_that_were_not_written_are_mended(void **state) {
+    struct cnn_model *model = make_model("resnet20", N_CLASSES);
+    struct cnn_saver *saver = make_saver(*state, model, 9);
+    save(saver, model, 10, 10);
+    save(saver, model, 20, 20);
+    assert_int_equal(cnn_store_point(*state, "latest", 10), CNN_OK);
+    assert_int_equal(cnn_store_point(*state, "best", 10), CNN_OK);
+    assert_int_equal(rewind_to(*state, 20, 20, NULL).step, 20);
+    assert_int_equal(cnn_store_pointed(*state, "latest"), 20);
+    // A new run in a folder whose checkpoints were deleted.
+    assert_int_equal(unlink(in_folder(*state, "step-00000010.safetensors")), 0);
+    assert_int_equal(unlink(in_folder(*state, "step-00000020.safetensors")), 0);
+    assert_int_equal(rewind_to(*state, -1, -1, NULL).step, -1);
+    assert_false(cnn_file_exists(in_folder(*state, "latest")));
+    assert_false(cnn_file_exists(in_folder(*state, "best")));
+    cnn_saver_destroy(saver);
+    cnn_model_destroy(model);
+}
+
+// ---- saves that fail ----
+
+static void a_failed_save_is_tried_again(void **state) {
+    struct cnn_model *model = make_model("resnet20", N_CLASSES);
+    struct cnn_saver *saver = make_saver(*state, model, 9);
+    struct cnn_save_result result;
+    char *in_the_way = strdup(in_folder(*state, "step-00000020.safetensors"));
+    save(saver, model, 10, 10);
+    assert_false(cnn_saver_retry(saver));
+    assert_int_equal(cnn_folder_create(in_the_way), CNN_OK);
+    result = save(saver, model, 20, 20);
+    assert_int_not_equal(result.error.status, CNN_OK);
+    assert_true(result.retry_s > 0);
+    assert_true(cnn_saver_has_failed(saver, true));
+    assert_int_equal(cnn_saver_best(saver).step, 10);
+    assert_false(cnn_saver_is_better(saver, 15)); // not than the one that may still come
+    assert_true(cnn_saver_retry(saver));
+    assert_true(cnn_saver_collect(saver, true, &result));
+    assert_int_not_equal(result.error.status, CNN_OK);
+    assert_int_equal(rmdir(in_the_way), 0);
+    assert_true(cnn_saver_retry(saver));
+    assert_true(cnn_saver_collect(saver, true, &result));
+    assert_int_equal(result.error.status, CNN_OK);
+    assert_int_equal(result.step, 20);
+    assert_false(cnn_saver_has_failed(saver, false));
+    assert_int_equal(cnn_saver_best(saver).step, 20);
+    assert_int_equal(cnn_store_pointed(*state, "best"), 20);
+    free(in_the_way);
+    cnn_saver_destroy(saver);
+    cnn_model_destroy(model);
+}
+
+static void a_best_that_is_given_up_counts_no_more(void **state) {
+    struct cnn_model *model = make_model("resnet20", N_CLASSES);
+    struct cnn_saver *saver = make_saver(*state, model, 1);
+    save(saver, model, 10, 10);
+    assert_int_equal(cnn_folder_create(in_folder(*state, "step-00000020.safetensors")), CNN_OK);
+    save(saver, model, 20, 20);
+    assert_int_equal(save(saver, model, 30, 20).error.status, CNN_OK); // takes its memory
+    assert_int_equal(cnn_saver_best(saver).step, 10);
+    assert_true(cnn_saver_is_better(saver, 15));
+    assert_int_equal(cnn_store_pointed(*state, "best"), 10);
+    assert_true(
+        cnn_file_exists(in_folder(*state, "step-00000010.safetensors"))); // it stays besides the newest
     cnn_saver_destroy(saver);
     cnn_model_destroy(model);
 }
@@ -168,6 +301,10 @@ static void run_or_checkpoint_is_found(void **state) {
     snprintf(given, sizeof given, "%s", path);
     assert_int_equal(cnn_store_find(path, sizeof path, given, false), CNN_OK);
     assert_string_equal(path, given);
+    assert_int_equal(unlink(in_folder(checkpoints, "step-00000001.safetensors")), 0);
+    assert_int_equal(cnn_store_find(path, sizeof path, *state, false),
+                     CNN_OK); // `best` names nothing any more
+    assert_non_null(strstr(path, "step-00000002"));
     assert_int_equal(cnn_store_find(path, sizeof path, "/nowhere/at/all", false), CNN_ERR_INPUT);
     cnn_saver_destroy(saver);
     cnn_model_destroy(model);
@@ -177,9 +314,17 @@ static void run_or_checkpoint_is_found(void **state) {
 int main(void) {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(keeps_the_newest_and_the_best), IN_FOLDER(steps_sort_as_numbers),
-        IN_FOLDER(finds_the_newest_whole_one),    IN_FOLDER(a_refused_one_is_named_in_the_log),
-        IN_FOLDER(later_ones_are_set_aside),      IN_FOLDER(a_failed_save_leaves_the_others_alone),
+        IN_FOLDER(keeps_the_newest_and_the_best),
+        IN_FOLDER(steps_sort_as_numbers),
+        IN_FOLDER(finds_the_newest_whole_one),
+        IN_FOLDER(a_refused_one_is_named_in_the_log),
+        IN_FOLDER(later_ones_are_set_aside),
+        IN_FOLDER(a_failed_save_leaves_the_others_alone),
+        IN_FOLDER(set_aside_files_do_not_pile_up),
+        IN_FOLDER(going_back_mends_best),
+        IN_FOLDER(names_that_were_not_written_are_mended),
+        IN_FOLDER(a_failed_save_is_tried_again),
+        IN_FOLDER(a_best_that_is_given_up_counts_no_more),
         IN_FOLDER(run_or_checkpoint_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
