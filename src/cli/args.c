@@ -29,8 +29,7 @@ static enum cnn_status fail_unknown(const struct cnn_args *args, const char *wor
     if (near)
         return cnn_fail(CNN_ERR_INPUT, "unknown option --%s: did you mean --%s? (usage: %s)", name, near,
                         args->usage);
-    return cnn_fail(CNN_ERR_INPUT, "unknown option --%s; --help lists the options (usage: %s)", name,
-                    args->usage);
+    return cnn_fail(CNN_ERR_INPUT, "unknown option --%s; see --help (usage: %s)", name, args->usage);
 }
 
 static enum cnn_status store_int(const struct cnn_flag *flag, const char *text) {
@@ -42,9 +41,9 @@ static enum cnn_status store_int(const struct cnn_flag *flag, const char *text) 
         return cnn_fail(CNN_ERR_INPUT, "--%s: expected a whole number, found '%s'", flag->name, text);
     if (errno == ERANGE || (ranged && (value < flag->least || value > flag->most))) {
         if (flag->most == INT64_MAX)
-            return cnn_fail(CNN_ERR_INPUT, "--%s: %s is out of range: at least %" PRId64, flag->name, text,
-                            flag->least);
-        return cnn_fail(CNN_ERR_INPUT, "--%s: %s is out of range: allowed are %" PRId64 " to %" PRId64,
+            return cnn_fail(CNN_ERR_INPUT, "--%s: %s is out of range; it must be at least %" PRId64,
+                            flag->name, text, flag->least);
+        return cnn_fail(CNN_ERR_INPUT, "--%s: %s is out of range; allowed: %" PRId64 " to %" PRId64,
                         flag->name, text, flag->least, flag->most);
     }
     *(int64_t *)flag->value = value;
@@ -82,20 +81,21 @@ static enum cnn_status parse_flag(const struct cnn_args *args, int argc, char **
     *seen |= 1ull << (flag - args->flags);
     if (flag->type == CNN_FLAG_BOOL) {
         if (equals)
-            return cnn_fail(CNN_ERR_INPUT, "--%s takes no value, found '%s'", flag->name, equals + 1);
+            return cnn_fail(CNN_ERR_INPUT, "option --%s takes no value, found '%s'", flag->name, equals + 1);
         *(bool *)flag->value = true;
         return CNN_OK;
     }
     if (equals)
         return store(flag, equals + 1);
     if (*at == argc || strncmp(argv[*at], "--", 2) == 0)
-        return cnn_fail(CNN_ERR_INPUT, "--%s needs a value: --%s %s", flag->name, flag->name, flag->argument);
+        return cnn_fail(CNN_ERR_INPUT, "missing value of option --%s: write --%s %s", flag->name, flag->name,
+                        flag->argument);
     return store(flag, argv[(*at)++]);
 }
 
 static enum cnn_status parse_word(struct cnn_args_given *out, const struct cnn_args *args, const char *word) {
     if (out->positional.n == args->most_positional || out->positional.n == CNN_ARGS_MAX_STRINGS)
-        return cnn_fail(CNN_ERR_INPUT, "unexpected '%s' (usage: %s)", word, args->usage);
+        return cnn_fail(CNN_ERR_INPUT, "unexpected argument '%s' (usage: %s)", word, args->usage);
     out->positional.items[out->positional.n++] = word;
     return CNN_OK;
 }
@@ -110,10 +110,10 @@ static bool asks_for_help(int argc, char **argv) {
 static enum cnn_status check_complete(const struct cnn_args_given *given, const struct cnn_args *args,
                                       uint64_t seen) {
     if (given->positional.n < args->least_positional)
-        return cnn_fail(CNN_ERR_INPUT, "something is missing (usage: %s)", args->usage);
+        return cnn_fail(CNN_ERR_INPUT, "missing argument (usage: %s)", args->usage);
     for (int i = 0; i < args->n_flags; i++)
         if (args->flags[i].required && !(seen >> i & 1))
-            return cnn_fail(CNN_ERR_INPUT, "--%s %s must be given (usage: %s)", args->flags[i].name,
+            return cnn_fail(CNN_ERR_INPUT, "missing option --%s %s (usage: %s)", args->flags[i].name,
                             args->flags[i].argument ? args->flags[i].argument : "", args->usage);
     return CNN_OK;
 }
@@ -137,7 +137,7 @@ enum cnn_status cnn_args_parse(struct cnn_args_given *out, const struct cnn_args
         } else if (!only_words && strncmp(word, "--", 2) == 0) {
             CNN_TRY(parse_flag(args, argc, argv, &at, &seen));
         } else if (!only_words && word[0] == '-' && word[1] != '\0') {
-            return cnn_fail(CNN_ERR_INPUT, "unknown option %s: options begin with two dashes (usage: %s)",
+            return cnn_fail(CNN_ERR_INPUT, "unknown option %s: options start with two dashes (usage: %s)",
                             word, args->usage);
         } else {
             CNN_TRY(parse_word(out, args, word));
@@ -149,7 +149,7 @@ enum cnn_status cnn_args_parse(struct cnn_args_given *out, const struct cnn_args
 
 static void print_default(FILE *to, const struct cnn_flag *flag) {
     if (flag->required)
-        fputs(" (must be given)", to);
+        fputs(" (required)", to);
     else if (flag->type == CNN_FLAG_INT)
         fprintf(to, " (default %" PRId64 ")", *(const int64_t *)flag->value);
     else if (flag->type == CNN_FLAG_STRING && *(const char *const *)flag->value)
@@ -167,7 +167,7 @@ void cnn_args_help(FILE *to, const struct cnn_args *args) {
         print_default(to, flag);
         fputc('\n', to);
     }
-    fprintf(to, "  %-24s %s\n", "--help", "this text");
+    fprintf(to, "  %-24s %s\n", "--help", "show this help");
 }
 
 enum cnn_status cnn_args_take(struct cnn_args_given *out, const struct cnn_args *args, int argc, char **argv,

@@ -105,8 +105,7 @@ static void print_text(const struct bench *bench, const struct cnn_comm *comm) {
            hosts == 1 ? "" : "s", cnn_comm_name(comm), cnn_comm_library(comm),
            cnn_precision_name(bench->precision));
     printf("gradients in %s, summed by %s\n",
-           bench->device ? cnn_backend_description(bench->backend) : "the host's memory",
-           bench->results[0].way);
+           bench->device ? cnn_backend_description(bench->backend) : "host memory", bench->results[0].way);
     printf("%12s %12s %12s %12s %12s %12s %14s\n", "size", "median ms", "least ms", "most ms", "GB/s",
            "bus GB/s", "processor ms");
     for (int i = 0; i < bench->n_sizes; i++) {
@@ -166,23 +165,24 @@ static enum cnn_status run(struct bench *bench, const struct request *request, s
 enum cnn_status cnn_cmd_bench_allreduce(int argc, char **argv, struct cnn_comm *comm) {
     struct request request = {.rounds = 20};
     const struct cnn_flag flags[] = {
-        CNN_INT_FLAG("bytes", &request.bytes, "N", 0, INT64_C(1) << 36, "bytes to sum (0: several sizes)"),
-        CNN_INT_FLAG("rounds", &request.rounds, "N", 1, 100000, "rounds measured of each size"),
+        CNN_INT_FLAG("bytes", &request.bytes, "N", 0, INT64_C(1) << 36,
+                     "size of the array in bytes (0: "
+                     "several sizes)"),
+        CNN_INT_FLAG("rounds", &request.rounds, "N", 1, 100000, "number of measured rounds per size"),
         CNN_STRING_FLAG("precision", &request.precision, "WORD",
                         "fp32, bf16 or fp16 (default: the config's comm.precision, or fp32)"),
-        CNN_BOOL_FLAG("json", &request.json, "print one JSON document"),
+        CNN_BOOL_FLAG("json", &request.json, "print the result as one JSON document"),
         CNN_BACKEND_FLAG(&request.target),
         CNN_SET_FLAG(&request.target),
     };
     const struct cnn_args args = {
         .usage = "cnn_dist bench allreduce [CONFIG|ARCH] [--bytes N] [--rounds N] [--precision WORD] "
                  "[--backend NAME] [--json]",
-        .summary = "Sums arrays over all ranks the way training sums gradients, and checks the sums.\n"
-                   "With CONFIG or ARCH: the gradients of that model. In the memory of GPUs where there are "
-                   "any (--backend\n"
-                   "cpu: of the host). Times are of the slowest rank; bus "
-                   "GB/s is what\n"
-                   "each rank's link carries; processor ms is what a round takes away from computing.",
+        .summary = "Sums arrays over all ranks as training sums gradients, and checks the result. With "
+                   "CONFIG or ARCH, the size is\nthat of the model's gradients. The arrays are in GPU "
+                   "memory if there are GPUs (--backend cpu: in host memory).\nTimes are those of the "
+                   "slowest rank; \"bus GB/s\" is the traffic on the link of each rank; \"processor ms\" is "
+                   "the\nprocessor time used by a round.",
         .flags = flags,
         .n_flags = sizeof flags / sizeof *flags,
         .most_positional = 1,

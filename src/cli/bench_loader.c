@@ -164,7 +164,7 @@ static enum cnn_status usual_config(struct bench *bench, const struct request *r
                      "augment: {train: [%s, flip_horizontal]}\n"
                      "train: {batch: {global: %" PRIu64 ", micro: %" PRIu64 "}}\n",
                      crop, micro * size, micro);
-    CNN_TRY(cnn_config_parse(bench->config, "the usual recipe", text, (size_t)n, request->set.items,
+    CNN_TRY(cnn_config_parse(bench->config, "the default recipe", text, (size_t)n, request->set.items,
                              (size_t)request->set.n));
     return cnn_path_format(bench->config->data.train, sizeof bench->config->data.train, "%s",
                            request->source);
@@ -227,7 +227,7 @@ static const char *largest_stage(const struct stages *stages, double *out_share)
     }
     if (stages->augment > most) {
         most = stages->augment;
-        name = "resampling and augmenting";
+        name = "resampling and augmentation";
     }
     *out_share = 100 * most / (stages->busy > 0 ? stages->busy : 1);
     return name;
@@ -241,22 +241,21 @@ static void explain(char *out, size_t out_bytes, const struct sums *sums, int ra
     double share, wall_s = sums->wall_s / ranks;
     const char *largest = largest_stage(&stages, &share);
     if (queued > 0.3 && sums->threads > sums->processors)
-        snprintf(out, out_bytes, "processors: %.0f threads take turns on %.0f", sums->threads,
-                 sums->processors);
+        snprintf(out, out_bytes, "processors: %.0f threads share %.0f", sums->threads, sums->processors);
     else if (queued > 0.3)
         snprintf(out, out_bytes,
-                 "processors: other programs use them, each thread waits %.0f %% of the time for one",
+                 "processors: other programs use them; each thread waits %.0f %% of the time for a processor",
                  100 * queued);
     else if (stages.busy < 0.6 * stages.all)
-        snprintf(out, out_bytes, "handing over batches: the threads are idle %.0f %% of the time",
+        snprintf(out, out_bytes, "the consumer of the batches: the threads are idle %.0f %% of the time",
                  100 - 100 * stages.busy / stages.all);
     else if (sums->cpu_s < 0.7 * stages.busy)
         snprintf(out, out_bytes,
-                 "storage: the threads wait for reads, at %.1f MB/s; data.shuffle window may help",
+                 "storage: the threads wait for reads (%.1f MB/s); data.shuffle window may help",
                  sums->bytes / wall_s * 1e-6);
     else
-        snprintf(out, out_bytes, "%s: %.0f %% of the threads' work; %s", largest, share,
-                 sums->threads < sums->processors ? "data.threads may be raised" : "every processor is busy");
+        snprintf(out, out_bytes, "%s: %.0f %% of the threads' time; %s", largest, share,
+                 sums->threads < sums->processors ? "more data.threads may help" : "all processors are busy");
 }
 
 static void print_text(const struct bench *bench, const struct sums *sums) {
@@ -271,16 +270,16 @@ static void print_text(const struct bench *bench, const struct sums *sums) {
     cnn_format_bytes(peak, sizeof peak, sums->peak_bytes / ranks);
     printf("dataset       %s: %" PRIu64 " %s records, opened in %.0f ms\n", cnn_dataset_path(bench->dataset),
            sampler->n_records, cnn_encoding_name(header->encoding), 1e3 * sums->open_s / ranks);
-    printf("ranks         %d, %d loader thread%s each, %.0f processors in all\n", sampler->size,
+    printf("ranks         %d with %d loader thread%s each, %.0f processors in total\n", sampler->size,
            bench->threads, bench->threads == 1 ? "" : "s", sums->processors);
     printf("batches       %.0f of %d, %d ahead\n", sums->batches, sampler->micro, bench->config->data.ahead);
-    printf("images/s      %.0f, %.0f for each core used\n", sums->images_per_s,
+    printf("images/s      %.0f, %.0f per core used\n", sums->images_per_s,
            sums->images / fmax(sums->cpu_s, 1e-9));
     printf("per image     read %.2f us, decode %.2f us, resample and augment %.2f us, other %.2f us\n",
            us * stages.read, us * stages.decode, us * stages.augment, us * stages.other);
     printf("read          %.1f MB/s\n", sums->bytes / wall_s * 1e-6);
     printf("cores used    %.2f\n", cores);
-    printf("memory        %s at most for each rank, %s of it batches\n", peak, batch);
+    printf("memory        at most %s per rank, of which batches take %s\n", peak, batch);
     printf("first batch   %.1f ms after the start\n", 1e3 * sums->first_s / ranks);
     printf("queue         %.1f batches ready on average\n", sums->queue / ranks);
     if (sums->bad > 0)
@@ -334,16 +333,16 @@ static enum cnn_status run_bench(struct bench *bench, const struct request *requ
 enum cnn_status cnn_cmd_bench_loader(int argc, char **argv, struct cnn_comm *comm) {
     struct request request = {0};
     const struct cnn_flag flags[] = {
-        CNN_BOOL_FLAG("json", &request.json, "print one JSON document"),
+        CNN_BOOL_FLAG("json", &request.json, "print the result as one JSON document"),
         CNN_INT_FLAG("batches", &request.batches, "N", 0, INT64_C(1) << 40,
-                     "micro-batches each rank measures (0: as many as 5 s give)"),
-        CNN_LIST_FLAG("set", &request.set, "KEY=VALUE", "overrides the config"),
+                     "number of micro-batches measured by each rank (0: as many as fit in 5 s)"),
+        CNN_LIST_FLAG("set", &request.set, "KEY=VALUE", "override a value of the config"),
     };
     const struct cnn_args args = {
         .usage = "cnn_dist bench loader CONFIG|DATASET [options]",
         .summary =
-            "Runs the loader of training alone: reads, decodes and augments batches of data.train and "
-            "throws them away.\nWith the folder of a dataset instead of a config: random crops, flipped.",
+            "Measures the data loader: reads, decodes and augments batches of data.train without training. "
+            "With a dataset\ninstead of a config, the augmentation is a random crop and a horizontal flip.",
         .flags = flags,
         .n_flags = sizeof flags / sizeof flags[0],
         .least_positional = 1,

@@ -184,16 +184,16 @@ static struct result summarize(struct bench *bench, int64_t steps) {
 }
 
 static void print_text(const struct bench *bench, const struct result *result) {
-    printf("%s, batch %d a rank, %d rank%s, %d thread%s each, %s\n", bench->model->arch, bench->n_batch,
+    printf("%s, batch of %d per rank, %d rank%s, %d thread%s each, %s\n", bench->model->arch, bench->n_batch,
            cnn_comm_size(bench->comm), cnn_comm_size(bench->comm) == 1 ? "" : "s", bench->threads,
            bench->threads == 1 ? "" : "s", cnn_backend_description(bench->backend));
     printf("step          %.4f s (%.4f to %.4f)\n", result->median_s, result->least_s, result->most_s);
     printf("images/s      %.2f\n", result->images_per_s);
     printf("GFLOP/s       %.1f\n", result->gflops);
-    printf("exchange      %.4f s waited\n", result->comm_wait_s);
+    printf("exchange      waited %.4f s\n", result->comm_wait_s);
     printf("peak memory   %.0f MB\n", result->rss_mb);
     if (result->device_mb > 0)
-        printf("of the GPU    %.0f MB\n", result->device_mb);
+        printf("GPU memory    %.0f MB\n", result->device_mb);
 }
 
 static enum cnn_status print_json(const struct bench *bench, const struct result *result) {
@@ -233,24 +233,24 @@ enum cnn_status cnn_cmd_bench_step(int argc, char **argv, struct cnn_comm *comm)
     struct request request = {.steps = 10, .warmup = 3};
     const struct cnn_flag flags[] = {
         CNN_INT_FLAG("batch", &request.batch, "N", 0, 1 << 20,
-                     "pictures of each rank's step (0: the config's micro-batch, or 16)"),
+                     "images per step and rank (0: the config's micro-batch, or 16)"),
         CNN_INT_FLAG("threads", &request.threads, "T", 0, 1024,
-                     "compute threads of each rank (0: its share)"),
-        CNN_INT_FLAG("steps", &request.steps, "N", 1, 1000000, "steps measured"),
-        CNN_INT_FLAG("warmup", &request.warmup, "N", 0, 1000000, "steps before that"),
+                     "compute threads per rank (0: its share of the processors)"),
+        CNN_INT_FLAG("steps", &request.steps, "N", 1, 1000000, "number of measured steps"),
+        CNN_INT_FLAG("warmup", &request.warmup, "N", 0, 1000000, "number of steps before the measurement"),
         CNN_INT_FLAG("size", &request.size, "PIXELS", 0, 4096,
-                     "side of the pictures (0: the architecture's usual)"),
-        CNN_INT_FLAG("classes", &request.classes, "N", 0, 1000000, "classes (0: the usual)"),
-        CNN_BOOL_FLAG("profile", &request.profile, "also print the time of each op, to stderr"),
-        CNN_BOOL_FLAG("json", &request.json, "print one JSON document"),
+                     "height and width of the images (0: the architecture's default)"),
+        CNN_INT_FLAG("classes", &request.classes, "N", 0, 1000000, "number of classes (0: the default)"),
+        CNN_BOOL_FLAG("profile", &request.profile, "also print the time of each operation, to stderr"),
+        CNN_BOOL_FLAG("json", &request.json, "print the result as one JSON document"),
         CNN_BACKEND_FLAG(&request.target),
         CNN_SET_FLAG(&request.target),
     };
     const struct cnn_args args = {
         .usage = "cnn_dist bench step CONFIG|ARCH [--batch N] [--threads T] [--backend NAME] [--json]",
-        .summary = "Measures training steps on random pictures in memory: forward, loss, backward, gradient "
-                   "exchange and update.\n"
-                   "Needs no dataset. Under mpirun every rank runs --batch pictures.",
+        .summary = "Measures training steps on random images: forward, loss, backward, gradient exchange "
+                   "and update. Needs no\ndataset. Under mpirun, every rank processes --batch images per "
+                   "step.",
         .flags = flags,
         .n_flags = sizeof flags / sizeof *flags,
         .least_positional = 1,

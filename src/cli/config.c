@@ -13,7 +13,7 @@ static enum cnn_status read_config(struct cnn_config **out, int argc, char **arg
                                    struct cnn_comm *comm) {
     struct cnn_strings set = {0};
     const struct cnn_flag flags[] = {
-        CNN_LIST_FLAG("set", &set, "KEY=VALUE", "overrides the config: train.epochs=5"),
+        CNN_LIST_FLAG("set", &set, "KEY=VALUE", "override a value of the config, such as train.epochs=5"),
     };
     const struct cnn_args args = {.usage = usage,
                                   .summary = summary,
@@ -43,10 +43,9 @@ static enum cnn_status check(int argc, char **argv, struct cnn_comm *comm) {
     const char *path = NULL;
     bool help;
     CNN_TRY(read_config(&config, argc, argv, "cnn_dist config check CONFIG [--set KEY=VALUE]...",
-                        "Reads a config and says whether every key, type and range is right.", &help, &path,
-                        comm));
+                        "Checks the keys, types and ranges of a config.", &help, &path, comm));
     if (!help && cnn_comm_rank(comm) == 0)
-        printf("%s is a correct config\n", path);
+        printf("%s is valid\n", path);
     free(config);
     return CNN_OK;
 }
@@ -57,7 +56,7 @@ static enum cnn_status show(int argc, char **argv, struct cnn_comm *comm) {
     char *text = NULL;
     bool help;
     CNN_TRY(read_config(&config, argc, argv, "cnn_dist config show CONFIG [--set KEY=VALUE]...",
-                        "Prints the whole config, defaults and overrides included, as YAML.", &help, &path,
+                        "Prints the complete config as YAML, including defaults and overrides.", &help, &path,
                         comm));
     enum cnn_status status = help ? CNN_OK : cnn_config_format(&text, config);
     if (status == CNN_OK && text && cnn_comm_rank(comm) == 0)
@@ -70,11 +69,11 @@ static enum cnn_status show(int argc, char **argv, struct cnn_comm *comm) {
 static enum cnn_status schema(int argc, char **argv, struct cnn_comm *comm) {
     bool markdown = false;
     const struct cnn_flag flags[] = {
-        CNN_BOOL_FLAG("markdown", &markdown, "as the reference page docs/config.md instead of JSON"),
+        CNN_BOOL_FLAG("markdown", &markdown, "print the reference page docs/config.md instead of JSON"),
     };
     const struct cnn_args args = {
         .usage = "cnn_dist config schema [--markdown]",
-        .summary = "Prints the table of all options: type, default, range, unit and meaning.",
+        .summary = "Prints all options with their type, default, range, unit and description.",
         .flags = flags,
         .n_flags = 1};
     struct cnn_args_given given;
@@ -90,9 +89,9 @@ static enum cnn_status schema(int argc, char **argv, struct cnn_comm *comm) {
 
 enum cnn_status cnn_cmd_config(int argc, char **argv, struct cnn_comm *comm) {
     static const struct cnn_command_entry commands[] = {
-        {"check", "CONFIG [--set KEY=VALUE]...", "says whether a config is right", check},
-        {"show", "CONFIG [--set KEY=VALUE]...", "prints it with everything filled in", show},
-        {"schema", "[--markdown]", "prints the table of all options", schema},
+        {"check", "CONFIG [--set KEY=VALUE]...", "check a config", check},
+        {"show", "CONFIG [--set KEY=VALUE]...", "print a config with all defaults", show},
+        {"schema", "[--markdown]", "print all options", schema},
     };
     return cnn_dispatch("cnn_dist config", commands, sizeof commands / sizeof *commands, argc, argv, comm);
 }

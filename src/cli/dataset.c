@@ -3,12 +3,12 @@
 #include "cli/commands.h"
 
 static const struct cnn_command_entry commands[] = {
-    {"import", "folder|tar|list|... SRC --out DIR", "make shards from pictures", cnn_cmd_dataset_import},
-    {"synth", "--out DIR", "draw a labelled dataset of ten shapes", cnn_cmd_dataset_synth},
-    {"info", "DIR [--json]", "what a dataset holds", cnn_cmd_dataset_info},
-    {"stats", "DIR", "mean and deviation of the channels, for a config", cnn_cmd_dataset_stats},
-    {"show", "[DIR] --out FILE.png [--config CONFIG]", "draw a contact sheet", cnn_cmd_dataset_show},
-    {"verify", "DIR [--json]", "read all of a dataset and name what is wrong", cnn_cmd_dataset_verify},
+    {"import", "folder|tar|list|... SRC --out DIR", "make a dataset from images", cnn_cmd_dataset_import},
+    {"synth", "--out DIR", "draw a synthetic dataset of ten shapes", cnn_cmd_dataset_synth},
+    {"info", "DIR [--json]", "print what a dataset contains", cnn_cmd_dataset_info},
+    {"stats", "DIR", "measure mean and standard deviation per channel", cnn_cmd_dataset_stats},
+    {"show", "[DIR] --out FILE.png [--config CONFIG]", "write a contact sheet", cnn_cmd_dataset_show},
+    {"verify", "DIR [--json]", "check every record of a dataset", cnn_cmd_dataset_verify},
 };
 
 enum cnn_status cnn_cmd_dataset(int argc, char **argv, struct cnn_comm *comm) {

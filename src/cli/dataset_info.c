@@ -112,11 +112,11 @@ static void print_sizes(const struct info *info) {
     if (info->header->h > 0) {
         printf(", %d x %d", info->header->h, info->header->w);
     } else {
-        printf(" of different sizes");
+        printf(" of various sizes");
         if (last >= 0)
             printf(": from %d x %d to %d x %d, median %d x %d (height x width%s)", at[0].h, at[0].w,
                    at[last].h, at[last].w, at[last / 2].h, at[last / 2].w,
-                   (uint64_t)info->n_probed < info->records ? "; of some 2,000 looked at" : "");
+                   (uint64_t)info->n_probed < info->records ? "; from about 2,000 samples" : "");
     }
     if (info->header->c > 0)
         printf(", %d channel%s", info->header->c, info->header->c == 1 ? "" : "s");
@@ -139,7 +139,7 @@ static void info_text(const struct info *info) {
     printf("pictures  %s", cnn_encoding_name(header->encoding));
     print_sizes(info);
     printf("\nsource    %s\nfingerprint %016" PRIx64 "\nclasses   %d\n",
-           header->source ? header->source : "not said", cnn_dataset_fingerprint(info->dataset),
+           header->source ? header->source : "unknown", cnn_dataset_fingerprint(info->dataset),
            header->n_classes);
     for (int label = 0; label < header->n_classes; label++) {
         const char *name = cnn_dataset_class_name(info->dataset, label);
@@ -250,11 +250,14 @@ static enum cnn_status run(int argc, char **argv, const struct cnn_args *args, s
 
 enum cnn_status cnn_cmd_dataset_info(int argc, char **argv, struct cnn_comm *comm) {
     struct request request = {0};
-    const struct cnn_flag flags[] = {CNN_BOOL_FLAG("json", &request.json, "print one JSON document")};
+    const struct cnn_flag flags[] = {CNN_BOOL_FLAG("json", &request.json,
+                                                   "print the result as one JSON "
+                                                   "document")};
     const struct cnn_args args = {
         .usage = "cnn_dist dataset info DIR [--json]",
         .summary =
-            "Records, bytes, encoding, sizes of the pictures, and classes with their numbers of records.",
+            "Prints the number of records, bytes, encoding and image sizes, and the classes with their "
+            "numbers of records.",
         .flags = flags,
         .n_flags = sizeof flags / sizeof *flags,
         .least_positional = 1,
@@ -267,16 +270,15 @@ enum cnn_status cnn_cmd_dataset_stats(int argc, char **argv, struct cnn_comm *co
     struct request request = {.records = 20000};
     const struct cnn_flag flags[] = {
         CNN_INT_FLAG("records", &request.records, "N", 0, INT64_C(1) << 40,
-                     "records to look at, evenly spaced; 0: all"),
-        CNN_INT_FLAG("threads", &request.threads, "N", 0, 1024,
-                     "threads; 0: as many as there are processors"),
-        CNN_BOOL_FLAG("json", &request.json, "print one JSON document"),
+                     "number of records to read, evenly spaced (0: all)"),
+        CNN_INT_FLAG("threads", &request.threads, "N", 0, 1024, "number of threads (0: one per processor)"),
+        CNN_BOOL_FLAG("json", &request.json, "print the result as one JSON document"),
     };
     const struct cnn_args args = {
         .usage = "cnn_dist dataset stats DIR [options]",
         .summary =
-            "Mean and standard deviation of each channel as lines for a config, and how many records each "
-            "class has.",
+            "Prints mean and standard deviation of each channel as YAML for a config, and the number of "
+            "records of each class.",
         .flags = flags,
         .n_flags = sizeof flags / sizeof *flags,
         .least_positional = 1,

@@ -59,10 +59,11 @@ static enum cnn_status find_class(struct show *show, const char *text) {
     if (show->label >= 0)
         return CNN_OK;
     if (near)
-        return cnn_fail(CNN_ERR_INPUT, "--class: the dataset has no class '%s': did you mean '%s'?", text,
+        return cnn_fail(CNN_ERR_INPUT, "--class: the dataset has no class '%s'; did you mean '%s'?", text,
                         near);
     return cnn_fail(CNN_ERR_INPUT,
-                    "--class: the dataset has no class '%s' (`cnn_dist dataset info` lists them)", text);
+                    "--class: the dataset has no class '%s'; `cnn_dist dataset info` lists the classes",
+                    text);
 }
 
 static uint64_t epoch_of(const struct show *show) { return (uint64_t)show->request->epoch - 1; }
@@ -168,15 +169,16 @@ static enum cnn_status open_config(struct show *show) {
     const struct request *request = show->request;
     if (!request->config) {
         if (!request->path)
-            return cnn_fail(CNN_ERR_INPUT, "dataset show needs a dataset, or --config with one");
+            return cnn_fail(CNN_ERR_INPUT, "missing argument: give a dataset, or a config with data.train "
+                                           "by --config");
         if (request->set.n > 0 || request->vary || request->eval)
-            return cnn_fail(CNN_ERR_INPUT, "--set, --vary and --eval need --config");
+            return cnn_fail(CNN_ERR_INPUT, "--set, --vary and --eval require --config");
         return CNN_OK;
     }
     CNN_TRY(cnn_calloc(&show->config, 1, sizeof *show->config));
     CNN_TRY(cnn_config_read(show->config, request->config, request->set.items, (size_t)request->set.n));
     if (!request->path && show->config->data.train[0] == '\0')
-        return cnn_fail(CNN_ERR_INPUT, "%s names no data.train: give a dataset", request->config);
+        return cnn_fail(CNN_ERR_INPUT, "%s does not set data.train; give a dataset", request->config);
     return CNN_OK;
 }
 
@@ -250,7 +252,7 @@ static enum cnn_status run(const struct request *request) {
     if (status == CNN_OK)
         status = cnn_sheet_write(&show.sheet, request->out);
     if (status == CNN_OK)
-        printf("%s: %d pictures, %d x %d pixels\n", request->out, n, show.sheet.w, show.sheet.h);
+        printf("%s: %d images, %d x %d pixels\n", request->out, n, show.sheet.w, show.sheet.h);
     close_show(&show);
     return status;
 }
@@ -258,24 +260,26 @@ static enum cnn_status run(const struct request *request) {
 enum cnn_status cnn_cmd_dataset_show(int argc, char **argv, struct cnn_comm *comm) {
     struct request request = {.rows = 6, .cols = 8, .cell = 128, .seed = 1, .epoch = 1};
     const struct cnn_flag flags[] = {
-        CNN_REQUIRED_FLAG("out", &request.out, "FILE.png", "where the sheet goes"),
-        CNN_INT_FLAG("rows", &request.rows, "N", 1, 1000, "rows of pictures"),
-        CNN_INT_FLAG("cols", &request.cols, "N", 1, 1000, "columns of pictures"),
-        CNN_INT_FLAG("size", &request.cell, "PIXELS", 16, 4096, "side that pictures are fitted into"),
+        CNN_REQUIRED_FLAG("out", &request.out, "FILE.png", "file to write"),
+        CNN_INT_FLAG("rows", &request.rows, "N", 1, 1000, "number of rows"),
+        CNN_INT_FLAG("cols", &request.cols, "N", 1, 1000, "number of columns"),
+        CNN_INT_FLAG("size", &request.cell, "PIXELS", 16, 4096, "height and width of a cell"),
         CNN_INT_FLAG("seed", &request.seed, "N", 0, INT64_C(1) << 53,
-                     "which records, where there is no --config"),
-        CNN_STRING_FLAG("class", &request.class, "NAME|NUMBER", "pictures of one class only"),
+                     "seed of the choice of records, without --config"),
+        CNN_STRING_FLAG("class", &request.class, "NAME|NUMBER", "show only images of this class"),
         CNN_STRING_FLAG("config", &request.config, "CONFIG",
-                        "pictures as training with this config sees them, in its order"),
-        CNN_INT_FLAG("epoch", &request.epoch, "E", 1, 1 << 24, "with --config: epoch of training, from 1"),
-        CNN_BOOL_FLAG("vary", &request.vary, "with --config: a row shows one record in successive epochs"),
-        CNN_BOOL_FLAG("eval", &request.eval, "with --config: as an evaluation sees them (augment.eval)"),
-        CNN_LIST_FLAG("set", &request.set, "KEY=VALUE", "overrides the config"),
+                        "show images as training with this config sees them, in the same order"),
+        CNN_INT_FLAG("epoch", &request.epoch, "E", 1, 1 << 24, "with --config: epoch, counted from 1"),
+        CNN_BOOL_FLAG("vary", &request.vary, "with --config: each row shows one record in successive epochs"),
+        CNN_BOOL_FLAG("eval", &request.eval,
+                      "with --config: show images as evaluation sees them "
+                      "(augment.eval)"),
+        CNN_LIST_FLAG("set", &request.set, "KEY=VALUE", "override a value of the config"),
     };
     const struct cnn_args args = {
         .usage = "cnn_dist dataset show [DIR] --out FILE.png [options]",
-        .summary = "Draws a contact sheet: pictures with their class, id and size. With --config they are "
-                   "augmented, and DIR may be\nleft out (data.train).",
+        .summary = "Writes a contact sheet: images with their class, id and size. With --config, the images "
+                   "are augmented, and DIR\ndefaults to data.train.",
         .flags = flags,
         .n_flags = sizeof flags / sizeof *flags,
         .most_positional = 1,

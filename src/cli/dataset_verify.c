@@ -137,15 +137,14 @@ enum cnn_status cnn_cmd_dataset_verify(int argc, char **argv, struct cnn_comm *c
     bool json = false;
     int64_t threads = 0;
     const struct cnn_flag flags[] = {
-        CNN_INT_FLAG("threads", &threads, "N", 0, 1024,
-                     "threads of each rank; 0: as many as it has processors"),
-        CNN_BOOL_FLAG("json", &json, "print one JSON document"),
+        CNN_INT_FLAG("threads", &threads, "N", 0, 1024, "threads per rank (0: one per processor)"),
+        CNN_BOOL_FLAG("json", &json, "print the result as one JSON document"),
     };
     const struct cnn_args args = {
         .usage = "cnn_dist dataset verify DIR [options]",
         .summary =
-            "Reads every record, checks its checksum and decodes it, and names the bad ones. The exit code "
-            "is 0 only if\nthere is none. Under mpirun the ranks share the work.",
+            "Reads, verifies and decodes every record, and lists the bad ones. The exit code is 0 if there "
+            "are none. Under\nmpirun, the ranks share the work.",
         .flags = flags,
         .n_flags = sizeof flags / sizeof *flags,
         .least_positional = 1,

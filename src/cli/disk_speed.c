@@ -25,7 +25,7 @@ static enum cnn_status fail_errno(const char *doing, const char *folder) {
 enum cnn_status cnn_disk_space(struct cnn_disk_space *out, const char *folder) {
     struct statvfs info;
     if (statvfs(folder, &info) != 0)
-        return fail_errno("ask for the free space", folder);
+        return fail_errno("query the free space", folder);
     out->free_bytes = (double)info.f_bavail * (double)info.f_frsize;
     out->total_bytes = (double)info.f_blocks * (double)info.f_frsize;
     return CNN_OK;
@@ -37,7 +37,7 @@ static enum cnn_status open_nameless(int *out, const char *folder) {
     CNN_TRY(cnn_path_format(path, sizeof path, "%s/.cnn_dist-doctor-XXXXXX", folder));
     int fd = mkostemp(path, O_CLOEXEC);
     if (fd < 0)
-        return fail_errno("make a file", folder);
+        return fail_errno("create a file", folder);
     unlink(path);
     *out = fd;
     return CNN_OK;
@@ -56,7 +56,7 @@ static enum cnn_status write_all(int fd, const char *folder, const char *data, s
 }
 
 static enum cnn_status sync_file(int fd, const char *folder) {
-    return fsync(fd) == 0 ? CNN_OK : fail_errno("bring a file to the disk (fsync)", folder);
+    return fsync(fd) == 0 ? CNN_OK : fail_errno("sync a file (fsync)", folder);
 }
 
 // *out_bytes: what came to lie on the disk.

@@ -10,7 +10,7 @@ static void print_table(FILE *to, const char *name, const struct cnn_command_ent
     fprintf(to, "usage: %s COMMAND [arguments]\n\ncommands:\n", name);
     for (size_t i = 0; i < n; i++)
         fprintf(to, "  %-10s %-42s %s\n", table[i].name, table[i].usage, table[i].doc);
-    fprintf(to, "\n`%s COMMAND --help` explains each.\n", name);
+    fprintf(to, "\nSee `%s COMMAND --help` for details.\n", name);
 }
 
 static enum cnn_status fail_unknown(const char *name, const struct cnn_command_entry *table, size_t n,
@@ -20,8 +20,8 @@ static enum cnn_status fail_unknown(const char *name, const struct cnn_command_e
         names[i] = table[i].name;
     const char *near = cnn_suggest(word, names, n);
     if (near)
-        return cnn_fail(CNN_ERR_INPUT, "%s has no command '%s': did you mean '%s'?", name, word, near);
-    return cnn_fail(CNN_ERR_INPUT, "%s has no command '%s': %s --help lists them", name, word, name);
+        return cnn_fail(CNN_ERR_INPUT, "unknown command '%s %s'; did you mean '%s'?", name, word, near);
+    return cnn_fail(CNN_ERR_INPUT, "unknown command '%s %s'; see %s --help", name, word, name);
 }
 
 enum cnn_status cnn_dispatch(const char *name, const struct cnn_command_entry *table, size_t n, int argc,
@@ -30,7 +30,7 @@ enum cnn_status cnn_dispatch(const char *name, const struct cnn_command_entry *t
     if (argc < 2) {
         if (speaks)
             print_table(stderr, name, table, n);
-        return cnn_fail(CNN_ERR_INPUT, "%s needs a command", name);
+        return cnn_fail(CNN_ERR_INPUT, "missing command; see %s --help", name);
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         if (speaks)

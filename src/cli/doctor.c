@@ -168,7 +168,7 @@ static enum cnn_status examine(struct examination *exam) {
     int failed = exam->counts[CNN_VERDICT_FAIL];
     if (failed == 0)
         return CNN_OK;
-    return cnn_fail(CNN_ERR_FAILED, "doctor: %d check%s failed; each says what to do", failed,
+    return cnn_fail(CNN_ERR_FAILED, "doctor: %d check%s failed; see above for what to do", failed,
                     failed == 1 ? "" : "s");
 }
 
@@ -195,17 +195,16 @@ enum cnn_status cnn_cmd_doctor(int argc, char **argv, struct cnn_comm *comm) {
     bool json = false;
     const char *dir = "runs";
     const struct cnn_flag flags[] = {
-        CNN_STRING_FLAG("dir", &dir, "DIR", "the folder of run folders, whose disk is tried"),
-        CNN_BOOL_FLAG("json", &json, "print one JSON document"),
+        CNN_STRING_FLAG("dir", &dir, "DIR", "folder of the run folders; its disk is tested"),
+        CNN_BOOL_FLAG("json", &json, "print the result as one JSON document"),
     };
     const struct cnn_args args = {
         .usage = "cnn_dist doctor [--dir DIR] [--json]",
         .summary =
-            "Checks the installation and the machine: a line for each thing found, [ok], [warn] or "
-            "[fail], and what\nto do. Start it with mpirun as training will be started, and it also "
-            "looks at all hosts and\nat the exchange between ranks. The disk is tried with 64 MiB that "
-            "are gone afterwards; DIR is not made.\nThe exit code is 0 when nothing failed, 1 "
-            "otherwise.",
+            "Checks the installation and the machine. Prints one line per finding, marked [ok], [warn] or "
+            "[fail], with advice.\nUnder mpirun, it also checks all hosts and the exchange between ranks. "
+            "The disk is tested with a temporary file\nof 64 MiB; DIR is not created. The exit code is 0 if "
+            "no check failed, otherwise 1.",
         .flags = flags,
         .n_flags = sizeof flags / sizeof *flags,
     };

@@ -13,15 +13,16 @@ enum cnn_status cnn_check_build(const struct cnn_doctor *doctor, struct cnn_find
     cnn_libraries_gather(&libraries);
     cnn_found_ok(out, "cnn_dist %s, built by %s", cnn_dist_version(), CNN_BUILD_COMPILER);
     if (strcmp(CNN_BUILD_TYPE, "Debug") == 0)
-        cnn_found_warn(out, "for training, build with CMAKE_BUILD_TYPE=Release",
-                       "built as Debug, without optimisation");
+        cnn_found_warn(out, "build with CMAKE_BUILD_TYPE=Release for training",
+                       "Debug build, without optimization");
     else
-        cnn_found_ok(out, "built as %s", CNN_BUILD_TYPE);
+        cnn_found_ok(out, "%s build", CNN_BUILD_TYPE);
     if (*CNN_BUILD_SANITIZER)
-        cnn_found_warn(out, "for training, build without CNN_SANITIZE: it is many times slower",
-                       "built with the sanitizers %s", CNN_BUILD_SANITIZER);
-    cnn_found_ok(out, "backends: cpu%s", cnn_backend_built(CNN_BACKEND_CUDA) ? ", cuda" : "; no cuda");
-    cnn_found_ok(out, "exchange: MPI%s", cnn_libraries_find(&libraries, "NCCL") ? ", NCCL" : "; no NCCL");
+        cnn_found_warn(out, "build without CNN_SANITIZE for training; sanitizers make it many times slower",
+                       "built with sanitizers: %s", CNN_BUILD_SANITIZER);
+    cnn_found_ok(out, "backends: cpu%s", cnn_backend_built(CNN_BACKEND_CUDA) ? ", cuda" : "; without cuda");
+    cnn_found_ok(out, "exchange: MPI%s",
+                 cnn_libraries_find(&libraries, "NCCL") ? ", NCCL" : "; without NCCL");
     return CNN_OK;
 }
 

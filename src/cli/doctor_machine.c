@@ -25,7 +25,7 @@ enum cnn_status cnn_check_processor(const struct cnn_doctor *doctor, struct cnn_
     if (cnn_backend_create(&backend, CNN_BACKEND_CPU, &options) == CNN_OK)
         cnn_found_ok(out, "backend %s", cnn_backend_description(backend));
     else
-        cnn_found_fail(out, "see what the libraries above say", "backend cpu does not start: %s",
+        cnn_found_fail(out, "see the libraries above", "the CPU backend does not start: %s",
                        cnn_error_message());
     cnn_backend_destroy(backend);
     return CNN_OK;
@@ -45,8 +45,9 @@ enum cnn_status cnn_check_threads(const struct cnn_doctor *doctor, struct cnn_fi
     threads.compute = threads.loader = threads.share;
     if (isfinite(quota))
         snprintf(limit, sizeof limit, ", CPU quota %.1f", quota);
-    cnn_found_ok(out, "processors: %d of the host's %d allowed%s, %d for each of %d rank%s", threads.allowed,
-                 threads.online, limit, threads.share, place.local_size, place.local_size == 1 ? "" : "s");
+    cnn_found_ok(out, "processors: %d of %d on the host available%s, %d for each of %d rank%s",
+                 threads.allowed, threads.online, limit, threads.share, place.local_size,
+                 place.local_size == 1 ? "" : "s");
     if (cnn_plan_judge_threads(sentence, sizeof sentence, &threads, place))
         cnn_found_warn(out, "", "%s", sentence);
     return CNN_OK;
@@ -74,7 +75,7 @@ enum cnn_status cnn_check_shared_memory(const struct cnn_doctor *doctor, struct 
     if (cnn_disk_space(&space, "/dev/shm") == CNN_OK)
         cnn_judge_shared_memory(out, space.free_bytes, cnn_comm_local_size(doctor->comm));
     else
-        cnn_found_warn(out, "mount it: ranks of a host exchange gradients through it", "/dev/shm: %s",
+        cnn_found_warn(out, "mount it; ranks on the same host exchange gradients through it", "/dev/shm: %s",
                        cnn_error_message());
     return CNN_OK;
 }
@@ -86,7 +87,7 @@ static void name_place(char *out, size_t out_bytes, const char *dir, const char 
     if (strcmp(dir, folder) == 0)
         snprintf(out, out_bytes, "%s", place);
     else
-        snprintf(out, out_bytes, "%s (not there yet; it would be made in %s)", dir, place);
+        snprintf(out, out_bytes, "%s (does not exist yet; would be created in %s)", dir, place);
     free(full);
 }
 
@@ -107,7 +108,7 @@ static enum cnn_status try_disk(struct cnn_findings *out, const char *dir) {
 // Rank 0 alone owns the run folder.
 enum cnn_status cnn_check_disk(const struct cnn_doctor *doctor, struct cnn_findings *out) {
     if (try_disk(out, doctor->dir) != CNN_OK)
-        cnn_found_fail(out, "choose another folder with --dir, and for training with run.dir",
-                       "run folder %s: %s", doctor->dir, cnn_error_message());
+        cnn_found_fail(out, "choose another folder (--dir here, run.dir for training)", "run folder %s: %s",
+                       doctor->dir, cnn_error_message());
     return CNN_OK;
 }

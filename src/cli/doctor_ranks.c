@@ -28,17 +28,17 @@ enum cnn_status cnn_check_mpi(const struct cnn_doctor *doctor, struct cnn_findin
     const struct cnn_comm *comm = doctor->comm;
     int size = cnn_comm_size(comm), hosts = cnn_comm_hosts(comm);
     if (!cnn_comm_launcher(comm)) {
-        cnn_found_ok(out, "one rank, started without mpirun: the exchange between ranks is not looked at");
+        cnn_found_ok(out, "one rank, started without mpirun; the exchange between ranks is not checked");
         return CNN_OK;
     }
     cnn_found_ok(out, "%d rank%s on %d host%s, started by %s (%s)", size, size == 1 ? "" : "s", hosts,
                  hosts == 1 ? "" : "s", cnn_comm_launcher(comm), cnn_comm_library(comm));
     if (cnn_comm_threads(comm))
-        cnn_found_ok(out, "MPI lets several threads talk (MPI_THREAD_MULTIPLE)");
+        cnn_found_ok(out, "MPI supports several threads (MPI_THREAD_MULTIPLE)");
     else
         cnn_found_warn(out, "use an MPI library built with thread support",
-                       "MPI lets one thread talk at a time: between hosts, gradients are exchanged after "
-                       "backward and not beside it");
+                       "MPI does not support several threads: gradients are exchanged between hosts after "
+                       "the backward pass, not during it");
     return CNN_OK;
 }
 
@@ -66,7 +66,7 @@ static enum cnn_status bench_devices(struct cnn_comm *comm, struct cnn_exchange_
     if (status == CNN_OK)
         cnn_judge_devices_bandwidth(out, &result, cnn_comm_hosts(comm));
     else if (!cnn_comm_is_broken(comm)) // all ranks know of it and are in step
-        cnn_found_fail(out, "NCCL_DEBUG=INFO says more; comm.backend: mpi does without NCCL", "%s",
+        cnn_found_fail(out, "set NCCL_DEBUG=INFO for details, or comm.backend: mpi to avoid NCCL", "%s",
                        cnn_error_message());
     else
         return status;
@@ -127,7 +127,7 @@ enum cnn_status cnn_check_program(const struct cnn_doctor *doctor, struct cnn_fi
         cnn_found_ok(out, "program: version %s, checksum %08" PRIx32 "%s", mine.version, mine.checksum,
                      cnn_comm_size(doctor->comm) > 1 ? ", as on rank 0" : "");
     else
-        cnn_found_fail(out, "install the same build on every host",
+        cnn_found_fail(out, "install the same build on all hosts",
                        "program: version %s, checksum %08" PRIx32 ", but rank 0 runs %s, %08" PRIx32,
                        mine.version, mine.checksum, first.version, first.checksum);
     return CNN_OK;
@@ -147,11 +147,11 @@ enum cnn_status cnn_check_clock(const struct cnn_doctor *doctor, struct cnn_find
     CNN_TRY(cnn_comm_broadcast(doctor->comm, &first, sizeof first, 0));
     double ahead = mine - first;
     if (fabs(ahead) > MOST_SKEW_S)
-        cnn_found_warn(out, "let hosts take the time from one server (NTP)",
-                       "clock: %.1f s %s of rank 0's; logs and metrics will disagree", fabs(ahead),
+        cnn_found_warn(out, "synchronize the clocks of all hosts (NTP)",
+                       "clock: %.1f s %s of rank 0; times in logs and metrics will not match", fabs(ahead),
                        ahead > 0 ? "ahead" : "behind");
     else if (cnn_comm_size(doctor->comm) > 1)
-        cnn_found_ok(out, "clock: within %.0f s of rank 0's", MOST_SKEW_S);
+        cnn_found_ok(out, "clock: within %.0f s of rank 0", MOST_SKEW_S);
     return CNN_OK;
 }
 
@@ -181,7 +181,7 @@ static bool resolve_names(const struct cnn_doctor *doctor, struct cnn_findings *
         if (is_known(doctor->peers, rank) || resolves(doctor->peers[rank].host, &why))
             continue;
         failures++;
-        cnn_found_warn(out, "enter it in /etc/hosts or the name server: launchers need it",
+        cnn_found_warn(out, "add it to /etc/hosts or DNS; launchers need it",
                        "host name %s does not resolve: %s", doctor->peers[rank].host, why);
     }
     return failures == 0;
@@ -192,8 +192,8 @@ enum cnn_status cnn_check_names(const struct cnn_doctor *doctor, struct cnn_find
     for (int rank = 0; rank < cnn_comm_size(doctor->comm); rank++)
         names += !is_known(doctor->peers, rank);
     if (names < hosts)
-        cnn_found_warn(out, "give every host a name of its own: messages about ranks name hosts",
-                       "%d hosts share %d name%s", hosts, names, names == 1 ? "" : "s");
+        cnn_found_warn(out, "give every host a unique name; messages identify ranks by host",
+                       "%d hosts have only %d name%s", hosts, names, names == 1 ? "" : "s");
     if (resolve_names(doctor, out))
         cnn_found_ok(out, "host name%s resolve%s, %s%s", hosts == 1 ? "" : "s", hosts == 1 ? "s" : "",
                      doctor->peers[0].host, hosts == 1 ? "" : " among them");

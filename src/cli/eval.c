@@ -50,7 +50,7 @@ static const char *data_option(const struct request *request) {
 static enum cnn_status open_data(struct eval *eval, const struct request *request) {
     const char *path = request->data ? request->data : eval->config->data.val;
     if (path[0] == '\0')
-        return cnn_fail(CNN_ERR_INPUT, "the run had no data.val: give a dataset with --data DIR");
+        return cnn_fail(CNN_ERR_INPUT, "the run has no data.val; give a dataset with --data DIR");
     return cnn_inputs_open_one(&eval->dataset, data_option(request), path);
 }
 
@@ -162,23 +162,26 @@ static enum cnn_status run(struct eval *eval, const struct request *request) {
 enum cnn_status cnn_cmd_eval(int argc, char **argv, struct cnn_comm *comm) {
     struct request request = {0};
     const struct cnn_flag flags[] = {
-        CNN_STRING_FLAG("data", &request.data, "DIR", "dataset; without it the run's data.val"),
-        CNN_BOOL_FLAG("latest", &request.latest, "of a run folder, the newest checkpoint, not the best"),
+        CNN_STRING_FLAG("data", &request.data, "DIR",
+                        "dataset to evaluate on (default: data.val of the run)"),
+        CNN_BOOL_FLAG("latest", &request.latest,
+                      "in a run folder, use the latest checkpoint instead of the "
+                      "best"),
         CNN_INT_FLAG("batch", &request.batch, "N", 0, 1 << 20,
-                     "pictures at once on each rank (0: as in training); does not change the result"),
+                     "images per rank evaluated at a time (0: as in training)"),
         {.name = "tta",
          .type = CNN_FLAG_STRING,
          .value = &request.tta,
          .argument = "WORD",
-         .doc =
-             "test-time augmentation: flip, five_crop or ten_crop; probabilities of the views are averaged"},
-        CNN_LIST_FLAG("set", &request.set, "KEY=VALUE", "overrides the run's config"),
-        CNN_BOOL_FLAG("json", &request.json, "print one JSON document"),
+         .doc = "test-time augmentation: flip, five_crop or ten_crop; the probabilities of the views are "
+                "averaged"},
+        CNN_LIST_FLAG("set", &request.set, "KEY=VALUE", "override a value of the run's config"),
+        CNN_BOOL_FLAG("json", &request.json, "print the result as one JSON document"),
     };
     const struct cnn_args args = {
         .usage = "cnn_dist eval RUN_OR_CHECKPOINT [--data DIR] [--tta flip|five_crop|ten_crop] [--json]",
-        .summary = "Tests a trained network. Of a run folder the best checkpoint is taken. Under mpirun the "
-                   "ranks share the work.",
+        .summary = "Evaluates a trained network. In a run folder, the best checkpoint is used. Under "
+                   "mpirun, the ranks share the work.",
         .flags = flags,
         .n_flags = sizeof flags / sizeof *flags,
         .least_positional = 1,

@@ -32,7 +32,7 @@ static struct bytes bytes_of(double bytes) {
 
 void cnn_judge_library(struct cnn_findings *out, const struct cnn_library *library) {
     const char *name = library->name, *built = library->built.text, *found = library->found.text;
-    const char *advice = library->newer_is_fine ? "install a newer one"
+    const char *advice = library->newer_is_fine ? "install a newer version"
                                                 : "build cnn_dist again on this machine, or install "
                                                   "the version it was built with";
     switch (cnn_library_match(library)) {
@@ -40,14 +40,16 @@ void cnn_judge_library(struct cnn_findings *out, const struct cnn_library *libra
         cnn_found_ok(out, "%s %s", name, found);
         break;
     case CNN_LIBRARY_MINOR:
-        cnn_found_warn(out, advice, "%s %s is here, built with %s", name, found, built);
+        cnn_found_warn(out, advice, "%s %s is installed, built with %s", name, found, built);
         break;
     case CNN_LIBRARY_MAJOR:
-        cnn_found_fail(out, advice, "%s %s is here, built with %s, another major version", name, found,
-                       built);
+        cnn_found_fail(out, advice,
+                       "%s %s is installed, but cnn_dist was built with %s, another major "
+                       "version",
+                       name, found, built);
         break;
     case CNN_LIBRARY_UNKNOWN:
-        cnn_found_ok(out, "%s: built with %s, which one is here cannot be asked", name, built);
+        cnn_found_ok(out, "%s: built with %s, installed version unknown", name, built);
         break;
     }
 }
@@ -58,12 +60,12 @@ void cnn_judge_processor(struct cnn_findings *out, const struct cnn_processor *p
                          const struct cnn_topology *topology) {
     const struct cnn_processor *p = processor;
     cnn_found_ok(out, "processor %s: %d package%s, %d cores, %d NUMA node%s",
-                 *p->model ? p->model : "of unknown make", topology->packages,
+                 *p->model ? p->model : "of unknown model", topology->packages,
                  topology->packages == 1 ? "" : "s", topology->cores, topology->numa_nodes,
                  topology->numa_nodes == 1 ? "" : "s");
     if (!p->avx2)
-        cnn_found_warn(out, "expect slow training; processors since about 2013 have it",
-                       "the processor has no AVX2");
+        cnn_found_warn(out, "training will be slow; processors since about 2013 have AVX2",
+                       "the processor does not support AVX2");
     else
         cnn_found_ok(out, "instruction sets AVX2%s%s%s", p->avx512 ? ", AVX-512" : "",
                      p->avx512_bf16 ? ", AVX-512 BF16" : "", p->amx_bf16 ? ", AMX BF16" : "");
@@ -75,10 +77,10 @@ void cnn_judge_memory(struct cnn_findings *out, const struct cnn_memory_room *ro
     if (isfinite(room->limit_bytes))
         snprintf(limit, sizeof limit, ", limited to %s by a cgroup", bytes_of(room->limit_bytes).text);
     if (room->total_bytes <= 0)
-        cnn_found_warn(out, "look at /proc/meminfo", "cannot tell how much memory there is");
+        cnn_found_warn(out, "see /proc/meminfo", "cannot determine the amount of memory");
     else if (usable < LEAST_MEMORY_BYTES * local_size)
-        cnn_found_warn(out, "start fewer ranks, or keep train.batch.micro small",
-                       "memory: %s of %s available%s, for %d rank%s; 2 GiB for each are sensible",
+        cnn_found_warn(out, "start fewer ranks, or use a small train.batch.micro",
+                       "memory: %s of %s available%s for %d rank%s; 2 GiB per rank are recommended",
                        bytes_of(room->available_bytes).text, bytes_of(room->total_bytes).text, limit,
                        local_size, local_size == 1 ? "" : "s");
     else
@@ -88,12 +90,12 @@ void cnn_judge_memory(struct cnn_findings *out, const struct cnn_memory_room *ro
 
 void cnn_judge_shared_memory(struct cnn_findings *out, double free_bytes, int local_size) {
     if (free_bytes < (double)CNN_COMM_SHARED_BYTES)
-        cnn_found_warn(out, "give the container more (docker run --shm-size 1g)",
-                       "/dev/shm has %s free and %s are needed: ranks of this host will exchange gradients "
-                       "by messages, which takes more processor time",
+        cnn_found_warn(out, "give the container more shared memory (docker run --shm-size 1g)",
+                       "/dev/shm: only %s free, %s needed; ranks on this host will exchange gradients by "
+                       "messages, which takes more processor time",
                        bytes_of(free_bytes).text, bytes_of((double)CNN_COMM_SHARED_BYTES).text);
     else
-        cnn_found_ok(out, "/dev/shm: %s free for the ranks of a host to exchange gradients",
+        cnn_found_ok(out, "/dev/shm: %s free for the exchange of gradients within the host",
                      bytes_of(free_bytes).text);
 }
 
@@ -102,8 +104,8 @@ void cnn_judge_shared_memory(struct cnn_findings *out, double free_bytes, int lo
 void cnn_judge_latency(struct cnn_findings *out, const struct cnn_comm_bench_result *result) {
     double ms = 1e3 * result->median_s;
     if (result->median_s > MOST_LATENCY_S)
-        cnn_found_warn(out, "start no more ranks than there are processors, or look at the network",
-                       "all-reduce of %s over %d ranks takes %.2f ms, expected at most %.0f",
+        cnn_found_warn(out, "do not start more ranks than processors, or check the network",
+                       "all-reduce of %s over %d ranks: %.2f ms, expected at most %.0f",
                        bytes_of((double)result->bytes).text, result->ranks, ms, 1e3 * MOST_LATENCY_S);
     else
         cnn_found_ok(out, "all-reduce of %s over %d ranks: %.2f ms", bytes_of((double)result->bytes).text,
@@ -114,35 +116,35 @@ static void judge_bandwidth(struct cnn_findings *out, const struct cnn_comm_benc
                             const char *where, double least, const char *advice) {
     if (result->bus_bytes_per_s < least)
         cnn_found_warn(out, advice,
-                       "all-reduce of %s over %d ranks%s: %.1f ms, %.2f GB/s for each rank's link, expected "
-                       "at least %.1f",
+                       "all-reduce of %s over %d ranks%s: %.1f ms, %.2f GB/s per link, expected at least "
+                       "%.1f",
                        bytes_of((double)result->bytes).text, result->ranks, where, 1e3 * result->median_s,
                        1e-9 * result->bus_bytes_per_s, 1e-9 * least);
     else
-        cnn_found_ok(out, "all-reduce of %s over %d ranks%s: %.1f ms, %.2f GB/s for each rank's link",
+        cnn_found_ok(out, "all-reduce of %s over %d ranks%s: %.1f ms, %.2f GB/s per link",
                      bytes_of((double)result->bytes).text, result->ranks, where, 1e3 * result->median_s,
                      1e-9 * result->bus_bytes_per_s);
 }
 
 void cnn_judge_bandwidth(struct cnn_findings *out, const struct cnn_comm_bench_result *result, int hosts) {
     judge_bandwidth(out, result, "", hosts > 1 ? LEAST_NETWORK_BYTES_PER_S : LEAST_HOST_BYTES_PER_S,
-                    hosts > 1 ? "see that MPI uses the fast network; larger batches hide a slow one"
-                              : "start no more ranks than there are processors; see --bind-to none");
+                    hosts > 1 ? "make sure that MPI uses the fast network; larger batches hide a slow one"
+                              : "do not start more ranks than processors; see --bind-to none");
 }
 
 void cnn_judge_devices_bandwidth(struct cnn_findings *out, const struct cnn_comm_bench_result *result,
                                  int hosts) {
     char where[96];
-    snprintf(where, sizeof where, ", in the memory of GPUs by %s", result->way);
+    snprintf(where, sizeof where, ", in GPU memory by %s", result->way);
     judge_bandwidth(out, result, where, hosts > 1 ? LEAST_NETWORK_BYTES_PER_S : LEAST_DEVICES_BYTES_PER_S,
-                    hosts > 1 ? "see that NCCL uses the fast network (NCCL_DEBUG=INFO says which)"
-                              : "give every rank a GPU of its own; NCCL_DEBUG=INFO says how they are linked");
+                    hosts > 1 ? "make sure that NCCL uses the fast network (NCCL_DEBUG=INFO shows which)"
+                              : "give every rank its own GPU; NCCL_DEBUG=INFO shows how they are connected");
 }
 
 // ---- the disk ----
 
 bool cnn_judge_space(struct cnn_findings *out, const char *place, const struct cnn_disk_space *space) {
-    const char *advice = "free some space or choose another run.dir";
+    const char *advice = "free some space, or choose another run.dir";
     struct bytes left = bytes_of(space->free_bytes), total = bytes_of(space->total_bytes);
     if (space->total_bytes <= 0) // some file systems do not say
         return true;
@@ -151,8 +153,8 @@ bool cnn_judge_space(struct cnn_findings *out, const char *place, const struct c
         return false;
     }
     if (space->free_bytes < LEAST_SPACE_BYTES)
-        cnn_found_warn(out, advice, "disk of %s: %s of %s free, a few checkpoints fill it", place, left.text,
-                       total.text);
+        cnn_found_warn(out, advice, "disk of %s: only %s of %s free, enough for few checkpoints", place,
+                       left.text, total.text);
     else
         cnn_found_ok(out, "disk of %s: %s of %s free", place, left.text, total.text);
     return true;
@@ -170,9 +172,11 @@ void cnn_judge_disk(struct cnn_findings *out, const struct cnn_disk_speed *speed
     judge_speed(out, "writes", speed->write_bytes_per_s, LEAST_WRITE_BYTES_PER_S);
     judge_speed(out, "reads", speed->read_bytes_per_s, LEAST_READ_BYTES_PER_S);
     if (speed->fsync_s > MOST_FSYNC_S)
-        cnn_found_warn(out, "every checkpoint waits for this a few times: save rarely or on another disk",
-                       "disk takes %.0f ms for a small file (fsync), expected at most %.0f",
+        cnn_found_warn(out,
+                       "every checkpoint waits for this several times; save less often, or to another "
+                       "disk",
+                       "disk: %.0f ms to sync a small file (fsync), expected at most %.0f",
                        1e3 * speed->fsync_s, 1e3 * MOST_FSYNC_S);
     else
-        cnn_found_ok(out, "disk takes %.1f ms for a small file (fsync)", 1e3 * speed->fsync_s);
+        cnn_found_ok(out, "disk: %.1f ms to sync a small file (fsync)", 1e3 * speed->fsync_s);
 }

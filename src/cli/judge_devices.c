@@ -13,17 +13,17 @@ static void judge_device(struct cnn_findings *out, int number, const struct cnn_
     cnn_format_bytes(free_text, sizeof free_text, (double)device->free_bytes);
     cnn_format_bytes(total_text, sizeof total_text, (double)device->total_bytes);
     if (*device->problem)
-        cnn_found_fail(out, "look at nvidia-smi; a new start of the machine or another GPU may help",
+        cnn_found_fail(out, "see nvidia-smi; restarting the machine or using another GPU may help",
                        "GPU %d %s: %s", number, device->name, device->problem);
     else if (!device->supported)
         cnn_found_fail(out, "use another GPU, or build with an older CUDA",
                        "GPU %d %s: compute capability %d.%d, this build needs %s or later", number,
                        device->name, device->capability[0], device->capability[1], needed);
     else if (device->prohibited)
-        cnn_found_fail(out, "nvidia-smi --compute-mode 0 allows it",
-                       "GPU %d %s: its compute mode allows no process", number, device->name);
+        cnn_found_fail(out, "nvidia-smi --compute-mode 0 allows processes",
+                       "GPU %d %s: the compute mode allows no processes", number, device->name);
     else if ((double)device->free_bytes < (1 - MOST_TAKEN) * (double)device->total_bytes)
-        cnn_found_warn(out, "see with nvidia-smi which process holds it",
+        cnn_found_warn(out, "nvidia-smi shows which process uses it",
                        "GPU %d %s: only %s of %s free, compute capability %d.%d", number, device->name,
                        free_text, total_text, device->capability[0], device->capability[1]);
     else
@@ -43,12 +43,13 @@ static void judge_sharing(struct cnn_findings *out, const struct cnn_devices *de
         cnn_found_ok(out, "%d GPU%s for %d rank%s, driver for CUDA %s", devices->n,
                      devices->n == 1 ? "" : "s", local_size, local_size == 1 ? "" : "s", devices->driver);
     else if (any_exclusive(devices))
-        cnn_found_fail(out, "start one rank for each GPU, or nvidia-smi --compute-mode 0",
-                       "%d ranks share %d GPU%s, whose compute mode allows one process only", local_size,
+        cnn_found_fail(out, "start one rank per GPU, or run nvidia-smi --compute-mode 0",
+                       "%d ranks share %d GPU%s, but the compute mode allows only one process", local_size,
                        devices->n, devices->n == 1 ? "" : "s");
     else
-        cnn_found_warn(out, "start one rank for each GPU",
-                       "%d ranks share %d GPU%s: they take turns, and gradients go through the host's memory",
+        cnn_found_warn(out, "start one rank per GPU",
+                       "%d ranks share %d GPU%s: they take turns, and gradients are exchanged through host "
+                       "memory",
                        local_size, devices->n, devices->n == 1 ? "" : "s");
 }
 
@@ -66,37 +67,37 @@ static void judge_links(struct cnn_findings *out, const struct cnn_devices *devi
     if (devices->n < 2)
         return;
     if (worst == CNN_LINK_HOST)
-        cnn_found_warn(out, "training works, but exchanges gradients more slowly; see nvidia-smi topo -m",
-                       "GPU %d reaches GPU %d only through the host's memory", from_worst, to_worst);
+        cnn_found_warn(out, "training works, but the exchange of gradients is slower; see nvidia-smi topo -m",
+                       "GPU %d reaches GPU %d only through host memory", from_worst, to_worst);
     else
-        cnn_found_ok(out, "GPUs reach each other over %s", worst == CNN_LINK_NVLINK ? "NVLink" : "PCIe");
+        cnn_found_ok(out, "GPUs are connected by %s", worst == CNN_LINK_NVLINK ? "NVLink" : "PCIe");
 }
 
 static void judge_none(struct cnn_findings *out, const struct cnn_devices *devices, bool driver_here) {
     switch (devices->state) {
     case CNN_DEVICES_NOT_BUILT:
         if (driver_here)
-            cnn_found_warn(out, "to train on GPUs, build again with the CUDA Toolkit and cuDNN",
-                           "an NVIDIA driver is here, but cnn_dist was built without CUDA");
+            cnn_found_warn(out, "to train on GPUs, rebuild with the CUDA Toolkit and cuDNN",
+                           "an NVIDIA driver is installed, but cnn_dist was built without CUDA");
         else
-            cnn_found_ok(out, "no GPUs: built without CUDA");
+            cnn_found_ok(out, "GPUs: not supported by this build (built without CUDA)");
         break;
     case CNN_DEVICES_NO_DRIVER:
         if (*devices->driver)
             cnn_found_warn(out,
-                           "install a newer driver, or build with an older CUDA; until then, training "
-                           "runs on the CPU",
-                           "the NVIDIA driver serves CUDA %s only: %s", devices->driver, devices->problem);
+                           "install a newer driver, or build with an older CUDA; otherwise training runs on "
+                           "the CPU",
+                           "the NVIDIA driver supports only CUDA %s: %s", devices->driver, devices->problem);
         else
-            cnn_found_warn(out, "install one to train on GPUs; without it, training runs on the CPU",
+            cnn_found_warn(out, "install one to train on GPUs; otherwise training runs on the CPU",
                            "no NVIDIA driver: %s", devices->problem);
         break;
     case CNN_DEVICES_NONE:
-        cnn_found_warn(out, "look at CUDA_VISIBLE_DEVICES, and whether the job asked for GPUs",
-                       "no GPU that this process may use: %s", devices->problem);
+        cnn_found_warn(out, "check CUDA_VISIBLE_DEVICES, and whether the job requested GPUs",
+                       "no GPU is available to this process: %s", devices->problem);
         break;
     default:
-        cnn_found_fail(out, "look at nvidia-smi", "the NVIDIA driver does not work: %s", devices->problem);
+        cnn_found_fail(out, "see nvidia-smi", "the NVIDIA driver does not work: %s", devices->problem);
     }
 }
 

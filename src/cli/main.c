@@ -8,17 +8,16 @@
 #include <string.h>
 
 static const struct cnn_command_entry commands[] = {
-    {"train", "CONFIG [--resume auto|none|FILE]", "trains a network, alone or as one of mpirun's ranks",
-     cnn_cmd_train},
-    {"eval", "RUN_OR_CHECKPOINT [--data DIR]", "tests a trained network on a dataset", cnn_cmd_eval},
-    {"predict", "RUN_OR_CHECKPOINT IMAGE...", "names what is on pictures", cnn_cmd_predict},
-    {"dataset", "import|synth|info|show|verify ...", "makes and looks at datasets", cnn_cmd_dataset},
-    {"model", "list|summary|export ...", "the architectures, what they cost, and their weights",
+    {"train", "CONFIG [--resume auto|none|FILE]", "train a network, alone or under mpirun", cnn_cmd_train},
+    {"eval", "RUN_OR_CHECKPOINT [--data DIR]", "evaluate a trained network on a dataset", cnn_cmd_eval},
+    {"predict", "RUN_OR_CHECKPOINT IMAGE...", "classify images", cnn_cmd_predict},
+    {"dataset", "import|synth|info|show|verify ...", "make and inspect datasets", cnn_cmd_dataset},
+    {"model", "list|summary|export ...", "list architectures; print their layers and cost; export weights",
      cnn_cmd_model},
-    {"config", "check|show|schema ...", "checks and explains config files", cnn_cmd_config},
-    {"bench", "step|loader|allreduce ...", "measures the speed of the parts", cnn_cmd_bench},
-    {"doctor", "[--dir DIR]", "checks the installation and the machine", cnn_cmd_doctor},
-    {"version", "", "the version of the program and of its libraries", cnn_cmd_version},
+    {"config", "check|show|schema ...", "check and print config files", cnn_cmd_config},
+    {"bench", "step|loader|allreduce ...", "measure the speed of parts of training", cnn_cmd_bench},
+    {"doctor", "[--dir DIR]", "check the installation and the machine", cnn_cmd_doctor},
+    {"version", "", "print the version of the program and of its libraries", cnn_cmd_version},
 };
 
 // All ranks come here with what they have; rank 0 speaks for the job.

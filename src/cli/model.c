@@ -3,10 +3,10 @@
 #include "cli/commands.h"
 
 static const struct cnn_command_entry commands[] = {
-    {"list", "[--json]", "the architectures", cnn_cmd_model_list},
-    {"summary", "ARCH_OR_CONFIG [--backend NAME] [--json]", "layers, parameters, FLOPs and memory",
+    {"list", "[--json]", "list the architectures", cnn_cmd_model_list},
+    {"summary", "ARCH_OR_CONFIG [--backend NAME] [--json]", "print layers, parameters, FLOPs and memory",
      cnn_cmd_model_summary},
-    {"export", "RUN_OR_CHECKPOINT --out FILE", "weights for other programs", cnn_cmd_model_export},
+    {"export", "RUN_OR_CHECKPOINT --out FILE", "write weights for other programs", cnn_cmd_model_export},
 };
 
 enum cnn_status cnn_cmd_model(int argc, char **argv, struct cnn_comm *comm) {

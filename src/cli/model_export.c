@@ -57,7 +57,7 @@ static enum cnn_status export_from(const char *run_or_checkpoint, bool latest, c
     char path[4096];
     struct cnn_checkpoint *checkpoint = NULL;
     if (strcmp(to, "safetensors") != 0)
-        return cnn_fail(CNN_ERR_INPUT, "--to %s: there is safetensors", to);
+        return cnn_fail(CNN_ERR_INPUT, "unknown format '%s'; only safetensors is supported", to);
     CNN_TRY(cnn_store_find(path, sizeof path, run_or_checkpoint, latest));
     CNN_TRY(cnn_checkpoint_open(&checkpoint, path));
     enum cnn_status status = export_checkpoint(checkpoint, out);
@@ -76,12 +76,12 @@ enum cnn_status cnn_cmd_model_export(int argc, char **argv, struct cnn_comm *com
          .argument = "FILE",
          .doc = "file to write",
          .required = true},
-        CNN_BOOL_FLAG("latest", &latest, "of a run folder, the newest checkpoint, not the best"),
+        CNN_BOOL_FLAG("latest", &latest, "in a run folder, use the latest checkpoint instead of the best"),
     };
     const struct cnn_args args = {.usage =
                                       "cnn_dist model export RUN_OR_CHECKPOINT --to safetensors --out FILE",
-                                  .summary = "Writes the weights alone, under torchvision's names, for "
-                                             "torchvision's load_state_dict and others.",
+                                  .summary = "Writes the weights alone, under the names that torchvision "
+                                             "uses, for load_state_dict and other programs.",
                                   .flags = flags,
                                   .n_flags = sizeof flags / sizeof *flags,
                                   .least_positional = 1,

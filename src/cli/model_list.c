@@ -28,10 +28,10 @@ static enum cnn_status print_list_json(void) {
 
 enum cnn_status cnn_cmd_model_list(int argc, char **argv, struct cnn_comm *comm) {
     bool json = false;
-    const struct cnn_flag flags[] = {CNN_BOOL_FLAG("json", &json, "print one JSON document")};
+    const struct cnn_flag flags[] = {CNN_BOOL_FLAG("json", &json, "print the result as one JSON document")};
     const struct cnn_args args = {
         .usage = "cnn_dist model list [--json]",
-        .summary = "Lists the architectures with their usual input (height, width, channels).",
+        .summary = "Lists the architectures with their default input (height, width, channels).",
         .flags = flags,
         .n_flags = 1};
     struct cnn_args_given given;

@@ -52,7 +52,7 @@ static enum cnn_status text_of_forms(const struct cnn_replica *replica, const st
                                      int micro, char **text) {
     char *forms = NULL, *all = NULL;
     CNN_TRY(cnn_replica_forms_text(replica, &forms));
-    const int wrote = asprintf(&all, "%s\n%s, training on %d pictures at a time:\n%s", *text,
+    const int wrote = asprintf(&all, "%s\n%s, training on micro-batches of %d images:\n%s", *text,
                                cnn_backend_description(backend), micro, forms);
     free(forms);
     if (wrote < 0)
@@ -128,18 +128,18 @@ enum cnn_status cnn_cmd_model_summary(int argc, char **argv, struct cnn_comm *co
     struct summary_request request = {0};
     const struct cnn_flag flags[] = {
         CNN_INT_FLAG("size", &request.size, "PIXELS", 0, 4096,
-                     "side of the pictures (0: the config's or the architecture's)"),
-        CNN_INT_FLAG("channels", &request.channels, "C", 0, 3, "channels of the pictures (0: the usual)"),
-        CNN_INT_FLAG("classes", &request.classes, "N", 0, 1000000, "classes (0: the usual)"),
+                     "height and width of the images (0: from the config or the architecture)"),
+        CNN_INT_FLAG("channels", &request.channels, "C", 0, 3, "channels of the images (0: the default)"),
+        CNN_INT_FLAG("classes", &request.classes, "N", 0, 1000000, "number of classes (0: the default)"),
         CNN_INT_FLAG("micro", &request.micro, "N", 0, 1 << 20,
-                     "pictures whose memory is counted (0: the config's, or 32)"),
+                     "images per micro-batch, for the memory (0: from the config, or 32)"),
         CNN_STRING_FLAG("backend", &request.target.backend, "auto|cpu|cuda",
-                        "also tell how it computes each layer in training"),
+                        "also print how this backend computes each layer in training"),
         CNN_SET_FLAG(&request.target),
-        CNN_BOOL_FLAG("json", &request.json, "print one JSON document"),
+        CNN_BOOL_FLAG("json", &request.json, "print the result as one JSON document"),
     };
     const struct cnn_args args = {.usage = "cnn_dist model summary ARCH_OR_CONFIG [--backend NAME] [--json]",
-                                  .summary = "Prints each layer with its output, parameters and FLOPs, the "
+                                  .summary = "Prints the output, parameters and FLOPs of each layer, the "
                                              "totals, and the memory of a micro-batch.",
                                   .flags = flags,
                                   .n_flags = sizeof flags / sizeof *flags,

@@ -133,9 +133,11 @@ enum cnn_status cnn_cmd_predict(int argc, char **argv, struct cnn_comm *comm) {
     struct request request = {.top_k = 5};
     const struct cnn_flag flags[] = {
         CNN_INT_FLAG("top-k", &request.top_k, "K", 1, 1000, "classes to show of each picture"),
-        CNN_BOOL_FLAG("latest", &request.latest, "of a run folder, the newest checkpoint, not the best"),
+        CNN_BOOL_FLAG("latest", &request.latest,
+                      "in a run folder, use the latest checkpoint instead of the "
+                      "best"),
         CNN_INT_FLAG("threads", &request.threads, "N", 0, 1024, "compute threads (0: all processors)"),
-        CNN_BOOL_FLAG("json", &request.json, "print one JSON document"),
+        CNN_BOOL_FLAG("json", &request.json, "print the result as one JSON document"),
     };
     const struct cnn_args args = {
         .usage = "cnn_dist predict RUN_OR_CHECKPOINT IMAGE... [--top-k K] [--json]",

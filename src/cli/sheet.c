@@ -34,7 +34,7 @@ enum cnn_status cnn_sheet_create(struct cnn_sheet *out, int rows, int cols, int 
     int64_t h = TITLE + GAP + (int64_t)rows * (cell + CAPTION + GAP);
     if (rows < 1 || cols < 1 || cell < 8 || w > MAX_SIDE || h > MAX_SIDE)
         return cnn_fail(CNN_ERR_INPUT,
-                        "a sheet of %d x %d pictures of %d pixels is too large: a side has at most %d pixels",
+                        "a sheet of %d x %d images of %d pixels is too large: at most %d pixels per side",
                         rows, cols, cell, MAX_SIDE);
     struct cnn_sheet sheet = {.rows = rows, .cols = cols, .cell = cell, .h = (int)h, .w = (int)w};
     CNN_TRY(cnn_malloc(&sheet.pixels, (size_t)w * (size_t)h, 3));

@@ -14,7 +14,7 @@ static enum cnn_status choose_backend(struct cnn_config *config, const char *nam
             config->backend = kinds[i];
             return CNN_OK;
         }
-    return cnn_fail(CNN_ERR_INPUT, "--backend %s: there are auto, cpu and cuda", name);
+    return cnn_fail(CNN_ERR_INPUT, "--backend: unknown backend '%s'; allowed: auto, cpu and cuda", name);
 }
 
 static enum cnn_status read_config(struct cnn_config *config, const struct cnn_target *target, bool is_file) {

@@ -11,8 +11,10 @@ struct cnn_target {
     struct cnn_strings set;
 };
 #define CNN_BACKEND_FLAG(target)                                                                             \
-    CNN_STRING_FLAG("backend", &(target)->backend, "auto|cpu|cuda", "the config's backend, instead")
-#define CNN_SET_FLAG(target) CNN_LIST_FLAG("set", &(target)->set, "KEY=VALUE", "overrides the config")
+    CNN_STRING_FLAG("backend", &(target)->backend, "auto|cpu|cuda",                                          \
+                    "use this backend instead of the config's")
+#define CNN_SET_FLAG(target)                                                                                 \
+    CNN_LIST_FLAG("set", &(target)->set, "KEY=VALUE", "override a value of the config")
 
 // The config, defaults included; *is_config, which may be NULL, tells whether a file was read. The caller
 // frees *out.

@@ -79,22 +79,18 @@ enum cnn_status cnn_cmd_train(int argc, char **argv, struct cnn_comm *comm) {
     const struct cnn_flag flags[] = {
         CNN_STRING_FLAG(
             "resume", &resume, "auto|none|FILE",
-            "auto: go on where the run stopped; none: refuse a run that exists; FILE: go on from it"),
-        CNN_LIST_FLAG("set", &set, "KEY=VALUE", "overrides the config: train.epochs=5"),
+            "auto: resume the run if it exists; none: fail if it exists; FILE: resume from this checkpoint"),
+        CNN_LIST_FLAG("set", &set, "KEY=VALUE", "override a value of the config, such as train.epochs=5"),
     };
     const struct cnn_args args = {
         .usage = "cnn_dist train CONFIG [--resume auto|none|FILE] [--set KEY=VALUE]...",
         .summary =
-            "Trains a network as the config says, with one worker per rank: `mpirun -np 8 cnn_dist "
-            "train CONFIG`.\n"
-            "Results go to the run folder, RUN.DIR/RUN.NAME of the config.\n"
-            "On SIGTERM, SIGINT, SIGUSR1 or SIGHUP (the terminal was closed) the run saves a checkpoint "
-            "after "
-            "the current step\n"
-            "and ends with exit code 75; the same command resumes it. A second SIGINT ends it at once. Under "
-            "nohup, SIGHUP is\n"
-            "ignored. If nobody reads its output any more (`train ... | head`), training continues without "
-            "it; log.txt is complete.",
+            "Trains the network described by the config, with one worker per rank: `mpirun -np 8 cnn_dist "
+            "train CONFIG`.\nResults are written to the run folder, run.dir/run.name of the config.\nOn "
+            "SIGTERM, SIGINT, SIGUSR1 or SIGHUP (the terminal was closed) the run saves a checkpoint after "
+            "the current step\nand ends with exit code 75; the same command resumes it. A second SIGINT "
+            "ends it at once. Under nohup, SIGHUP is\nignored. If nobody reads its output any more (`train "
+            "... | head`), training continues without it; log.txt is complete.",
         .flags = flags,
         .n_flags = sizeof flags / sizeof *flags,
         .least_positional = 1,

@@ -22,9 +22,9 @@ static enum cnn_status print_json(const struct cnn_libraries *libraries) {
 
 enum cnn_status cnn_cmd_version(int argc, char **argv, struct cnn_comm *comm) {
     bool json = false;
-    const struct cnn_flag flags[] = {CNN_BOOL_FLAG("json", &json, "print one JSON document")};
+    const struct cnn_flag flags[] = {CNN_BOOL_FLAG("json", &json, "print the result as one JSON document")};
     const struct cnn_args args = {.usage = "cnn_dist version [--json]",
-                                  .summary = "Prints the version of the program and of what it runs on.",
+                                  .summary = "Prints the version of the program and of its libraries.",
                                   .flags = flags,
                                   .n_flags = 1};
     struct cnn_args_given given;

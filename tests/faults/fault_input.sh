@@ -15,7 +15,7 @@ refused() {
 }
 t=tiny.yaml
 
-refused 2 "needs a command"
+refused 2 "missing command"
 refused 2 "did you mean 'train'" trian $t
 refused 2 "did you mean" train $t --resum none
 refused 2 "usage" train

@@ -20,13 +20,13 @@ says step.json '"images_per_s":' '"batch": 4'
 ranks 2 bench step tiny.yaml --steps 2 --warmup 0 --threads 1 >step.txt
 says step.txt "2 ranks" "cpu: oneDNN"
 expect 2 "$cnn" bench step resnet8 --backend gpu 2>err
-says err "there are auto, cpu and cuda"
+says err "allowed: auto, cpu and cuda"
 expect 2 "$cnn" bench step resnet8000 2>err
 says err "resnet8000"
 
 say "sums of gradients"
 ranks 2 bench allreduce --bytes 100000 --rounds 3 --backend cpu >sum.txt
-says sum.txt "2 ranks on 1 host" "in the host's memory, summed by shared memory" "97.66 KiB"
+says sum.txt "2 ranks on 1 host" "in host memory, summed by shared memory" "97.66 KiB"
 ranks 2 bench allreduce resnet8 --rounds 2 --set comm.precision=bf16 --backend cpu --json >sum.json
 says sum.json '"precision": "bf16"' '"memory": "host"' '"way": "shared memory"'
 "$cnn" bench allreduce tiny.yaml --precision fp16 --rounds 2 >alone.txt
@@ -40,8 +40,8 @@ says err "comm.precision"
 
 say "how layers are computed"
 "$cnn" model summary resnet8 --backend cpu >summary.txt
-says summary.txt "cpu: oneDNN" "training on 32 pictures at a time" "^conv1  *conv  *jit"
+says summary.txt "cpu: oneDNN" "training on micro-batches of 32 images" "^conv1  *conv  *jit"
 "$cnn" model summary tiny.yaml --backend cpu --json >summary.json
 says summary.json '"backend": "cpu: oneDNN' '"layer": "conv1"' '"implementation": "jit'
 expect 2 "$cnn" model summary resnet8 --backend gpu 2>err
-says err "there are auto, cpu and cuda"
+says err "allowed: auto, cpu and cuda"

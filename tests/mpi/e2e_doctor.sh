@@ -36,9 +36,9 @@ has_not one all-reduce
 
 say "a folder that is not there is not made"
 expect 0 "$cnn" doctor --dir place/a/b >absent 2>err
-has absent "\[....* disk of place/a/b (not there yet; it would be made in $work/place): "
+has absent "\[....* disk of place/a/b (does not exist yet; would be created in $work/place): "
 expect 0 "$cnn" doctor >default 2>err
-has default "\[....* disk of runs (not there yet; it would be made in $work): "
+has default "\[....* disk of runs (does not exist yet; would be created in $work): "
 [ -z "$(ls -A place)" ] || fail "left behind: $(ls -A place)"
 [ ! -e runs ] || fail "made runs"
 
@@ -49,7 +49,7 @@ sums_up bad
 has bad '\[fail\] run folder file/runs: file is a file; choose another'
 grep -q "1 check failed" err || fail "the error does not count: $(cat err)"
 expect 1 "$cnn" doctor --dir /proc/runs >bad 2>err
-has bad '\[fail\] run folder /proc/runs: cannot make a file in /proc: '
+has bad '\[fail\] run folder /proc/runs: cannot create a file in /proc: '
 
 say "two ranks"
 expect 0 ranks 2 doctor --dir place >two 2>err
@@ -71,7 +71,7 @@ expect 1 timeout 120 "${MPIRUN:-mpirun}" --oversubscribe --bind-to none \
     -np 2 "$cnn" doctor --dir place : -np 1 ./other doctor --dir place >mixed 2>err
 has mixed '\[ok\]   ranks 0-1: program: version ' '\[fail\] rank 2: program: version .*install the same build'
 CNN_COMM_RANKS_PER_HOST=1 expect 0 ranks 2 doctor --dir place >hosts 2>err
-has hosts '\[ok\]   2 ranks on 2 hosts' '\[warn\] 2 hosts share 1 name; give every host a name of its own'
+has hosts '\[ok\]   2 ranks on 2 hosts' '\[warn\] 2 hosts have only 1 name; give every host a unique name'
 
 say "one JSON document"
 same_as_text() { # JSON TEXT: the same number of each verdict, where speed does not decide

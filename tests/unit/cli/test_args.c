@@ -80,9 +80,9 @@ static void test_errors(void **state) {
         {{"src", "--out", "x", "--count"}, "--count N"},
         {{"src", "--out", "--strict"}, "--out DIR"},
         {{"src", "--out", "x", "--strict=yes"}, "no value"},
-        {{"src"}, "--out DIR must be given"},
+        {{"src"}, "missing option --out DIR"},
         {{"--out", "x"}, "prog things SRC"},
-        {{"src", "b", "c", "--out", "x"}, "unexpected 'c'"},
+        {{"src", "b", "c", "--out", "x"}, "unexpected argument 'c'"},
         {{"src", "-o", "x"}, "two dashes"},
     };
     struct cnn_args_given given;
@@ -121,7 +121,7 @@ static void test_help(void **state) {
     got = (struct values){.count = 7};
     cnn_args_help(to, &args);
     fclose(to);
-    static const char *const parts[] = {"prog things SRC", "Does things.", "--out DIR", "must be given",
+    static const char *const parts[] = {"prog things SRC", "Does things.", "--out DIR", "required",
                                         "--count N",       "default 7",    "--strict",  "no mercy",
                                         "--set KEY=VALUE", "--help"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)

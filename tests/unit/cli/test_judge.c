@@ -39,8 +39,8 @@ static void libraries_must_be_those_built_with(void **state) {
     judge_library("1.10.8", "2.0.0");
     judge_library("1.10.8", NULL);
     assert_found(0, CNN_VERDICT_OK, "HDF5 1.10.9");
-    assert_found(1, CNN_VERDICT_WARN, "HDF5 1.14.0 is here, built with 1.10.8");
-    assert_found(2, CNN_VERDICT_FAIL, "HDF5 2.0.0 is here, built with 1.10.8");
+    assert_found(1, CNN_VERDICT_WARN, "HDF5 1.14.0 is installed, built with 1.10.8");
+    assert_found(2, CNN_VERDICT_FAIL, "HDF5 2.0.0 is installed, but cnn_dist was built with 1.10.8");
     assert_found(3, CNN_VERDICT_OK, "built with 1.10.8");
     assert_int_equal(found.n, 4);
 }
@@ -53,7 +53,7 @@ static void a_processor_without_avx2_is_slow(void **state) {
     cnn_judge_processor(&found, &old, &topology);
     cnn_judge_processor(&found, &new, &topology);
     assert_found(0, CNN_VERDICT_OK, "Old: 2 packages, 8 cores, 1 NUMA node");
-    assert_found(1, CNN_VERDICT_WARN, "no AVX2");
+    assert_found(1, CNN_VERDICT_WARN, "does not support AVX2");
     assert_found(3, CNN_VERDICT_OK, "AVX2, AVX-512 BF16");
 }
 
@@ -69,7 +69,7 @@ static void memory_is_counted_for_each_rank(void **state) {
     assert_found(0, CNN_VERDICT_OK, "8.00 GiB of 16.00 GiB");
     assert_found(1, CNN_VERDICT_WARN, "for 5 ranks");
     assert_found(2, CNN_VERDICT_WARN, "limited to 1.00 GiB by a cgroup");
-    assert_found(3, CNN_VERDICT_WARN, "cannot tell");
+    assert_found(3, CNN_VERDICT_WARN, "cannot determine");
 }
 
 static void shared_memory_must_hold_the_exchange(void **state) {
@@ -105,7 +105,7 @@ static void gpus_are_expected_to_be_faster(void **state) {
     result.bus_bytes_per_s = 1e9;
     cnn_judge_devices_bandwidth(&found, &result, 1);
     cnn_judge_devices_bandwidth(&found, &result, 2);
-    assert_found(0, CNN_VERDICT_OK, "in the memory of GPUs by NCCL 2.28.9: 0.1 ms, 6.00 GB/s");
+    assert_found(0, CNN_VERDICT_OK, "in GPU memory by NCCL 2.28.9: 0.1 ms, 6.00 GB/s");
     assert_found(1, CNN_VERDICT_WARN, "expected at least 5.0");
     assert_found(2, CNN_VERDICT_OK, "1.00 GB/s");
 }
@@ -178,7 +178,7 @@ static void what_is_wrong_with_a_device_is_said(void **state) {
     assert_found(2, CNN_VERDICT_FAIL, "GPU 2");
     assert_found(3, CNN_VERDICT_WARN, "only 30.00 GiB of 80.00 GiB free");
     assert_found(4, CNN_VERDICT_OK, "4 GPUs for 1 rank");
-    assert_found(5, CNN_VERDICT_WARN, "GPU 2 reaches GPU 1 only through the host");
+    assert_found(5, CNN_VERDICT_WARN, "GPU 2 reaches GPU 1 only through host memory");
 }
 
 static void ranks_that_share_a_device_are_warned(void **state) {
@@ -205,9 +205,9 @@ static void no_device_is_no_failure(void **state) {
     judge_state(CNN_DEVICES_NONE, "13.0", true);
     judge_state(CNN_DEVICES_FAILED, "13.0", true);
     assert_found(0, CNN_VERDICT_OK, "built without CUDA");
-    assert_found(1, CNN_VERDICT_WARN, "an NVIDIA driver is here");
+    assert_found(1, CNN_VERDICT_WARN, "an NVIDIA driver is installed");
     assert_found(2, CNN_VERDICT_WARN, "no NVIDIA driver: why");
-    assert_found(3, CNN_VERDICT_WARN, "serves CUDA 12.4 only: why");
+    assert_found(3, CNN_VERDICT_WARN, "supports only CUDA 12.4: why");
     assert_found(4, CNN_VERDICT_WARN, "no GPU");
     assert_found(5, CNN_VERDICT_FAIL, "why");
 }
