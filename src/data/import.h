@@ -6,8 +6,9 @@
 //   size, ... and none talks to another. With size > 1 the caller waits for all of them and then has one
 //   process call cnn_import_finish.
 // - One that was stopped, even killed, goes on where it was when it is called again; what it has made so far
-//   waits in OUT/.import. The same call on what is finished changes nothing. A folder that holds anything
-//   else, or the half of another import, is refused.
+//   waits in OUT/.import. Two at once do not disturb each other: the second is refused (base/owner.h). The
+//   same call on what is finished changes nothing. A folder that holds anything else, or the half of another
+//   import, is refused.
 #ifndef CNN_DATA_IMPORT_H
 #define CNN_DATA_IMPORT_H
 #include <cnn_dist/status.h>
@@ -81,7 +82,8 @@ enum cnn_status cnn_import_finish(struct cnn_import_result *out,
                                   const struct cnn_import_options *options) CNN_MUST_CHECK;
 // True where OUT holds the half of an import.
 bool cnn_import_is_begun(const struct cnn_import_options *options);
-// Removes that half; nothing else of OUT. For processes that share an import of which one was refused.
+// Removes that half, unless another process is writing to it; nothing else of OUT. For processes that share
+// an import of which one was refused.
 void cnn_import_abandon(const struct cnn_import_options *options);
 
 // idx files, gz or not (MNIST, Fashion-MNIST): `images` and `labels` are files. Raw records. Both are read

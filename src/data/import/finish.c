@@ -96,7 +96,9 @@ static struct cnn_shard_header header_of(const struct cnn_import_plan *plan, int
     return header;
 }
 
+// `from` lies in OUT/.import, which must still be this process's.
 static enum cnn_status move(const char *from, const char *to) {
+    CNN_TRY(cnn_owner_check_path(from));
     if (rename(from, to) != 0)
         return cnn_fail(CNN_ERR_IO, "cannot rename %s to %s: %s", from, to, strerror(errno));
     return CNN_OK;
@@ -259,11 +261,14 @@ enum cnn_status cnn_import_put_in_place(const struct cnn_import_plan *plan) {
 
 enum cnn_status cnn_import_finish(struct cnn_import_result *out, const struct cnn_import_options *options) {
     struct cnn_import_plan plan = {0};
+    struct cnn_owner *owner = NULL;
     if (!cnn_import_is_begun(options)) // somebody has done it already; `out` is what the import itself said
         return CNN_OK;
+    CNN_TRY(cnn_import_own(&owner, options->out, 0));
     enum cnn_status status = cnn_import_plan_read(&plan, options->out);
     if (status == CNN_OK)
         status = cnn_import_put_in_place(&plan);
+    cnn_owner_release(owner);
     if (status == CNN_OK)
         status = cnn_import_count(out, &plan);
     cnn_import_plan_finish(&plan);

@@ -1,6 +1,7 @@
 #include "data/import/import.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "data/import/work.h"
 
 #include <dirent.h>
@@ -16,7 +17,22 @@ static enum cnn_status work_file(char out[4096], const char *folder, const char 
     return cnn_path_format(out, 4096, "%s/" CNN_IMPORT_WORK "%s%s", folder, *name ? "/" : "", name);
 }
 
-// The plan goes last: shards without it would be taken for those of the next import.
+enum cnn_status cnn_import_own(struct cnn_owner **out, const char *folder, int rank) {
+    char work[4096], name[32] = "owner";
+    CNN_TRY(work_file(work, folder, ""));
+    if (rank > 0)
+        snprintf(name, sizeof name, "owner-%d", rank);
+    struct cnn_owner_options options = {.folder = work,
+                                        .name = name,
+                                        .what = "import folder",
+                                        .advice = "wait for that import to end, or stop it"};
+    CNN_TRY(cnn_owner_take(out, &options));
+    if (cnn_owner_taken_from(*out))
+        cnn_log_warn("took over import folder %s from %s", work, cnn_owner_taken_from(*out));
+    return CNN_OK;
+}
+
+// Shards without a plan would be taken for those of the next import, so the plan goes after them.
 void cnn_import_clear_work(const char *folder) {
     char path[4096], file[8192];
     if (work_file(path, folder, "") != CNN_OK)
@@ -26,12 +42,15 @@ void cnn_import_clear_work(const char *folder) {
         return;
     for (struct dirent *entry; (entry = readdir(entries));)
         if (strcmp(entry->d_name, "plan") != 0 && strcmp(entry->d_name, "done") != 0 &&
+            strcmp(entry->d_name, "owner") != 0 &&
             cnn_path_format(file, sizeof file, "%s/%s", path, entry->d_name) == CNN_OK)
             unlink(file); // not "." and "..", which are folders
     closedir(entries);
     if (work_file(file, folder, "plan") == CNN_OK)
         unlink(file);
     if (work_file(file, folder, "done") == CNN_OK)
+        unlink(file);
+    if (work_file(file, folder, "owner") == CNN_OK)
         unlink(file);
     rmdir(path);
 }
@@ -41,7 +60,12 @@ bool cnn_import_is_begun(const struct cnn_import_options *options) {
     return options->out && work_file(path, options->out, "plan") == CNN_OK && cnn_file_exists(path);
 }
 
-void cnn_import_abandon(const struct cnn_import_options *options) { cnn_import_clear_work(options->out); }
+void cnn_import_abandon(const struct cnn_import_options *options) {
+    struct cnn_owner *owner = NULL;
+    if (cnn_import_own(&owner, options->out, 0) == CNN_OK)
+        cnn_import_clear_work(options->out);
+    cnn_owner_release(owner);
+}
 
 // ---- a half-made one ----
 
@@ -190,36 +214,46 @@ static enum cnn_status look_at_finished(enum cnn_import_state *out, const struct
     return CNN_OK;
 }
 
-static enum cnn_status begin(const struct cnn_import_plan *plan, const char *path, const char *text) {
+static enum cnn_status begin(enum cnn_import_state *out, struct cnn_owner **owner,
+                             const struct cnn_import_plan *plan, int rank, const char *path,
+                             const char *text) {
     char work[4096];
     CNN_TRY(work_file(work, plan->out, ""));
     CNN_TRY(cnn_folder_create(work));
+    CNN_TRY(cnn_import_own(owner, plan->out, rank));
+    if (cnn_file_exists(path)) { // of another process that began at the same time
+        *out = CNN_IMPORT_BEGUN;
+        return compare_begun(plan, path, text);
+    }
     return cnn_file_replace(path, text, strlen(text));
 }
 
-static enum cnn_status prepare(enum cnn_import_state *out, const struct cnn_import_plan *plan,
-                               const char *text) {
+static enum cnn_status prepare(enum cnn_import_state *out, struct cnn_owner **owner,
+                               const struct cnn_import_plan *plan, int rank, const char *text) {
     char path[4096];
     CNN_TRY(work_file(path, plan->out, "plan"));
     *out = CNN_IMPORT_BEGUN;
-    if (cnn_file_exists(path))
-        return compare_begun(plan, path, text);
+    if (cnn_file_exists(path)) {
+        CNN_TRY(compare_begun(plan, path, text));
+        return cnn_import_own(owner, plan->out, rank);
+    }
     *out = CNN_IMPORT_NEW;
     if (cnn_folder_exists(plan->out))
         CNN_TRY(look_at_finished(out, plan));
     if (*out == CNN_IMPORT_NEW)
-        return begin(plan, path, text);
+        return begin(out, owner, plan, rank, path, text);
     cnn_import_clear_work(plan->out); // it may have been cut off while it cleared up
     return CNN_OK;
 }
 
-enum cnn_status cnn_import_prepare(enum cnn_import_state *out, bool *made_out,
-                                   const struct cnn_import_plan *plan) {
+enum cnn_status cnn_import_prepare(enum cnn_import_state *out, bool *made_out, struct cnn_owner **owner,
+                                   const struct cnn_import_plan *plan, int rank) {
     struct cnn_bytes text = {0};
+    *owner = NULL;
     *made_out = !cnn_folder_exists(plan->out);
     enum cnn_status status = cnn_import_plan_text(&text, plan);
     if (status == CNN_OK)
-        status = prepare(out, plan, (const char *)text.data);
+        status = prepare(out, owner, plan, rank, (const char *)text.data);
     free(text.data);
     return status;
 }

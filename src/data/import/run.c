@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 struct run {
+    struct cnn_owner *owner; // of OUT/.import
     const struct cnn_import_source *source;
     const struct cnn_import_options *options;
     struct cnn_selection selection;
@@ -126,13 +127,14 @@ static enum cnn_status make_or_go_on(struct run *run) {
         CNN_TRY(make_shards(run));
     if (run->options->size > 1)
         return CNN_OK;
-    return cnn_import_finish(&run->result, run->options);
+    CNN_TRY(cnn_import_put_in_place(&run->plan));
+    return cnn_import_count(&run->result, &run->plan);
 }
 
 static enum cnn_status import_planned(struct run *run) {
     enum cnn_import_state state;
     bool made_out;
-    CNN_TRY(cnn_import_prepare(&state, &made_out, &run->plan));
+    CNN_TRY(cnn_import_prepare(&state, &made_out, &run->owner, &run->plan, run->options->rank));
     if (state == CNN_IMPORT_THERE) {
         run->result.was_there = true;
         CNN_TRY(cnn_import_count(&run->result, &run->plan));
@@ -140,9 +142,13 @@ static enum cnn_status import_planned(struct run *run) {
         return CNN_OK;
     }
     enum cnn_status status = make_or_go_on(run);
+    // Whatever failed then failed because another import has the folder.
+    enum cnn_status lost = status == CNN_OK ? CNN_OK : cnn_owner_check(run->owner);
+    if (lost != CNN_OK)
+        return lost;
     if (status == CNN_ERR_INPUT && state == CNN_IMPORT_NEW &&
         run->options->size <= 1) { // nothing was changed
-        cnn_import_abandon(run->options);
+        cnn_import_clear_work(run->options->out);
         if (made_out)
             rmdir(run->options->out);
     }
@@ -174,6 +180,7 @@ enum cnn_status cnn_import_run(struct cnn_import_result *out, const struct cnn_i
         status = cnn_import_plan_make(&run.plan, source, &run.selection, options);
     if (status == CNN_OK)
         status = import_planned(&run);
+    cnn_owner_release(run.owner);
     for (int p = 0; p < CNN_IMPORT_MAX_PARTS; p++)
         cnn_work_close(&run.open[p]);
     free(run.skipped);

@@ -3,12 +3,12 @@
 #include "base/checksum.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/owner.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #define MAX_INDEX_BYTES ((size_t)1 << 36)
@@ -17,17 +17,14 @@ static const char magic[8] = "CNNWORK1";
 
 // ---- making ----
 
-// Two imports into one folder at once would spoil each other's work. Where files cannot be locked nobody can
-// tell.
-static enum cnn_status take(struct cnn_work_shard *shard, const char *folder) {
-    shard->fd = open(shard->images, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+// A new file, so that a process which lost the folder goes on writing to one without a name.
+static enum cnn_status open_images(struct cnn_work_shard *shard) {
+    CNN_TRY(cnn_owner_check_path(shard->images));
+    if (unlink(shard->images) == 0 || errno == ENOENT)
+        shard->fd = open(shard->images, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (shard->fd < 0)
         return cnn_fail(errno == ENOSPC || errno == EIO ? CNN_ERR_IO : CNN_ERR_INPUT, "cannot write %s: %s",
                         shard->images, strerror(errno));
-    if (flock(shard->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        return cnn_fail(CNN_ERR_FAILED, "another import is writing to %s; wait for it, or end it", folder);
-    if (ftruncate(shard->fd, 0) != 0)
-        return cnn_fail(CNN_ERR_IO, "cannot write %s: %s", shard->images, strerror(errno));
     return CNN_OK;
 }
 
@@ -35,7 +32,7 @@ enum cnn_status cnn_work_begin(struct cnn_work_shard *out, const char *folder, i
     *out = (struct cnn_work_shard){.fd = -1};
     CNN_TRY(cnn_import_work_path(out->images, folder, s, "images"));
     CNN_TRY(cnn_import_work_path(out->index, folder, s, "index"));
-    CNN_TRY(take(out, folder));
+    CNN_TRY(open_images(out));
     return cnn_shard_gather_init(&out->gather, out->fd, out->images);
 }
 

@@ -1,5 +1,6 @@
 // Imports that are cut off anywhere and go on.
 #include "base/clock.h"
+#include "base/owner.h"
 #include "base/random.h"
 #include "import_fixture.h"
 
@@ -153,6 +154,18 @@ static void test_another_command(void **state) {
     changed.name = "e";
     assert_fails(cnn_import_folder(&result, in(*state, "src"), &changed), CNN_ERR_INPUT,
                  "half of another import");
+    // The half is being worked on: here by this very process.
+    struct cnn_owner *owner;
+    char work[1100];
+    snprintf(work, sizeof work, "%s/.import", out);
+    struct cnn_owner_options own = {
+        .folder = work, .name = "owner", .what = "import folder", .advice = "wait"};
+    assert_ok(cnn_owner_take(&owner, &own));
+    assert_fails(cnn_import_folder(&result, in(*state, "src"), &options), CNN_ERR_INPUT,
+                 "is in use by process");
+    cnn_import_abandon(&options); // leaves it alone
+    assert_true(cnn_import_is_begun(&options));
+    cnn_owner_release(owner);
     options.threads = 7; // changes nothing
     assert_ok(cnn_import_folder(&result, in(*state, "src"), &options));
     struct cnn_import_options whole = options_for(whole_out);
