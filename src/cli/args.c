@@ -93,8 +93,8 @@ static enum cnn_status parse_flag(const struct cnn_args *args, int argc, char **
     return store(flag, argv[(*at)++]);
 }
 
-static enum cnn_status parse_word(struct cnn_args_given *out, const struct cnn_args *args, const char *word) {
-    if (out->positional.n == args->most_positional || out->positional.n == CNN_ARGS_MAX_STRINGS)
+static enum cnn_status parse_word(struct cnn_args_given *out, const struct cnn_args *args, char *word) {
+    if (out->positional.n == args->most_positional)
         return cnn_fail(CNN_ERR_INPUT, "unexpected argument '%s' (usage: %s)", word, args->usage);
     out->positional.items[out->positional.n++] = word;
     return CNN_OK;
@@ -120,7 +120,7 @@ static enum cnn_status check_complete(const struct cnn_args_given *given, const 
 
 enum cnn_status cnn_args_parse(struct cnn_args_given *out, const struct cnn_args *args, int argc,
                                char **argv) {
-    *out = (struct cnn_args_given){0};
+    *out = (struct cnn_args_given){.positional.items = argv + 1};
     uint64_t seen = 0;
     bool only_words = false;
     if (args->n_flags > MAX_FLAGS)
@@ -130,7 +130,7 @@ enum cnn_status cnn_args_parse(struct cnn_args_given *out, const struct cnn_args
         return CNN_OK;
     }
     for (int at = 1; at < argc;) {
-        const char *word = argv[at];
+        char *word = argv[at];
         if (!only_words && strcmp(word, "--") == 0) {
             only_words = true;
             at++;

@@ -64,7 +64,10 @@ struct cnn_args {
 
 // What was given beside the flags. `help` true: --help was among them, nothing else was checked.
 struct cnn_args_given {
-    struct cnn_strings positional;
+    struct {
+        char **items; // argv + 1: the words move to its front
+        int n;
+    } positional;
     bool help;
 };
 

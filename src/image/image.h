@@ -36,6 +36,9 @@ struct cnn_image_scratch {
 };
 void cnn_image_scratch_finish(struct cnn_image_scratch *scratch);
 
+// True for a JPEG or PNG by its first bytes; the first 8 will do.
+bool cnn_image_has_signature(const void *data, size_t bytes);
+
 // Reads the header only: kind, size. CNN_ERR_INPUT with the reason for anything that is not a JPEG or PNG we
 // decode.
 enum cnn_status cnn_image_probe(struct cnn_image_info *out, const void *data, size_t bytes) CNN_MUST_CHECK;

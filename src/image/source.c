@@ -67,6 +67,10 @@ static enum cnn_encoding sniff(const void *data, size_t bytes) {
     return CNN_ENCODING_RAW;
 }
 
+bool cnn_image_has_signature(const void *data, size_t bytes) {
+    return sniff(data, bytes) != CNN_ENCODING_RAW;
+}
+
 static enum cnn_status fail_unknown(const void *data, size_t bytes) {
     static const struct {
         size_t at, n;
