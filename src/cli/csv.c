@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-void cnn_csv_text(FILE *to, const char *text, int first) {
+void cnn_csv_text(FILE *to, const char *text, bool first) {
     const size_t length = strlen(text);
-    const int outer = length > 0 && (text[0] == ' ' || text[length - 1] == ' ');
+    const bool outer = length > 0 && (text[0] == ' ' || text[length - 1] == ' ');
     if (!first)
         fputc(',', to);
     if (!outer && !strpbrk(text, ",\"\r\n")) {
@@ -20,6 +20,6 @@ void cnn_csv_text(FILE *to, const char *text, int first) {
     fputc('"', to);
 }
 
-void cnn_csv_number(FILE *to, double value, int first) { fprintf(to, "%s%.9g", first ? "" : ",", value); }
+void cnn_csv_number(FILE *to, double value, bool first) { fprintf(to, "%s%.9g", first ? "" : ",", value); }
 
 void cnn_csv_end(FILE *to) { fputs("\r\n", to); }
