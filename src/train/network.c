@@ -24,6 +24,21 @@ enum cnn_status cnn_network_model(struct cnn_model **out, const struct cnn_confi
     return cnn_model_create(out, config->model.arch, &options);
 }
 
+enum cnn_status cnn_network_check_norms(const struct cnn_model *model, int micro, int ranks) {
+    for (int i = 0; i < model->n_nodes; i++) {
+        const struct cnn_node *node = &model->nodes[i];
+        if (node->op != CNN_OP_BATCH_NORM || micro > 1 || ranks > 1 || node->shape.h * node->shape.w > 1)
+            continue;
+        return cnn_fail(
+            CNN_ERR_INPUT,
+            "%s: batch norm would see a single value for each channel (micro-batch 1, %s's output there is "
+            "1 x 1), and nothing can be learned from that; use train.batch.micro of 2 or more, or larger "
+            "pictures",
+            node->name, model->arch);
+    }
+    return CNN_OK;
+}
+
 int cnn_network_inference_batch(int wanted) { return wanted < 2 ? 2 : wanted; }
 
 static void *host_alloc(void *context, size_t bytes) {

@@ -16,6 +16,12 @@ enum cnn_status cnn_network_backend(struct cnn_backend **out, const struct cnn_c
 enum cnn_status cnn_network_model(struct cnn_model **out, const struct cnn_config *config,
                                   struct cnn_shape input, int classes) CNN_MUST_CHECK;
 
+// Whether every batch norm sees more than one value of each channel when it trains on micro-batches of
+// `micro`; of a single value the variance is 0 and the output is the shift, whatever the input (PyTorch
+// refuses it as well). `ranks`: those whose statistics are summed, 1 without train.sync_batch_norm.
+// CNN_ERR_INPUT names the layer. Not collective.
+enum cnn_status cnn_network_check_norms(const struct cnn_model *model, int micro, int ranks) CNN_MUST_CHECK;
+
 // The batch to evaluate or predict with where `wanted` is asked for: at least 2. A linear layer adds up in
 // another order for a single picture; from 2 on a picture's logits are the same in every batch, bit for bit
 // (tests/unit/replica/test_batch.c).

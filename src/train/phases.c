@@ -62,6 +62,9 @@ static enum cnn_status make_model(struct cnn_run *run, int phase, const struct c
     cnn_loader_output(loader, &input.h, &input.w, &input.c);
     CNN_TRY(check_size(run, phase, input));
     CNN_TRY(cnn_network_model(&run->models[phase], &run->config, input, run->inputs.classes));
+    if (phase >= run->phase)
+        CNN_TRY(cnn_network_check_norms(run->models[phase], run->plan.phases[phase].sampler.micro,
+                                        run->config.train.sync_batch_norm ? run->place.size : 1));
     return check_parameters(run->models[0], run->models[phase]);
 }
 

@@ -46,6 +46,10 @@ refused 2 "absent.yaml" config check absent.yaml
 refused 2 "absent" bench step absent
 refused 2 "absent" bench allreduce absent
 
+refused 2 "layer3.0.bn1: batch norm would see a single value" train $t --set model.arch=resnet18 --set train.batch.micro=1
+refused 2 "layer3.0.bn1" train $t --set model.arch=resnet18 --set train.batch.micro=1 --set train.sync_batch_norm=true
+refused 2 "train.phases.1.: layer2.0.bn1" train $t --set model.arch=resnet18 --set train.batch.micro=8 \
+    --set "train.phases=[{until: 1 epochs, size: 16}, {until: 2 epochs, size: 8, micro: 1}]"
 refused 2 "nccl" train $t --set comm.backend=nccl
 
 say "more ranks than micro-batches, on every rank"
