@@ -24,6 +24,16 @@ void cnn_clock_iso8601(char out[32]) {
     strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &utc);
 }
 
+void cnn_clock_iso8601_ms(char out[32]) {
+    struct timespec now;
+    struct tm utc;
+    char second[24];
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    strftime(second, sizeof second, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(out, 32, "%s.%03dZ", second, (int)(now.tv_nsec / 1000000));
+}
+
 void cnn_format_duration(char *out, size_t out_bytes, double seconds) {
     if (!isfinite(seconds) || seconds >= 1e15) {
         snprintf(out, out_bytes, "?");

@@ -19,6 +19,8 @@
 struct watch {
     double begun_s, shown_s;
     int n_ranks;
+    struct cnn_comm *comm;
+    bool shows;
 };
 
 static void format_bar(char out[BAR_WIDTH + 3], double share) {
@@ -49,7 +51,8 @@ static void show(void *context, const struct cnn_import_progress *progress) {
     double now = cnn_clock_s();
     bool terminal = cnn_console_is_terminal(), last = progress->done == progress->total;
     char text[256];
-    if (!line || progress->total == 0 ||
+    cnn_comm_set_task(watch->comm, "importing"); // ranks that have fewer shards wait for those that have more
+    if (!watch->shows || !line || progress->total == 0 ||
         (now - watch->shown_s < (terminal ? REDRAW_S : LINE_S) && !(terminal && last)))
         return;
     watch->shown_s = now;
@@ -165,12 +168,14 @@ static enum cnn_status import_on_ranks(struct cnn_import_request *request, cnn_i
                                        struct cnn_comm *comm) {
     struct cnn_import_options options = {0};
     struct cnn_import_result result = {0};
-    struct watch watch = {.begun_s = cnn_clock_s(), .shown_s = cnn_clock_s(), .n_ranks = cnn_comm_size(comm)};
+    struct watch watch = {.begun_s = cnn_clock_s(),
+                          .shown_s = cnn_clock_s(),
+                          .n_ranks = cnn_comm_size(comm),
+                          .comm = comm,
+                          .shows = cnn_comm_rank(comm) == 0 && !request->json};
     enum cnn_status status = make_options(&options, request, comm);
-    if (cnn_comm_rank(comm) == 0 && !request->json) {
-        options.progress = show;
-        options.context = &watch;
-    }
+    options.progress = show;
+    options.context = &watch;
     bool fresh = status == CNN_OK && !cnn_import_is_begun(&options), there = cnn_folder_exists(request->out);
     CNN_TRY(cnn_comm_agree(comm, status)); // also so that all have looked before one begins
     if (status == CNN_OK)

@@ -45,6 +45,10 @@ int main(int argc, char **argv) {
         return cnn_status_exit_code(status);
     }
     status = cnn_console_open(cnn_comm_rank(comm), cnn_comm_size(comm));
+    if (argc > 1 && strcmp(argv[1], "train") != 0) { // which says more
+        cnn_comm_set_stage(comm, CNN_STAGE_COMMAND, -1);
+        cnn_comm_set_task(comm, "running the command");
+    }
     if (status == CNN_OK)
         status = cnn_dispatch("cnn_dist", commands, sizeof commands / sizeof *commands, argc, argv, comm);
     // Before ranks leave: a launcher ends those that remain when one leaves with an error.

@@ -59,6 +59,7 @@ static enum cnn_status train(struct cnn_config *config, const char *path, const 
                              const char *resume, struct cnn_comm *comm) {
     struct cnn_event_end end = {.best_step = -1};
     CNN_TRY(cnn_comm_agree(comm, cnn_config_read(config, path, set->items, (size_t)set->n)));
+    cnn_comm_set_timeout(comm, config->comm.timeout_s);
     struct cnn_train_options options = {
         .config = config,
         .comm = comm,

@@ -31,6 +31,8 @@ int cnn_comm_local_rank(const struct cnn_comm *comm); // among the ranks of this
 int cnn_comm_local_size(const struct cnn_comm *comm);
 int cnn_comm_hosts(const struct cnn_comm *comm); // number of hosts
 const char *cnn_comm_host(const struct cnn_comm *comm);
+// On rank 0: the hosts and the ranks on each, "node1 0-3, node2 4-7"; what does not fit is cut. Collective.
+enum cnn_status cnn_comm_name_hosts(struct cnn_comm *comm, char *out, size_t bytes) CNN_MUST_CHECK;
 const char *cnn_comm_name(const struct cnn_comm *comm);     // "self", "mpi"
 const char *cnn_comm_library(const struct cnn_comm *comm);  // "Open MPI 4.1.4"
 const char *cnn_comm_launcher(const struct cnn_comm *comm); // "mpirun", "PMIx"; NULL: nothing started this

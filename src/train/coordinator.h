@@ -11,8 +11,8 @@
 // One rank's part of a step; after cnn_coordinator_fold the sums over ranks. Doubles only: it travels as an
 // array.
 struct cnn_step_report {
-    double loss, top1, top5, n; // sums over the samples of the step
-    double data_wait_s, comm_wait_s;
+    double loss, top1, top5, n;               // sums over the samples of the step
+    double seconds, data_wait_s, comm_wait_s; // the waits are parts of the seconds
     double stop_requests, not_finite, errors, bad_records;
     double overflow; // ranks whose gradients were not finite: none or all
 };

@@ -221,6 +221,7 @@ enum cnn_status cnn_evaluator_run(struct cnn_evaluator *evaluator, const char *(
                                   void *context, struct cnn_evaluation *out) {
     double start_s = cnn_clock_s();
     *out = (struct cnn_evaluation){0};
+    cnn_comm_set_stage(evaluator->comm, CNN_STAGE_EVALUATION, -1);
     enum cnn_status mine = begin(evaluator);
     CNN_TRY(run_rounds(evaluator, stop, context, &out->interrupted, &mine));
     CNN_TRY(cnn_comm_agree(evaluator->comm, mine));

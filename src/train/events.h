@@ -25,13 +25,15 @@ struct cnn_event_start {
     double epochs;
     int ranks, hosts, compute_threads, loader_threads; // threads: of each rank
     int global_batch, micro_batch, classes;
+    const char *host_ranks; // "node1 0-3, node2 4-7"
+    const char *job;        // of SLURM; NULL: none
 };
 struct cnn_event_step {
     double loss; // mean over the global batch of this step
     double top1, lr;
     double images_per_s;      // over all ranks, since the last logged step
     double images_per_s_mean; // since this process began training
-    double step_s;            // mean time of a step since the last logged one
+    double step_s;            // mean time of a step since the last logged one, over ranks
     double data_wait_s;       // of those step_s, spent waiting for the loader; mean over ranks
     double comm_wait_s;       // of those step_s, spent waiting for the exchange to end; mean over ranks
     double loss_scale;        // after the step; 0 without loss scaling

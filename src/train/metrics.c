@@ -1,5 +1,6 @@
 #include "train/metrics.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "train/json_line.h"
@@ -21,6 +22,7 @@ struct cnn_metrics_file {
     const struct cnn_owner *owner;
     int64_t lost; // lines that could not be written since the last one that could
     int error;    // why, errno
+    off_t end_at; // where the `end` begins that is the last line; negative: another line is
 };
 
 // Whether a line of the run so far still belongs to a run that goes on from `step`.
@@ -62,13 +64,32 @@ static enum cnn_status rewind_to(const char *path, int64_t step) {
     return status;
 }
 
+bool cnn_metrics_is_ended(const char *path) {
+    char text[CNN_JSON_LINE_BYTES];
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+    const off_t first = size > (off_t)sizeof text ? size - (off_t)sizeof text : 0;
+    const ssize_t n = size > 0 ? pread(fd, text, (size_t)(size - first), first) : 0;
+    if (fd >= 0)
+        close(fd);
+    if (n <= 0)
+        return true; // nothing was begun
+    const char *newline = n > 1 ? memrchr(text, '\n', (size_t)n - 1) : NULL;
+    const char *last = newline ? newline + 1 : text;
+    json_t *object = json_loadb(last, (size_t)(text + n - last), 0, NULL);
+    const char *kind = json_string_value(json_object_get(object, "kind"));
+    const bool ended = kind && strcmp(kind, "end") == 0;
+    json_decref(object);
+    return ended;
+}
+
 enum cnn_status cnn_metrics_open(struct cnn_metrics_file **out, const char *path, int64_t resumed_step,
                                  const struct cnn_owner *owner) {
     struct cnn_metrics_file *file = NULL;
     if (resumed_step >= 0)
         CNN_TRY(rewind_to(path, resumed_step));
     CNN_TRY(cnn_calloc(&file, 1, sizeof *file));
-    file->fd = -1;
+    file->fd = file->end_at = -1;
     file->owner = owner;
     enum cnn_status status = cnn_path_format(file->path, sizeof file->path, "%s", path);
     if (status == CNN_OK) {
@@ -107,6 +128,10 @@ static void write_start(struct cnn_json_line *line, const struct cnn_event_start
     cnn_json_int(line, "total_steps", (int64_t)start->total_steps);
     cnn_json_int(line, "ranks", start->ranks);
     cnn_json_int(line, "hosts", start->hosts);
+    if (start->host_ranks)
+        cnn_json_text(line, "host_ranks", start->host_ranks);
+    if (start->job)
+        cnn_json_text(line, "job", start->job);
     cnn_json_int(line, "compute_threads", start->compute_threads);
     cnn_json_int(line, "loader_threads", start->loader_threads);
     cnn_json_int(line, "global_batch", start->global_batch);
@@ -183,7 +208,10 @@ static void write_end(struct cnn_json_line *line, const struct cnn_event_end *en
 static void write_event(struct cnn_json_line *line, const struct cnn_event *event) {
     static const char *const kinds[CNN_N_EVENTS] = {"start",      "step",  "epoch", "eval",
                                                     "checkpoint", "event", "event", "end"};
+    char now[32];
+    cnn_clock_iso8601_ms(now);
     cnn_json_begin(line, kinds[event->kind]);
+    cnn_json_text(line, "time", now);
     cnn_json_int(line, "epoch", (int64_t)event->epoch);
     cnn_json_int(line, "step", (int64_t)event->step);
     switch (event->kind) {
@@ -235,6 +263,13 @@ static int mark_gap(const struct cnn_metrics_file *file, const struct cnn_event 
     return append(file, &gap);
 }
 
+// An `end` is the last line. Where the run goes on after one, it was not the end.
+static int take_back_end(struct cnn_metrics_file *file) {
+    const off_t end_at = file->end_at;
+    file->end_at = -1;
+    return end_at >= 0 && ftruncate(file->fd, end_at) != 0 ? errno : 0;
+}
+
 enum cnn_status cnn_metrics_write(struct cnn_metrics_file *file, const struct cnn_event *event) {
     if (event->kind == CNN_EVENT_STEP && !event->progress.logged)
         return CNN_OK;
@@ -242,10 +277,13 @@ enum cnn_status cnn_metrics_write(struct cnn_metrics_file *file, const struct cn
     if (status == CNN_ERR_FAILED)
         return status;
     int error = status == CNN_OK ? 0 : EIO;
+    if (error == 0)
+        error = take_back_end(file);
     if (error == 0 && file->lost > 0)
         error = mark_gap(file, event);
     if (error == 0) {
         file->lost = 0;
+        file->end_at = event->kind == CNN_EVENT_END ? lseek(file->fd, 0, SEEK_END) : -1;
         error = append(file, event);
     }
     if (error == 0)

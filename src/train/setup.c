@@ -17,6 +17,9 @@
 #define STATS_RAW 10000
 #define STATS_ENCODED 1000
 
+// What a rank says it does in the setup, unless it says more.
+static const char setting_up[] = "setting up";
+
 static bool is_rank_0(const struct cnn_run *run) { return run->place.rank == 0; }
 
 static enum cnn_status look_at_folder(struct cnn_run *run) {
@@ -24,6 +27,7 @@ static enum cnn_status look_at_folder(struct cnn_run *run) {
     CNN_TRY(cnn_run_folder_init(folder, &run->config));
     if (!is_rank_0(run))
         return CNN_OK;
+    cnn_comm_set_task(run->comm, "taking over the run folder");
     CNN_TRY(cnn_run_folder_check(folder));
     if (!cnn_folder_exists(folder->path))
         return CNN_OK; // it is made when nothing can be wrong any more
@@ -145,6 +149,8 @@ static enum cnn_status find_statistics(struct cnn_run *run, const struct cnn_res
         memcpy(data->std, resume->record.facts.std, sizeof data->std);
     } else if (!data->has_stats) {
         if (is_rank_0(run))
+            cnn_comm_set_task(run->comm, "computing the statistics of the dataset");
+        if (is_rank_0(run))
             status = cnn_dataset_stats(run->inputs.train, run->inputs.channels, limit, run->threads.loader,
                                        data->mean, data->std);
         CNN_TRY(cnn_comm_agree(run->comm, status));
@@ -195,11 +201,13 @@ static enum cnn_status open_outputs(struct cnn_run *run, const struct cnn_resume
     char *text = NULL;
     if (!is_rank_0(run))
         return CNN_OK;
+    cnn_comm_set_task(run->comm, "preparing the run folder");
     CNN_TRY(cnn_run_folder_create(&outputs->folder));
     CNN_TRY(own_folder(&outputs->folder));
     CNN_TRY(cnn_run_folder_open_log(&outputs->folder));
     CNN_TRY(cnn_store_rewind(&best, outputs->folder.checkpoints, run->resumed ? &run->record.state : NULL,
                              run->resumed ? cnn_checkpoint_path(resume->checkpoint) : NULL));
+    outputs->unended = !cnn_metrics_is_ended(outputs->folder.metrics);
     CNN_TRY(cnn_metrics_open(&outputs->metrics, outputs->folder.metrics,
                              run->resumed ? run->record.state.step : -1, outputs->folder.owner));
     CNN_TRY(cnn_config_format(&text, &run->config));
@@ -239,6 +247,7 @@ static enum cnn_status check_early_stop(const struct cnn_run *run) {
 
 // What follows needs the run's place: the checkpoint's, or the beginning.
 static enum cnn_status create_from(struct cnn_run *run, const struct cnn_resume *resume) {
+    cnn_comm_set_task(run->comm, setting_up);
     CNN_TRY(open_inputs(run, resume));
     CNN_TRY(cnn_comm_agree(run->comm, make_plan(run, resume)));
     CNN_TRY(cnn_comm_agree(run->comm, make_network(run)));
@@ -249,6 +258,7 @@ static enum cnn_status create_from(struct cnn_run *run, const struct cnn_resume 
     CNN_TRY(check_early_stop(run));
     CNN_TRY(find_statistics(run, resume));
     CNN_TRY(check_early_stop(run));
+    cnn_comm_set_task(run->comm, setting_up);
     CNN_TRY(cnn_phase_build(run));
     CNN_TRY(cnn_resume_restore(resume, run->comm, run->model, run->config.run.seed, run->worker));
     CNN_TRY(check_early_stop(run));
@@ -258,7 +268,9 @@ static enum cnn_status create_from(struct cnn_run *run, const struct cnn_resume 
 
 static enum cnn_status create_all(struct cnn_run *run) {
     struct cnn_resume resume = {0};
+    CNN_TRY(cnn_comm_name_hosts(run->comm, run->host_ranks, sizeof run->host_ranks));
     CNN_TRY(cnn_comm_agree(run->comm, look_at_folder(run)));
+    cnn_comm_set_task(run->comm, is_rank_0(run) ? "checking checkpoints" : setting_up);
     CNN_TRY(cnn_resume_choose(&resume, run->options->resume, run->outputs.folder.checkpoints, run->comm));
     enum cnn_status status = create_from(run, &resume);
     if (status == CNN_OK && resume.checkpoint)
@@ -279,8 +291,12 @@ enum cnn_status cnn_run_create(struct cnn_run **out, const struct cnn_train_opti
         .local_rank = cnn_comm_local_rank(options->comm),
         .local_size = cnn_comm_local_size(options->comm),
     };
+    cnn_comm_set_task(run->comm, setting_up);
     enum cnn_status status = create_all(run);
+    cnn_comm_set_task(run->comm, NULL);
     if (status != CNN_OK) {
+        if (run->outputs.folder.log_fd >= 0 && status != CNN_STOPPED)
+            cnn_log_info("ended before the first step: %s", cnn_error_message());
         cnn_run_destroy(run, status);
         return status;
     }

@@ -20,6 +20,7 @@ struct cnn_outputs {
     struct cnn_run_folder folder;
     struct cnn_metrics_file *metrics;
     struct cnn_saver *saver;
+    bool unended; // the job before this one left no `end` in metrics.jsonl
 };
 
 struct cnn_run {
@@ -44,6 +45,7 @@ struct cnn_run {
     struct cnn_outputs outputs;
     struct cnn_run_record record; // what it is, and where it stands
     bool resumed;
+    char host_ranks[2048]; // rank 0: who runs where (comm.h)
 };
 
 // The loader has started at the run's place in the data when this returns, unless a phase begins there: that

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void cnn_story_trouble(struct cnn_story *story, enum cnn_status status) {
@@ -36,6 +37,34 @@ static void check_log(struct cnn_story *story) {
                  folder->log, strerror(folder->log_error));
 }
 
+// On rank 0.
+static struct cnn_event end_of(const struct cnn_run *run, const char *status, const char *message) {
+    const struct cnn_best best = cnn_saver_best(run->outputs.saver);
+    return (struct cnn_event){
+        .kind = CNN_EVENT_END,
+        .end = {.status = status, .message = message, .best_top1 = best.top1, .best_step = best.step}};
+}
+
+// With the lock held.
+static void note_place(struct cnn_story *story, const struct cnn_event *event) {
+    story->begun = true;
+    story->ended |= event->kind == CNN_EVENT_END;
+    story->last = end_of(story->run, "failed", NULL);
+    story->last.epoch = event->epoch;
+    story->last.step = event->step;
+}
+
+void cnn_story_lost(struct cnn_story *story, const char *reason) {
+    pthread_mutex_lock(&story->lock);
+    if (story->begun && !story->ended) {
+        story->last.end.message = reason;
+        story->last.end.seconds = cnn_clock_s() - story->start_s;
+        write_metrics(story, &story->last);
+    }
+    pthread_mutex_unlock(&story->lock);
+    cnn_log_warn("%s", reason);
+}
+
 static void emit(struct cnn_story *story, struct cnn_event event) {
     const struct cnn_run *run = story->run;
     if (run->place.rank != 0)
@@ -44,7 +73,10 @@ static void emit(struct cnn_story *story, struct cnn_event event) {
         event.epoch = (uint64_t)cnn_timeline_epoch(&run->plan.timeline, run->record.state.step);
     if (event.step == 0)
         event.step = (uint64_t)run->record.state.step;
+    pthread_mutex_lock(&story->lock);
+    note_place(story, &event);
     write_metrics(story, &event);
+    pthread_mutex_unlock(&story->lock);
     check_log(story);
     if (run->options->on_event)
         run->options->on_event(run->options->event_context, &event);
@@ -71,6 +103,8 @@ static struct cnn_event_start describe_start(const struct cnn_run *run) {
         .epochs = run->config.train.epochs,
         .ranks = run->place.size,
         .hosts = cnn_comm_hosts(run->comm),
+        .host_ranks = run->host_ranks,
+        .job = getenv("SLURM_JOB_ID"),
         .compute_threads = run->threads.compute,
         .loader_threads = run->threads.loader,
         .global_batch = plan->sampler.global,
@@ -82,10 +116,12 @@ static struct cnn_event_start describe_start(const struct cnn_run *run) {
 void cnn_story_start(struct cnn_story *story) {
     const struct cnn_run *run = story->run;
     char message[160];
-    if (!run->resumed) {
-        emit(story, (struct cnn_event){.kind = CNN_EVENT_START, .start = describe_start(run)});
+    emit(story, (struct cnn_event){.kind = CNN_EVENT_START, .start = describe_start(run)});
+    if (run->place.rank == 0 && run->outputs.unended)
+        cnn_story_note(story, "unended",
+                       "the previous job ended without saying so: it was killed, or its host failed", true);
+    if (!run->resumed)
         return;
-    }
     snprintf(message, sizeof message, "going on after step %" PRId64 " of %" PRId64 " with %d rank%s",
              run->record.state.step, run->plan.timeline.total_steps, run->place.size,
              run->place.size == 1 ? "" : "s");
@@ -97,6 +133,7 @@ static void tally_add(struct cnn_tally *tally, const struct cnn_step_report *sum
     tally->cost += cost;
     tally->seconds += seconds;
     tally->images += sums->n;
+    tally->step_s += sums->seconds / size;
     tally->data_wait_s += sums->data_wait_s / size;
     tally->comm_wait_s += sums->comm_wait_s / size;
     tally->steps++;
@@ -135,7 +172,7 @@ static void tell_step(struct cnn_story *story, const struct cnn_step_report *sum
         .lr = lr,
         .images_per_s = rate_of(window),
         .images_per_s_mean = rate_of(&story->whole),
-        .step_s = window->seconds / steps,
+        .step_s = window->step_s / steps,
         .data_wait_s = window->data_wait_s / steps,
         .comm_wait_s = window->comm_wait_s / steps,
         .loss_scale = run->record.state.loss_scale,
@@ -222,15 +259,14 @@ void cnn_story_save(struct cnn_story *story, const struct cnn_save_result *resul
 }
 
 void cnn_story_end(struct cnn_story *story, const struct cnn_error *how) {
+    struct cnn_event end;
     if (story->run->place.rank != 0)
         return;
-    const struct cnn_best best = cnn_saver_best(story->run->outputs.saver);
-    emit(story, (struct cnn_event){.kind = CNN_EVENT_END,
-                                   .end = {.status = how->status == CNN_OK        ? "done"
-                                                     : how->status == CNN_STOPPED ? "stopped"
-                                                                                  : "failed",
-                                           .message = how->status == CNN_OK ? NULL : how->message,
-                                           .best_top1 = best.top1,
-                                           .best_step = best.step,
-                                           .seconds = cnn_clock_s() - story->start_s}});
+    end = end_of(story->run,
+                 how->status == CNN_OK        ? "done"
+                 : how->status == CNN_STOPPED ? "stopped"
+                                              : "failed",
+                 how->status == CNN_OK ? NULL : how->message);
+    end.end.seconds = cnn_clock_s() - story->start_s;
+    emit(story, end);
 }

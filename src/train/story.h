@@ -8,14 +8,18 @@
 #include "train/saver.h"
 #include "train/setup.h"
 
+#include <pthread.h>
+
 // Times and counts of some steps; waiting is the mean over ranks.
 struct cnn_tally {
-    double seconds, images, data_wait_s, comm_wait_s;
-    double cost; // in the unit of cnn_run.step_cost
+    double seconds, images;                  // by rank 0's clock
+    double step_s, data_wait_s, comm_wait_s; // inside the steps, means over ranks
+    double cost;                             // in the unit of cnn_run.step_cost
     int64_t steps;
 };
 
-// Nothing of it outlives the process. Begin with {.run = run, .start_s = now}.
+// Nothing of it outlives the process. Begin with {.start_s = now, .lock = PTHREAD_MUTEX_INITIALIZER}, then
+// set run.
 struct cnn_story {
     struct cnn_run *run; // borrowed
     double start_s;
@@ -27,6 +31,10 @@ struct cnn_story {
     // boundary.
     struct cnn_error trouble;
     bool metrics_warned, log_warned; // that metrics.jsonl, log.txt cannot be written
+    // Guards what follows and metrics.jsonl: cnn_story_lost is another thread's.
+    pthread_mutex_t lock;
+    bool begun, ended;
+    struct cnn_event last; // the end of this process if it is the next event
 };
 
 // Keeps the first trouble only; CNN_OK is none.
@@ -44,6 +52,9 @@ void cnn_story_evaluation(struct cnn_story *story, const struct cnn_evaluation *
 // How a save ended, well or not.
 void cnn_story_save(struct cnn_story *story, const struct cnn_save_result *result);
 void cnn_story_note(struct cnn_story *story, const char *name, const char *message, bool warning);
+// From any thread, at any time: the job ends or may end at any moment, and the thread that trains waits for
+// other ranks. "end" is written now; what that thread writes later takes its place.
+void cnn_story_lost(struct cnn_story *story, const char *reason);
 // "end": done, stopped or failed, and with what message.
 void cnn_story_end(struct cnn_story *story, const struct cnn_error *how);
 

@@ -15,8 +15,11 @@
 // How often, and after how many seconds each, the last checkpoint of a run is tried again.
 static const double last_retries_s[] = {0.5, 1, 2, 4};
 
+static const char saving[] = "saving a checkpoint"; // what the ranks that wait are told
+
 struct trainer {
-    struct cnn_run *run;
+    const struct cnn_train_options *options;
+    struct cnn_run *run; // NULL before it is set up
     struct cnn_story story;
     struct cnn_error save_error; // rank 0: of the last save
 };
@@ -85,13 +88,20 @@ static enum cnn_status evaluate(struct trainer *trainer, bool *interrupted, bool
     return CNN_OK;
 }
 
-// Rank 0: tells how the save in progress ended, if it has. `wait`: until it has.
+// Rank 0: tells how the save in progress ended, if it has. `wait`: until it has; the other ranks wait for
+// this one and are told why.
 static void collect_save(struct trainer *trainer, bool wait) {
     struct cnn_save_result result;
-    if (trainer->run->place.rank != 0 || !cnn_saver_collect(trainer->run->outputs.saver, wait, &result))
+    if (trainer->run->place.rank != 0)
         return;
-    trainer->save_error = result.error;
-    cnn_story_save(&trainer->story, &result);
+    if (wait)
+        cnn_comm_set_task(trainer->run->comm, saving);
+    if (cnn_saver_collect(trainer->run->outputs.saver, wait, &result)) {
+        trainer->save_error = result.error;
+        cnn_story_save(&trainer->story, &result);
+    }
+    if (wait)
+        cnn_comm_set_task(trainer->run->comm, NULL);
 }
 
 static enum cnn_status take_snapshot(struct cnn_run *run) {
@@ -104,6 +114,7 @@ static enum cnn_status take_snapshot(struct cnn_run *run) {
 // Rank 0 copies the state to host memory and lets the thread write it. Trouble is told at the next boundary.
 static void start_save(struct trainer *trainer, bool best) {
     struct cnn_run *run = trainer->run;
+    cnn_comm_set_stage(run->comm, CNN_STAGE_SAVING, state_of(trainer)->step);
     if (run->place.rank != 0)
         return;
     collect_save(trainer, true);
@@ -123,6 +134,7 @@ static void retry_last_save(struct trainer *trainer) {
     struct cnn_saver *saver = trainer->run->outputs.saver;
     const size_t n = sizeof last_retries_s / sizeof *last_retries_s;
     for (size_t i = 0; i < n && cnn_saver_has_failed(saver, false); i++) {
+        cnn_comm_set_task(trainer->run->comm, saving);
         cnn_clock_sleep(last_retries_s[i]);
         if (cnn_saver_retry(saver))
             collect_save(trainer, true);
@@ -139,6 +151,7 @@ static void retry_last_save(struct trainer *trainer) {
 
 // Ends a run for good: the last save is on disk, or all ranks learn that it is not. Collective.
 static enum cnn_status finish_saves(struct trainer *trainer) {
+    cnn_comm_set_stage(trainer->run->comm, CNN_STAGE_SAVING, state_of(trainer)->step);
     collect_save(trainer, true);
     if (trainer->run->place.rank == 0)
         retry_last_save(trainer);
@@ -243,6 +256,7 @@ static enum cnn_status step_once(struct trainer *trainer) {
     if (mine == CNN_OK && trainer->story.trouble.status != CNN_OK)
         mine = cnn_error_give(&trainer->story.trouble);
     report.errors = mine != CNN_OK;
+    report.seconds = cnn_clock_s() - start_s;
     report.stop_requests =
         run->options->stop_requested && run->options->stop_requested(run->options->stop_context) != NULL;
     CNN_TRY(cnn_coordinator_fold(&report, run->comm));
@@ -293,16 +307,42 @@ static enum cnn_status end(struct trainer *trainer, enum cnn_status status) {
         cnn_error_take(&how, status); // collecting and telling may set others
     collect_save(trainer, true);
     cnn_story_end(&trainer->story, &how);
+    cnn_comm_set_stage(trainer->run->comm, CNN_STAGE_END, -1);
     return status == CNN_OK ? CNN_OK : cnn_error_give(&how);
 }
 
+// ---- what the watchdog of the ranks calls, on a thread of its own
+
+static void on_lost(void *context, const char *reason) {
+    struct trainer *trainer = context;
+    cnn_story_lost(&trainer->story, reason);
+}
+
+static const char *asked_to_stop(void *context) {
+    const struct cnn_train_options *options = ((struct trainer *)context)->options;
+    return options->stop_requested ? options->stop_requested(options->stop_context) : NULL;
+}
+
+static void listen(struct trainer *trainer) {
+    const struct cnn_comm_listener listener = {trainer, on_lost, asked_to_stop};
+    if (cnn_comm_rank(trainer->options->comm) == 0)
+        cnn_comm_set_listener(trainer->options->comm, &listener);
+}
+
+static enum cnn_status run_all(struct trainer *trainer) {
+    CNN_TRY(cnn_run_create(&trainer->run, trainer->options));
+    trainer->story.run = trainer->run;
+    cnn_banner_log(trainer->run);
+    cnn_story_start(&trainer->story);
+    return end(trainer, train(trainer));
+}
+
 enum cnn_status cnn_train(const struct cnn_train_options *options) {
-    struct trainer trainer = {.story.start_s = cnn_clock_s()};
-    CNN_TRY(cnn_run_create(&trainer.run, options));
-    trainer.story.run = trainer.run;
-    cnn_banner_log(trainer.run);
-    cnn_story_start(&trainer.story);
-    enum cnn_status status = end(&trainer, train(&trainer));
+    struct trainer trainer = {.options = options,
+                              .story = {.start_s = cnn_clock_s(), .lock = PTHREAD_MUTEX_INITIALIZER}};
+    listen(&trainer);
+    const enum cnn_status status = run_all(&trainer);
+    cnn_comm_set_listener(options->comm, NULL);
     cnn_run_destroy(trainer.run, status);
     return status;
 }

@@ -292,6 +292,8 @@ enum cnn_status cnn_worker_step(struct cnn_worker *worker, uint64_t step, double
     enum cnn_status status = CNN_OK;
     struct cnn_error error = {0};
     worker->exchanged = false;
+    cnn_comm_set_stage(worker->comm, worker->syncs ? CNN_STAGE_SYNC_BATCH_NORM : CNN_STAGE_STEP,
+                       (int64_t)step + 1);
     cnn_optimizer_begin(worker->optimizer, rate);
     cnn_reducer_begin(worker->reducer);
     for (int micro = 0; status == CNN_OK && micro < worker->micros; micro++)
@@ -300,6 +302,7 @@ enum cnn_status cnn_worker_step(struct cnn_worker *worker, uint64_t step, double
         return status;
     if (status != CNN_OK)
         cnn_error_take(&error, status);
+    cnn_comm_set_stage(worker->comm, CNN_STAGE_STEP, (int64_t)step + 1);
     CNN_TRY(join_exchange(worker));
     CNN_TRY(settle_exchange(worker)); // also where this rank failed: a device that is lost ends the job here
     if (status != CNN_OK)

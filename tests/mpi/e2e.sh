@@ -70,7 +70,7 @@ losses() { sed -n 's/.*"kind":"step".*"step":\([0-9]*\),"loss":\([^,]*\),.*/\1 \
 # story FOLDER: what metrics.jsonl tells, without the times and the events that differ from machine to machine
 story() {
     grep -E '"kind":"(step|epoch|eval)"' "$(metrics "$1")" |
-        sed -E 's/,"(images_per_s|step_s|data_wait_s|comm_wait_s|train_s|seconds)":[^,}]*//g'
+        sed -E 's/,"(time|images_per_s|step_s|data_wait_s|comm_wait_s|train_s|seconds)":[^,}]*//g'
 }
 
 # last_checkpoint FOLDER
