@@ -11,7 +11,7 @@ static enum cnn_backend_kind choose(const struct cnn_backend_options *options) {
     if (cuda->is_usable(options, why, sizeof why))
         return CNN_BACKEND_CUDA;
     if (why[0] && options->local_rank == 0)
-        cnn_log_warn("backend: auto: computing on the CPU, as the GPU cannot be used: %s", why);
+        cnn_log_warn("backend: auto: using the CPU, because the GPU cannot be used: %s", why);
     return CNN_BACKEND_CPU;
 }
 

@@ -71,8 +71,7 @@ static enum cnn_status read_all(int fd, const char *path, size_t expected, size_
             CNN_TRY(grow(data, &capacity, path, capacity * 2));
         CNN_TRY(read_some(fd, path, *data, capacity - 1 - *bytes, bytes, &end));
         if (*bytes > limit)
-            return cnn_fail(CNN_ERR_INPUT, "%s is too large: more than the %zu bytes allowed here", path,
-                            limit);
+            return cnn_fail(CNN_ERR_INPUT, "%s is too large: at most %zu bytes are allowed", path, limit);
     }
     (*data)[*bytes] = '\0';
     return CNN_OK;
@@ -105,7 +104,8 @@ enum cnn_status cnn_file_read(char **out, size_t *out_bytes, const char *path, s
 enum cnn_status cnn_file_pread(int fd, const char *path, void *data, size_t bytes, uint64_t offset) {
     char *at = data;
     if (offset > INT64_MAX || bytes > INT64_MAX - offset)
-        return cnn_fail(CNN_ERR_INPUT, "%s: no file reaches byte %llu", path, (unsigned long long)offset);
+        return cnn_fail(CNN_ERR_INPUT, "%s: file offset %llu is out of range", path,
+                        (unsigned long long)offset);
     for (size_t done = 0; done < bytes;) {
         size_t rest = bytes - done;
         ssize_t got =
@@ -115,7 +115,7 @@ enum cnn_status cnn_file_pread(int fd, const char *path, void *data, size_t byte
         if (got < 0)
             return fail_errno("read", path, errno);
         if (got == 0)
-            return cnn_fail(CNN_ERR_INPUT, "%s is cut short: expected %zu bytes at byte %llu, found %zu",
+            return cnn_fail(CNN_ERR_INPUT, "%s is truncated: expected %zu bytes at offset %llu, found %zu",
                             path, bytes, (unsigned long long)offset, done);
         done += (size_t)got;
     }
@@ -127,7 +127,7 @@ static enum cnn_status split(const char *path, char *folder, size_t folder_bytes
     const char *slash = strrchr(path, '/');
     *name = slash ? slash + 1 : path;
     if (**name == '\0')
-        return cnn_fail(CNN_ERR_INPUT, "'%s' names no file", path);
+        return cnn_fail(CNN_ERR_INPUT, "'%s' is not a file name", path);
     if (!slash)
         return cnn_path_format(folder, folder_bytes, ".");
     return cnn_path_format(folder, folder_bytes, "%.*s", slash == path ? 1 : (int)(slash - path), path);
@@ -258,8 +258,7 @@ static enum cnn_status make_folder(const char *path) {
     if (stat(path, &info) == 0) {
         if (S_ISDIR(info.st_mode))
             return CNN_OK;
-        return cnn_fail(CNN_ERR_INPUT, "cannot create the folder %s: a file of that name is in the way",
-                        path);
+        return cnn_fail(CNN_ERR_INPUT, "cannot create the folder %s: a file of that name exists", path);
     }
     return fail_errno("create the folder", path, error);
 }

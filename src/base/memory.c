@@ -5,7 +5,7 @@
 
 enum cnn_status cnn_multiply(size_t *out, size_t a, size_t b) {
     if (__builtin_mul_overflow(a, b, out))
-        return cnn_fail(CNN_ERR_INPUT, "a size of %zu x %zu does not fit into this machine's integers", a, b);
+        return cnn_fail(CNN_ERR_INPUT, "a size of %zu x %zu is too large for this machine's integers", a, b);
     return CNN_OK;
 }
 

@@ -48,7 +48,9 @@ static enum cnn_status read_header(char **out, size_t *out_bytes, const struct s
     CNN_TRY(source_read(source, &length, sizeof length, 0));
     if (length > CNN_SAFETENSORS_MAX_HEADER || length > source->bytes - CNN_SAFETENSORS_LENGTH_BYTES)
         return cnn_fail(CNN_ERR_INPUT,
-                        "its header claims %" PRIu64 " bytes of %zu; it is cut short or of another format",
+                        "the header length is %" PRIu64
+                        ", but the file has %zu bytes; it is truncated or has "
+                        "another format",
                         length, source->bytes);
     CNN_TRY(cnn_malloc(out, length, 1));
     *out_bytes = length;
@@ -58,13 +60,13 @@ static enum cnn_status read_header(char **out, size_t *out_bytes, const struct s
 static enum cnn_status parse_shape(struct cnn_tensor *out, const json_t *shape) {
     size_t n = json_array_size(shape);
     if (!json_is_array(shape) || n > sizeof out->dims / sizeof out->dims[0])
-        return cnn_fail(CNN_ERR_INPUT, "tensor %s: its shape must be a list of at most %zu numbers",
+        return cnn_fail(CNN_ERR_INPUT, "tensor %s: the shape must be a list of at most %zu numbers",
                         out->name, sizeof out->dims / sizeof out->dims[0]);
     out->n_dims = (int)n;
     for (size_t i = 0; i < n; i++) {
         const json_t *dim = json_array_get(shape, i);
         if (!json_is_integer(dim) || json_integer_value(dim) < 0)
-            return cnn_fail(CNN_ERR_INPUT, "tensor %s: a dimension is no whole number of 0 or more",
+            return cnn_fail(CNN_ERR_INPUT, "tensor %s: dimensions must be whole numbers of at least 0",
                             out->name);
         out->dims[i] = json_integer_value(dim);
     }
@@ -83,11 +85,11 @@ static enum cnn_status parse_offsets(size_t *out_begin, const json_t *offsets,
     if (begin < 0 || end < begin || (uint64_t)end > data_bytes)
         return cnn_fail(
             CNN_ERR_INPUT,
-            "tensor %s: its bytes %lld to %lld are not within the %zu of the file; it is cut short",
+            "tensor %s: bytes %lld to %lld are outside the data of %zu bytes; the file is truncated",
             tensor->name, (long long)begin, (long long)end, data_bytes);
     if (!cnn_tensor_bytes(&bytes, tensor) || bytes != (size_t)(end - begin))
-        return cnn_fail(CNN_ERR_INPUT, "tensor %s: its shape does not fit its %lld bytes", tensor->name,
-                        (long long)(end - begin));
+        return cnn_fail(CNN_ERR_INPUT, "tensor %s: the shape does not match the size of %lld bytes",
+                        tensor->name, (long long)(end - begin));
     *out_begin = (size_t)begin;
     return CNN_OK;
 }
@@ -96,15 +98,17 @@ static enum cnn_status parse_tensor(struct cnn_tensor *out, size_t *out_begin, c
                                     const json_t *entry, size_t data_bytes) {
     size_t length = strlen(name);
     if (length == 0 || length >= sizeof out->name)
-        return cnn_fail(CNN_ERR_INPUT, "the tensor name '%.40s' has %zu bytes; 1 to %zu are allowed", name,
+        return cnn_fail(CNN_ERR_INPUT, "the tensor name '%.40s' has %zu bytes; allowed: 1 to %zu", name,
                         length, sizeof out->name - 1);
     memcpy(out->name, name, length + 1);
     const char *dtype = json_string_value(json_object_get(entry, "dtype"));
     if (!dtype || json_object_size(entry) != 3)
         return cnn_fail(CNN_ERR_INPUT, "tensor %s: expected dtype, shape and data_offsets", name);
     if (!cnn_dtype_of_name(&out->dtype, dtype))
-        return cnn_fail(CNN_ERR_INPUT, "tensor %s: dtype %.20s is not one of F32 F16 BF16 I64 I32 U8", name,
-                        dtype);
+        return cnn_fail(CNN_ERR_INPUT,
+                        "tensor %s: unknown dtype %.20s; allowed: F32, F16, BF16, I64, I32 "
+                        "and U8",
+                        name, dtype);
     CNN_TRY(parse_shape(out, json_object_get(entry, "shape")));
     return parse_offsets(out_begin, json_object_get(entry, "data_offsets"), out, data_bytes);
 }
@@ -116,10 +120,10 @@ static enum cnn_status parse_metadata(struct cnn_safetensors *file) {
     if (!file->metadata)
         return CNN_OK;
     if (!json_is_object(file->metadata))
-        return cnn_fail(CNN_ERR_INPUT, "its %s is no object", CNN_SAFETENSORS_METADATA);
+        return cnn_fail(CNN_ERR_INPUT, "%s is not a JSON object", CNN_SAFETENSORS_METADATA);
     json_object_foreach(file->metadata, key, value) {
         if (!json_is_string(value))
-            return cnn_fail(CNN_ERR_INPUT, "the metadata value of '%.80s' is no string", key);
+            return cnn_fail(CNN_ERR_INPUT, "the metadata value of '%.80s' is not a string", key);
     }
     return CNN_OK;
 }
@@ -142,9 +146,9 @@ static enum cnn_status accept_tensors(struct cnn_safetensors *file, struct found
     qsort(found, file->n, sizeof *found, by_place);
     for (size_t i = 0; i < file->n; i++) {
         if (found[i].begin != at)
-            return cnn_fail(CNN_ERR_INPUT, "tensor %s begins at byte %zu where %zu was expected: %s",
+            return cnn_fail(CNN_ERR_INPUT, "tensor %s begins at byte %zu, but byte %zu was expected: %s",
                             found[i].tensor.name, found[i].begin, at,
-                            found[i].begin < at ? "it overlaps another" : "there is a gap");
+                            found[i].begin < at ? "it overlaps another tensor" : "there is a gap");
         at += found[i].bytes;
         file->tensors[i] = found[i].tensor;
         file->begins[i] = found[i].begin;
@@ -206,10 +210,10 @@ static enum cnn_status check_crc(const struct cnn_safetensors *file, const char 
     const char *text = cnn_safetensors_metadata(file, key);
     uint32_t expected;
     if (!text || !parse_digits(&expected, text))
-        return cnn_fail(CNN_ERR_INPUT, "its checksum %s is missing or malformed; the file is damaged", key);
+        return cnn_fail(CNN_ERR_INPUT, "the checksum %s is missing or malformed; the file is damaged", key);
     if (found != expected)
         return cnn_fail(CNN_ERR_INPUT,
-                        "the checksum of its %s is %08" PRIx32 " where %08" PRIx32
+                        "the checksum of the %s is %08" PRIx32 ", but %08" PRIx32
                         " was expected; the file is damaged",
                         part, found, expected);
     return CNN_OK;
@@ -221,7 +225,8 @@ static enum cnn_status check_header_crc(const struct cnn_safetensors *file, char
         return CNN_OK;
     const char *digits = cnn_safetensors_find_crc(header, bytes);
     if (!digits)
-        return cnn_fail(CNN_ERR_INPUT, "its header's checksum is missing or malformed; the file is damaged");
+        return cnn_fail(CNN_ERR_INPUT, "the checksum of the header is missing or malformed; the file is "
+                                       "damaged");
     return check_crc(file, CNN_SAFETENSORS_CRC_HEADER, "header",
                      cnn_safetensors_header_crc(header, bytes, digits));
 }
@@ -237,9 +242,9 @@ static enum cnn_status parse_header(struct cnn_safetensors *file, const struct s
     if (bytes > 0 && header[0] == '{')
         file->root = json_loadb(header, bytes, JSON_REJECT_DUPLICATES, &error);
     else
-        snprintf(error.text, sizeof error.text, "it does not begin with '{'");
+        snprintf(error.text, sizeof error.text, "the header does not begin with '{'");
     if (!file->root) {
-        status = cnn_fail(CNN_ERR_INPUT, "its header is not JSON: %s", error.text);
+        status = cnn_fail(CNN_ERR_INPUT, "the header is not JSON: %s", error.text);
         goto free_header;
     }
     status = parse_metadata(file);
@@ -314,7 +319,7 @@ static enum cnn_status load(struct cnn_safetensors **out, const struct source *s
         status = index_names(file);
     if (status != CNN_OK) {
         cnn_safetensors_close(file);
-        return cnn_fail_in(status, "cannot use %s as a safetensors file", source->name);
+        return cnn_fail_in(status, "%s is not a valid safetensors file", source->name);
     }
     *out = file;
     return CNN_OK;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors are written as they lie in memory");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors are written in their memory order");
 
 // A tensor and the place of its bytes in the data section.
 struct placed {
@@ -21,14 +21,14 @@ struct placed {
 static enum cnn_status check_tensor(size_t *out_bytes, const struct cnn_tensor *tensor) {
     size_t length = strnlen(tensor->name, sizeof tensor->name);
     if (length == 0 || length == sizeof tensor->name)
-        return cnn_fail(CNN_ERR_INPUT, "a tensor's name has %zu bytes; 1 to %zu are allowed", length,
+        return cnn_fail(CNN_ERR_INPUT, "a tensor name has %zu bytes; allowed: 1 to %zu", length,
                         sizeof tensor->name - 1);
     if (strcmp(tensor->name, CNN_SAFETENSORS_METADATA) == 0)
-        return cnn_fail(CNN_ERR_INPUT, "a tensor may not be named %s", tensor->name);
+        return cnn_fail(CNN_ERR_INPUT, "a tensor must not be named %s", tensor->name);
     if (!cnn_dtype_name(tensor->dtype) || tensor->n_dims < 0 || tensor->n_dims > 8)
         return cnn_fail(CNN_ERR_INPUT, "tensor %s: unknown dtype, or more than 8 dimensions", tensor->name);
     if (!cnn_tensor_bytes(out_bytes, tensor))
-        return cnn_fail(CNN_ERR_INPUT, "tensor %s: its shape has no size", tensor->name);
+        return cnn_fail(CNN_ERR_INPUT, "tensor %s: invalid shape", tensor->name);
     if (*out_bytes > 0 && !tensor->data)
         return cnn_fail(CNN_ERR_INPUT, "tensor %s: no data", tensor->name);
     return CNN_OK;
@@ -56,7 +56,7 @@ static enum cnn_status place(struct placed *placed, const struct cnn_tensor *ten
         size_t bytes = placed[i].end;
         placed[i].begin = at;
         if (__builtin_add_overflow(at, bytes, &at))
-            return cnn_fail(CNN_ERR_INPUT, "the tensors together are too large");
+            return cnn_fail(CNN_ERR_INPUT, "the total size of the tensors is too large");
         placed[i].end = at;
     }
     return CNN_OK;
@@ -64,13 +64,13 @@ static enum cnn_status place(struct placed *placed, const struct cnn_tensor *ten
 
 static enum cnn_status add_unique(json_t *object, const char *key, json_t *value) {
     if (!value)
-        return cnn_fail(CNN_ERR_INPUT, "the value of %s is not UTF-8", key);
+        return cnn_fail(CNN_ERR_INPUT, "the metadata value of %s is not valid UTF-8", key);
     if (json_object_get(object, key)) {
         json_decref(value);
-        return cnn_fail(CNN_ERR_INPUT, "the name %s is used twice", key);
+        return cnn_fail(CNN_ERR_INPUT, "duplicate name %s", key);
     }
     if (json_object_set_new(object, key, value) != 0)
-        return cnn_fail(CNN_ERR_INPUT, "the name %s is not UTF-8", key);
+        return cnn_fail(CNN_ERR_INPUT, "the name %s is not valid UTF-8", key);
     return CNN_OK;
 }
 
@@ -109,7 +109,9 @@ static enum cnn_status dump_header(char **out, size_t *out_bytes, const json_t *
     size_t length = bytes - CNN_SAFETENSORS_LENGTH_BYTES;
     char *header = NULL;
     if (json_bytes == 0 || length > CNN_SAFETENSORS_MAX_HEADER)
-        return cnn_fail(CNN_ERR_INPUT, "names and metadata take %zu bytes; a safetensors file allows %zu",
+        return cnn_fail(CNN_ERR_INPUT,
+                        "names and metadata take %zu bytes; a safetensors file allows at "
+                        "most %zu",
                         json_bytes, CNN_SAFETENSORS_MAX_HEADER);
     CNN_TRY(cnn_malloc(&header, bytes, 1));
     char *json = header + CNN_SAFETENSORS_LENGTH_BYTES;

@@ -209,10 +209,9 @@ static enum cnn_status check_output(const struct cnn_policy *policy, const struc
                                     int w) {
     if (h == policy->out_h && w == policy->out_w)
         return CNN_OK;
-    return cnn_fail(
-        CNN_ERR_INPUT,
-        "a picture of %d x %d pixels among records of one size gives %d x %d where %d x %d was expected",
-        record->w, record->h, w, h, policy->out_w, policy->out_h);
+    return cnn_fail(CNN_ERR_INPUT,
+                    "an image of %d x %d pixels in a dataset of one size becomes %d x %d instead of %d x %d",
+                    record->w, record->h, w, h, policy->out_w, policy->out_h);
 }
 
 static enum cnn_status apply(const struct cnn_policy *policy, struct run *run, struct cnn_draws draws,
@@ -247,7 +246,7 @@ enum cnn_status cnn_policy_apply(const struct cnn_policy *policy, uint8_t *slot,
                                  struct cnn_draws draws, struct cnn_image_scratch *scratch) {
     struct cnn_source source;
     if (channels != 1 && channels != 3)
-        return cnn_fail(CNN_ERR_INPUT, "pictures have 1 or 3 channels, not %d", channels);
+        return cnn_fail(CNN_ERR_INPUT, "images have 1 or 3 channels, not %d", channels);
     CNN_TRY(cnn_source_open(&source, data, bytes, stored));
     struct run run = {.source = &source, .scratch = scratch, .channels = channels};
     enum cnn_status status = apply(policy, &run, draws, slot);

@@ -91,8 +91,8 @@ static enum cnn_status check_weights(const struct cnn_augment *op) {
     }
     if (!(sum > 0) || !isfinite(sum) || least < 0)
         return cnn_fail(CNN_ERR_INPUT,
-                        "augment: random_choice: the weights in `p` add up to %g; allowed are numbers "
-                        "from 0, at least one of them above",
+                        "augment: random_choice: the weights in `p` add up to %g; they must be at least 0, "
+                        "and one of them above 0",
                         sum);
     return CNN_OK;
 }
@@ -108,10 +108,10 @@ static enum cnn_status check_spans(const struct cnn_augment_list *list) {
         if (!holds)
             continue;
         if (!(span >= 1 && span <= ends[depth] - i - 1))
-            return cnn_fail(CNN_ERR_INPUT, "augment: %s holds %g augmentations where %d follow", info->name,
+            return cnn_fail(CNN_ERR_INPUT, "augment: %s contains %g augmentations, but %d follow", info->name,
                             span, ends[depth] - i - 1);
         if (depth == CNN_AUGMENT_MAX_DEPTH)
-            return cnn_fail(CNN_ERR_INPUT, "augment: lists stand inside lists more than %d deep",
+            return cnn_fail(CNN_ERR_INPUT, "augment: lists are nested more than %d deep",
                             CNN_AUGMENT_MAX_DEPTH);
         ends[++depth] = i + 1 + (int)span;
     }

@@ -35,7 +35,7 @@ enum cnn_status cnn_image_decode(uint8_t **out, struct cnn_image_info *out_info,
     struct cnn_image_scratch scratch = {0};
     struct cnn_source source;
     if (channels != 1 && channels != 3)
-        return cnn_fail(CNN_ERR_INPUT, "pictures decode to 1 or 3 channels, not %d", channels);
+        return cnn_fail(CNN_ERR_INPUT, "images are decoded to 1 or 3 channels, not %d", channels);
     CNN_TRY(cnn_source_open(&source, data, bytes, NULL));
     struct cnn_image_info info = info_of(&source);
     enum cnn_status status = decode_whole(out, &source, channels, &scratch);

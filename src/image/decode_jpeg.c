@@ -116,16 +116,18 @@ static enum cnn_status check_header(struct cnn_jpeg *jpeg) {
     struct jpeg_decompress_struct *decoder = &jpeg->decoder;
     if (decoder->arith_code)
         return cnn_fail(CNN_ERR_INPUT,
-                        "JPEG: arithmetic coding is not supported; save it with Huffman coding");
+                        "JPEG: arithmetic coding is not supported; save the image with Huffman coding");
     uint64_t pixels = (uint64_t)decoder->image_width * decoder->image_height;
     if (pixels > CNN_MAX_PIXELS)
-        return cnn_fail(CNN_ERR_INPUT, "JPEG: %u x %u pixels are more than the %u allowed",
-                        decoder->image_width, decoder->image_height, CNN_MAX_PIXELS);
+        return cnn_fail(CNN_ERR_INPUT, "JPEG: %u x %u pixels exceed the limit of %u", decoder->image_width,
+                        decoder->image_height, CNN_MAX_PIXELS);
     jpeg->w = (int)decoder->image_width;
     jpeg->h = (int)decoder->image_height;
     jpeg->c = choose_colour(decoder);
     if (jpeg->c < 0)
-        return cnn_fail(CNN_ERR_INPUT, "JPEG: %d colour components are not gray, YCbCr, RGB or CMYK",
+        return cnn_fail(CNN_ERR_INPUT,
+                        "JPEG: %d colour components; only gray, YCbCr, RGB and CMYK are "
+                        "supported",
                         decoder->num_components);
     return CNN_OK;
 }

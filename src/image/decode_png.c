@@ -23,8 +23,7 @@ enum cnn_status cnn_png_header(const void *data, size_t bytes, int *out_w, int *
     if (w == 0 || h == 0)
         return cnn_fail(CNN_ERR_INPUT, "PNG: empty picture, %u x %u pixels", w, h);
     if (w > MAX_SIDE || h > MAX_SIDE || (uint64_t)w * h > CNN_MAX_PIXELS)
-        return cnn_fail(CNN_ERR_INPUT, "PNG: %u x %u pixels are more than the %u allowed", w, h,
-                        CNN_MAX_PIXELS);
+        return cnn_fail(CNN_ERR_INPUT, "PNG: %u x %u pixels exceed the limit of %u", w, h, CNN_MAX_PIXELS);
     int colour = head[25];
     if (colour != 0 && colour != 2 && colour != 3 && colour != 4 && colour != 6)
         return cnn_fail(CNN_ERR_INPUT, "PNG: colour type %d is none of 0, 2, 3, 4, 6", colour);

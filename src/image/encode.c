@@ -10,7 +10,7 @@
 static enum cnn_status check(const char *kind, int h, int w, int c, int side) {
     if (h < 1 || w < 1 || h > side || w > side || (uint64_t)h * (uint64_t)w > CNN_MAX_PIXELS ||
         (c != 1 && c != 3))
-        return cnn_fail(CNN_ERR_INPUT, "%s: cannot encode a picture of %d x %d x %d", kind, h, w, c);
+        return cnn_fail(CNN_ERR_INPUT, "%s: cannot encode an image of %d x %d x %d", kind, h, w, c);
     return CNN_OK;
 }
 

@@ -33,7 +33,7 @@ static enum cnn_status cut(struct cnn_plan *plan, int x, int y, int h, int w,
                            const struct cnn_border *border) {
     struct cnn_rect before = last(plan)->window;
     if ((int64_t)h * w > CNN_MAX_PIXELS)
-        return cnn_fail(CNN_ERR_INPUT, "a picture of %d x %d pixels is too large", w, h);
+        return cnn_fail(CNN_ERR_INPUT, "an image of %d x %d pixels is too large", w, h);
     if (plan->flip)
         x = before.w - x - w;
     if (plan->flip_vertical)
@@ -60,7 +60,7 @@ static enum cnn_status scale(struct cnn_plan *plan, int64_t h, int64_t w) {
     if (h == stage->window.h && w == stage->window.w)
         return CNN_OK;
     if (h < 1 || w < 1 || h > CNN_MAX_PIXELS / w)
-        return cnn_fail(CNN_ERR_INPUT, "a picture of %d x %d pixels cannot be resized to %lld x %lld",
+        return cnn_fail(CNN_ERR_INPUT, "an image of %d x %d pixels cannot be resized to %lld x %lld",
                         stage->window.w, stage->window.h, (long long)w, (long long)h);
     add_stage(plan, (int)h, (int)w);
     return CNN_OK;
@@ -88,10 +88,9 @@ static enum cnn_status random_crop(struct cnn_plan *plan, const struct cnn_augme
     read_size(op->args[0], &h, &w);
     int rows = window.h + 2 * padding - h, columns = window.w + 2 * padding - w;
     if (rows < 0 || columns < 0)
-        return cnn_fail(
-            CNN_ERR_INPUT,
-            "random_crop of %d x %d does not fit into a picture of %d x %d pixels with padding %d", w, h,
-            window.w, window.h, padding);
+        return cnn_fail(CNN_ERR_INPUT,
+                        "random_crop of %d x %d does not fit into an image of %d x %d pixels with padding %d",
+                        w, h, window.w, window.h, padding);
     int y = (int)cnn_draw_below(draws, (uint32_t)rows + 1),
         x = (int)cnn_draw_below(draws, (uint32_t)columns + 1);
     return cut(plan, x - padding, y - padding, h, w, &border);

@@ -42,15 +42,15 @@ static enum cnn_status check_args(const struct cnn_augment *op) {
         const struct cnn_augment_arg *arg = &info->args[i];
         for (int v = 0; v < count_of(arg); v++)
             if (!(op->args[i][v] >= arg->least && op->args[i][v] <= arg->most))
-                return cnn_fail(CNN_ERR_INPUT, "augment: %s: %s is %g, allowed is %g to %g", info->name,
+                return cnn_fail(CNN_ERR_INPUT, "augment: %s: %s is %g; allowed: %g to %g", info->name,
                                 arg->name, op->args[i][v], arg->least, arg->most);
         if (arg->type == CNN_ARG_SIZE && op->args[i][1] != 0 &&
             !(op->args[i][1] >= arg->least && op->args[i][1] <= arg->most))
-            return cnn_fail(CNN_ERR_INPUT, "augment: %s: width %g, allowed is %g to %g", info->name,
+            return cnn_fail(CNN_ERR_INPUT, "augment: %s: width is %g; allowed: %g to %g", info->name,
                             op->args[i][1], arg->least, arg->most);
         if (arg->type == CNN_ARG_RANGE && op->args[i][0] > op->args[i][1])
-            return cnn_fail(CNN_ERR_INPUT, "augment: %s: %s goes from %g down to %g", info->name, arg->name,
-                            op->args[i][0], op->args[i][1]);
+            return cnn_fail(CNN_ERR_INPUT, "augment: %s: %s: the range [%g, %g] ends below its start",
+                            info->name, arg->name, op->args[i][0], op->args[i][1]);
     }
     return CNN_OK;
 }
@@ -71,8 +71,8 @@ static enum cnn_status follow_random_crop(struct knowledge *known, const struct 
     if ((known->size_known || known->shorter > 0) && !fits)
         return cnn_fail(
             CNN_ERR_INPUT,
-            "augment: random_crop of %d x %d does not fit into pictures whose shorter side is %d, "
-            "with padding %d; make the padding larger or the size smaller",
+            "augment: random_crop of %d x %d does not fit into images whose shorter side is %d, with "
+            "padding %d; use more padding or a smaller size",
             w, h, known->shorter, padding);
     know_size(known, h, w);
     return CNN_OK;
@@ -167,21 +167,20 @@ static enum cnn_status follow_all(struct knowledge *known, const struct cnn_augm
 static enum cnn_status output_size(struct knowledge *known, const struct cnn_augment_list *list, bool fixed,
                                    int h, int w) {
     if (fixed && (h < 1 || w < 1 || h > (int)CNN_MAX_PIXELS / w))
-        return cnn_fail(CNN_ERR_INPUT, "augment: records of %d x %d pixels", h, w);
+        return cnn_fail(CNN_ERR_INPUT, "augment: invalid record size %d x %d", h, w);
     if (fixed)
         know_size(known, h, w);
     CNN_TRY(follow_all(known, list->ops, list->ops + list->n));
     if (!known->size_known && list->n > 0)
         return cnn_fail(CNN_ERR_INPUT,
-                        "augment: the pictures differ in size, and %s leaves them so; end the list with "
+                        "augment: the images differ in size, and %s does not change that; end the list with "
                         "center_crop, random_crop or random_resized_crop",
                         last_name(list));
     if (!known->size_known)
-        return cnn_fail(CNN_ERR_INPUT, "augment: the pictures differ in size and the list is empty; give it "
+        return cnn_fail(CNN_ERR_INPUT, "augment: the images differ in size and the list is empty; add "
                                        "random_resized_crop, or resize and center_crop");
     if ((uint64_t)known->h * (uint64_t)known->w > CNN_MAX_PIXELS)
-        return cnn_fail(CNN_ERR_INPUT, "augment: pictures of %d x %d pixels are too large", known->w,
-                        known->h);
+        return cnn_fail(CNN_ERR_INPUT, "augment: images of %d x %d pixels are too large", known->w, known->h);
     return CNN_OK;
 }
 
@@ -197,7 +196,7 @@ enum cnn_status cnn_policy_create(struct cnn_policy **out, const struct cnn_augm
     struct knowledge known = {0};
     struct cnn_policy *policy = NULL;
     if (list->n < 0 || list->n > CNN_AUGMENT_MAX_OPS)
-        return cnn_fail(CNN_ERR_INPUT, "augment: %d augmentations, at most %d are allowed", list->n,
+        return cnn_fail(CNN_ERR_INPUT, "augment: %d augmentations; at most %d are allowed", list->n,
                         CNN_AUGMENT_MAX_OPS);
     CNN_TRY(check_kinds(list));
     CNN_TRY(output_size(&known, list, fixed, stored_h, stored_w));

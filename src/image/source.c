@@ -25,11 +25,11 @@ static enum cnn_status open_raw(struct cnn_source *source, const void *data, siz
                                 const struct cnn_image_info *stored) {
     uint64_t pixels = (uint64_t)stored->h * (uint64_t)stored->w;
     if (stored->h < 1 || stored->w < 1 || pixels > CNN_MAX_PIXELS || (stored->c != 1 && stored->c != 3))
-        return cnn_fail(CNN_ERR_INPUT, "raw pixels: %d x %d x %d is not a picture", stored->h, stored->w,
-                        stored->c);
+        return cnn_fail(CNN_ERR_INPUT, "raw pixels: %d x %d x %d is not a valid image size", stored->h,
+                        stored->w, stored->c);
     if (bytes != pixels * (uint64_t)stored->c)
-        return cnn_fail(CNN_ERR_INPUT, "raw pixels: %zu bytes where %d x %d x %d were expected", bytes,
-                        stored->h, stored->w, stored->c);
+        return cnn_fail(CNN_ERR_INPUT, "raw pixels: found %zu bytes, expected %d x %d x %d", bytes, stored->h,
+                        stored->w, stored->c);
     cnn_source_init_raw(source, data, stored->h, stored->w, stored->c);
     return CNN_OK;
 }
@@ -82,7 +82,7 @@ static enum cnn_status fail_unknown(const void *data, size_t bytes) {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (bytes >= kinds[i].at + kinds[i].n &&
             memcmp((const char *)data + kinds[i].at, kinds[i].magic, kinds[i].n) == 0)
-            return cnn_fail(CNN_ERR_INPUT, "%s picture; only JPEG and PNG are read, convert it first",
+            return cnn_fail(CNN_ERR_INPUT, "%s image; only JPEG and PNG are supported, convert it first",
                             kinds[i].name);
     return cnn_fail(CNN_ERR_INPUT, "not a JPEG or PNG file");
 }

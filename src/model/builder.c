@@ -29,7 +29,7 @@ static enum cnn_status grow(void *array_pointer, int *room, int used, size_t ele
     if (used < *room)
         return CNN_OK;
     if (*room > INT_MAX / 2)
-        return cnn_fail(CNN_ERR_MEMORY, "a network of more than %d nodes", *room);
+        return cnn_fail(CNN_ERR_MEMORY, "the network has more than %d nodes", *room);
     int more = *room ? *room * 2 : 64;
     size_t bytes;
     CNN_TRY(cnn_multiply(&bytes, (size_t)more, element_bytes));
@@ -57,7 +57,7 @@ static int set_name(struct cnn_builder *builder, struct cnn_node *node, const ch
                                           builder->scope, name, room - 1));
     for (int i = 0; i < builder->model->n_nodes; i++)
         if (strcmp(builder->model->nodes[i].name, node->name) == 0)
-            return CNN_NODE_FAIL(builder, node, "this name is already that of node %d; names must differ", i);
+            return CNN_NODE_FAIL(builder, node, "duplicate layer name, already used by node %d", i);
     return 0;
 }
 
@@ -69,8 +69,8 @@ bool cnn_node_begin(struct cnn_builder *builder, struct cnn_node *node, enum cnn
     int inputs[2] = {a, b}, n_inputs = op == CNN_OP_ADD ? 2 : op == CNN_OP_INPUT ? 0 : 1;
     for (int i = 0; i < n_inputs; i++) {
         if (inputs[i] < 0 || inputs[i] >= builder->model->n_nodes) {
-            CNN_NODE_FAIL(builder, node, "its input %d is not a node of the network, which has %d", inputs[i],
-                          builder->model->n_nodes);
+            CNN_NODE_FAIL(builder, node, "input %d is not a node of the network, which has %d nodes",
+                          inputs[i], builder->model->n_nodes);
             return false;
         }
         node->inputs[node->n_inputs++] = inputs[i];
@@ -94,7 +94,7 @@ int cnn_node_append(struct cnn_builder *builder, const struct cnn_node *node) {
     struct cnn_model *model = builder->model;
     struct cnn_shape s = node->shape;
     if (!volume_fits((int[]){s.h, s.w, s.c}, 3))
-        return CNN_NODE_FAIL(builder, node, "its output %dx%dx%d has more than 2^31 elements a sample", s.h,
+        return CNN_NODE_FAIL(builder, node, "the output %dx%dx%d has more than 2^31 elements per sample", s.h,
                              s.w, s.c);
     enum cnn_status status = grow(&model->nodes, &builder->nodes_room, model->n_nodes, sizeof *model->nodes);
     if (status != CNN_OK)
@@ -116,12 +116,11 @@ bool cnn_node_add_param(struct cnn_builder *builder, struct cnn_node *node, stru
     struct cnn_model *model = builder->model;
     int wrote = snprintf(param.name, sizeof param.name, "%s.%s", node->name, role_names[param.role]);
     if (wrote < 0 || (size_t)wrote >= sizeof param.name) {
-        CNN_NODE_FAIL(builder, node, "the names of its parameters are longer than %zu bytes",
-                      sizeof param.name - 1);
+        CNN_NODE_FAIL(builder, node, "its parameter names are longer than %zu bytes", sizeof param.name - 1);
         return false;
     }
     if (!volume_fits(param.dims, param.n_dims)) {
-        CNN_NODE_FAIL(builder, node, "its %s has more than 2^31 elements", role_names[param.role]);
+        CNN_NODE_FAIL(builder, node, "%s has more than 2^31 elements", role_names[param.role]);
         return false;
     }
     enum cnn_status status =
@@ -139,12 +138,15 @@ bool cnn_node_add_param(struct cnn_builder *builder, struct cnn_node *node, stru
 static enum cnn_status check_options(const char *arch, const struct cnn_model_options *options) {
     struct cnn_shape in = options->input;
     if (in.h < 1 || in.w < 1 || in.c < 1)
-        return cnn_fail(CNN_ERR_INPUT, "%s: an input of %dx%d with %d channels: all three must be at least 1",
+        return cnn_fail(CNN_ERR_INPUT,
+                        "%s: invalid input of %dx%d with %d channels; all three must be at "
+                        "least 1",
                         arch, in.h, in.w, in.c);
     if (options->n_classes < 1)
-        return cnn_fail(CNN_ERR_INPUT, "%s: %d classes: at least 1 is needed", arch, options->n_classes);
+        return cnn_fail(CNN_ERR_INPUT, "%s: invalid number of classes %d; at least 1 is required", arch,
+                        options->n_classes);
     if (!(options->dropout < 1))
-        return cnn_fail(CNN_ERR_INPUT, "%s: dropout of %g: it must be below 1", arch, options->dropout);
+        return cnn_fail(CNN_ERR_INPUT, "%s: dropout is %g; it must be below 1", arch, options->dropout);
     return CNN_OK;
 }
 
@@ -210,20 +212,19 @@ void cnn_build_init(struct cnn_builder *builder, int node, enum cnn_param_role r
                 return;
             }
         }
-    cnn_builder_stick(builder,
-                      cnn_fail(CNN_ERR_FAILED, "node %d has no parameter to initialise in that role (%d)",
-                               node, (int)role));
+    cnn_builder_stick(builder, cnn_fail(CNN_ERR_FAILED, "node %d has no parameter with role %d to initialize",
+                                        node, (int)role));
 }
 
 static void check_output(struct cnn_builder *builder, int output) {
     const struct cnn_model *model = builder->model;
     if (output < 0 || output >= model->n_nodes) {
-        cnn_builder_stick(builder, cnn_fail(CNN_ERR_FAILED, "the network has no node %d to end at", output));
+        cnn_builder_stick(builder, cnn_fail(CNN_ERR_FAILED, "output node %d does not exist", output));
         return;
     }
     const struct cnn_node *node = &model->nodes[output];
     if (node->shape.h != 1 || node->shape.w != 1 || node->shape.c != model->n_classes)
-        CNN_NODE_FAIL(builder, node, "the network ends here with %dx%dx%d, but its %d classes need 1x1x%d",
+        CNN_NODE_FAIL(builder, node, "the output of the network is %dx%dx%d, but %d classes need 1x1x%d",
                       node->shape.h, node->shape.w, node->shape.c, model->n_classes, model->n_classes);
 }
 

@@ -21,7 +21,7 @@ static bool window_is_sane(struct cnn_builder *builder, const struct cnn_node *n
         if (kernel[i] < 1 || stride[i] < 1 || padding[i] < 0) {
             CNN_NODE_FAIL(builder, node,
                           "kernel %dx%d, stride %dx%d, padding %dx%d: kernel and stride must be at least 1, "
-                          "padding at least 0",
+                          "and padding at least 0",
                           kernel[0], kernel[1], stride[0], stride[1], padding[0], padding[1]);
             return false;
         }
@@ -33,8 +33,8 @@ static int too_small(struct cnn_builder *builder, const struct cnn_node *node, c
     struct cnn_shape in = node->shape, whole = cnn_builder_model(builder)->input;
     return CNN_NODE_FAIL(
         builder, node,
-        "its input of %dx%d (padding %dx%d) is smaller than its %dx%d window; the network's input of "
-        "%dx%d is too small, give larger pictures",
+        "the layer's input of %dx%d (padding %dx%d) is smaller than its %dx%d window; the network's input "
+        "of %dx%d is too small, use larger images",
         in.h, in.w, padding[0], padding[1], window[0], window[1], whole.h, whole.w);
 }
 
@@ -53,8 +53,8 @@ static bool conv_is_sane(struct cnn_builder *builder, const struct cnn_node *nod
     if (out < 1 || conv->groups < 1 || in % conv->groups || out % conv->groups || conv->dilation[0] < 1 ||
         conv->dilation[1] < 1) {
         CNN_NODE_FAIL(builder, node,
-                      "%d channels to %d in %d groups, dilation %dx%d: both channel counts must be multiples "
-                      "of the groups, and dilation at least 1",
+                      "%d channels to %d in %d groups, dilation %dx%d: the channel counts must be multiples "
+                      "of the number of groups, and dilation at least 1",
                       in, out, conv->groups, conv->dilation[0], conv->dilation[1]);
         return false;
     }
@@ -105,7 +105,7 @@ int cnn_build_batch_norm(struct cnn_builder *builder, const char *name, int inpu
         return -1;
     node.norm = norm;
     if (!(norm.eps > 0) || !(norm.momentum >= 0 && norm.momentum <= 1))
-        return CNN_NODE_FAIL(builder, &node, "eps %g must be above 0 and momentum %g in 0..1", norm.eps,
+        return CNN_NODE_FAIL(builder, &node, "eps (%g) must be above 0, and momentum (%g) in 0..1", norm.eps,
                              norm.momentum);
     int c = node.shape.c;
     if (!add_vector(builder, &node, CNN_PARAM_NORM_SCALE, c, constant(1)) ||
@@ -131,8 +131,8 @@ int cnn_build_add(struct cnn_builder *builder, const char *name, int a, int b) {
                      y = cnn_builder_model(builder)->nodes[b].shape;
     if (x.h != y.h || x.w != y.w || x.c != y.c)
         return CNN_NODE_FAIL(builder, &node,
-                             "cannot add %dx%dx%d of '%s' and %dx%dx%d of '%s': the shapes must be equal",
-                             x.h, x.w, x.c, cnn_builder_model(builder)->nodes[a].name, y.h, y.w, y.c,
+                             "cannot add %dx%dx%d ('%s') and %dx%dx%d ('%s'): the shapes must be equal", x.h,
+                             x.w, x.c, cnn_builder_model(builder)->nodes[a].name, y.h, y.w, y.c,
                              cnn_builder_model(builder)->nodes[b].name);
     return cnn_node_append(builder, &node);
 }
@@ -147,7 +147,7 @@ static int build_pool(struct cnn_builder *builder, enum cnn_op op, const char *n
     if (!window_is_sane(builder, &node, pool.kernel, pool.stride, pool.padding))
         return -1;
     if (pool.padding[0] > pool.kernel[0] / 2 || pool.padding[1] > pool.kernel[1] / 2)
-        return CNN_NODE_FAIL(builder, &node, "padding %dx%d is more than half of the %dx%d window",
+        return CNN_NODE_FAIL(builder, &node, "padding %dx%d is larger than half of the %dx%d window",
                              pool.padding[0], pool.padding[1], pool.kernel[0], pool.kernel[1]);
     int h = cnn_pool_extent(node.shape.h, pool.kernel[0], pool.stride[0], pool.padding[0], pool.ceil_mode);
     int w = cnn_pool_extent(node.shape.w, pool.kernel[1], pool.stride[1], pool.padding[1], pool.ceil_mode);
@@ -171,7 +171,7 @@ int cnn_build_adaptive_avg_pool(struct cnn_builder *builder, const char *name, i
     if (!cnn_node_begin(builder, &node, CNN_OP_ADAPTIVE_AVG_POOL, name, input, CNN_NO_INPUT))
         return -1;
     if (h < 1 || w < 1)
-        return CNN_NODE_FAIL(builder, &node, "an output of %dx%d: both must be at least 1", h, w);
+        return CNN_NODE_FAIL(builder, &node, "invalid output size %dx%d; both must be at least 1", h, w);
     node.adaptive_pool = (struct cnn_adaptive_pool){.out = {h, w}};
     node.shape.h = h;
     node.shape.w = w;
@@ -183,7 +183,8 @@ int cnn_build_linear(struct cnn_builder *builder, const char *name, int input, s
     if (!cnn_node_begin(builder, &node, CNN_OP_LINEAR, name, input, CNN_NO_INPUT))
         return -1;
     if (linear.out_features < 1)
-        return CNN_NODE_FAIL(builder, &node, "%d output features: at least 1 is needed", linear.out_features);
+        return CNN_NODE_FAIL(builder, &node, "invalid number of output features %d; at least 1 is required",
+                             linear.out_features);
     node.linear = linear;
     int n_inputs = node.shape.h * node.shape.w * node.shape.c, n_outputs = linear.out_features;
     double reach = 1 / sqrt(n_inputs);
@@ -204,7 +205,7 @@ int cnn_build_dropout(struct cnn_builder *builder, const char *name, int input, 
     if (!cnn_node_begin(builder, &node, CNN_OP_DROPOUT, name, input, CNN_NO_INPUT))
         return -1;
     if (!(p > 0 && p < 1))
-        return CNN_NODE_FAIL(builder, &node, "probability %g: it must be at least 0 and below 1", p);
+        return CNN_NODE_FAIL(builder, &node, "invalid probability %g; it must be at least 0 and below 1", p);
     node.dropout = (struct cnn_dropout){.p = p};
     return cnn_node_append(builder, &node);
 }

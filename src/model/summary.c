@@ -94,17 +94,19 @@ static void write_totals(FILE *to, const struct cnn_model *model, int micro) {
     cnn_format_bytes(parameters, sizeof parameters, (double)n_learnable * sizeof(float));
     cnn_format_bytes(activations, sizeof activations, (double)cnn_model_activation_bytes(model, micro));
     fprintf(to, "parameters   %zu, and %zu running statistics\n", n_learnable, n_statistics);
-    fprintf(to, "compute      %.2f GFLOPs a sample forward (2 x multiply-adds), about 3 x that to train\n",
+    fprintf(to,
+            "compute      %.2f GFLOPs per sample forward (2 x multiply-adds); training takes about 3 x "
+            "as many\n",
             cnn_model_flops(model) / 1e9);
     fprintf(to,
-            "memory fp32  %s each for parameters, gradients and momentum; about %s of activations for a "
+            "memory fp32  %s each for parameters, gradients and momentum; about %s for the activations of a "
             "micro-batch of %d\n",
             parameters, activations, micro);
 }
 
 static enum cnn_status check_micro(int micro) {
     if (micro < 1)
-        return cnn_fail(CNN_ERR_INPUT, "a micro-batch of %d samples: at least 1 is needed", micro);
+        return cnn_fail(CNN_ERR_INPUT, "invalid micro-batch size %d; at least 1 is required", micro);
     return CNN_OK;
 }
 

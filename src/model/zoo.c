@@ -15,8 +15,8 @@
 #define RESNET_CIFAR(N)                                                                                      \
     {                                                                                                        \
         .name = "resnet" #N,                                                                                 \
-        .doc = "ResNet for pictures of about 32x32; He et al. 2015, section 4.2, projection shortcuts",      \
-        CIFAR, .build = cnn_resnet_cifar_build, .depth = N                                                   \
+        .doc = "ResNet for images of about 32x32; He et al. 2015, section 4.2, projection shortcuts", CIFAR, \
+        .build = cnn_resnet_cifar_build, .depth = N                                                          \
     }
 #define VGG(N, LETTER, SUFFIX, WITH, BUILD)                                                                  \
     {                                                                                                        \
@@ -55,9 +55,9 @@ static enum cnn_status fail_unknown(const char *name) {
     const char *near = cnn_suggest(name, names, N_ARCHS);
     if (near)
         return cnn_fail(CNN_ERR_INPUT,
-                        "unknown architecture '%.64s'; did you mean '%s'? (all: cnn_dist model list)", name,
-                        near);
-    return cnn_fail(CNN_ERR_INPUT, "unknown architecture '%.64s'; see: cnn_dist model list", name);
+                        "unknown architecture '%.64s'; did you mean '%s'? (`cnn_dist model list` prints all)",
+                        name, near);
+    return cnn_fail(CNN_ERR_INPUT, "unknown architecture '%.64s'; `cnn_dist model list` prints all", name);
 }
 
 enum cnn_status cnn_model_create(struct cnn_model **out, const char *arch,

@@ -187,7 +187,7 @@ static void resolve_inputs(struct fusion *f) {
 static enum cnn_status check_uses(const struct fusion *f) {
     for (int i = 1; i < f->model->n_nodes; i++)
         if (!f->uses[i] && i != f->model->output)
-            return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: nothing uses the output of layer %s", f->model->arch,
+            return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: the output of layer %s is not used", f->model->arch,
                             f->model->nodes[i].name);
     return CNN_OK;
 }

@@ -24,7 +24,7 @@ static enum cnn_status plan_step(struct cnn_replica *r, struct cnn_step *step, i
     desc->like = plan_of_node(r->options.of, desc->node);
     step->ops = r->backend->ops->kernels[desc->kernel];
     if (!step->ops)
-        return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: a layer of kind %s is not supported on the %s backend",
+        return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: layers of type %s are not supported by the %s backend",
                         desc->node->name, cnn_op_name(desc->node->op), r->backend->ops->name);
     const enum cnn_status status = step->ops->plan_create(&step->plan, r->backend, desc);
     if (status != CNN_OK)
@@ -34,7 +34,7 @@ static enum cnn_status plan_step(struct cnn_replica *r, struct cnn_step *step, i
     if (!desc->from_pixels)
         return CNN_OK;
     if (input->tensor.block != 0 && input->tensor.block != step->plan->in.block)
-        return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: two layers want the picture in different layouts",
+        return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: two layers require the input in different layouts",
                         desc->node->name);
     input->tensor = step->plan->in;
     return CNN_OK;
@@ -47,7 +47,8 @@ static enum cnn_status check_output(const struct cnn_replica *r) {
         return CNN_OK;
     return cnn_fail(
         CNN_ERR_UNSUPPORTED,
-        "%s: a network that ends in layer %s is not supported; end it with a linear layer or average pooling",
+        "%s: a network that ends in layer %s is not supported; it must end in a linear layer or average "
+        "pooling",
         r->model->arch, r->model->nodes[r->graph.output].name);
 }
 
@@ -97,7 +98,7 @@ static enum cnn_status place_param(struct cnn_replica *r, struct cnn_step *step,
     *place = (struct cnn_place){(int)(step - r->graph.steps), index, r->count, n};
     if (r->borrows) {
         if (r->options.of->places[param].count != n)
-            return cnn_fail(CNN_ERR_BACKEND, "%s: training and evaluation want different layouts",
+            return cnn_fail(CNN_ERR_BACKEND, "%s: training and evaluation require different layouts",
                             r->model->params[param].name);
         place->at = r->options.of->places[param].at;
     } else {

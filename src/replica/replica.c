@@ -48,7 +48,7 @@ static enum cnn_status allocate_gradients(struct cnn_replica *r) {
         return CNN_OK;
     CNN_TRY(allocate(r, &r->gradients, r->count * sizeof(float), "the gradients"));
     if (levels)
-        CNN_TRY(allocate(r, &r->pairs, levels * r->count * sizeof(float), "the gradients' sums"));
+        CNN_TRY(allocate(r, &r->pairs, levels * r->count * sizeof(float), "the gradient sums"));
     return CNN_OK;
 }
 
@@ -63,7 +63,7 @@ static enum cnn_status allocate_arenas(struct cnn_replica *r) {
     for (int i = 0; i < r->graph.n_steps; i++)
         if (r->graph.steps[i].plan->constant_bytes)
             CNN_TRY(allocate(r, &r->graph.steps[i].constants, r->graph.steps[i].plan->constant_bytes,
-                             "folded weights"));
+                             "the folded weights"));
     return cnn_replica_create_inputs(r);
 }
 
@@ -241,8 +241,7 @@ static enum cnn_status backward_step(struct cnn_replica *r, int i, const struct 
 enum cnn_status cnn_replica_backward(struct cnn_replica *r, int micro, cnn_gradients_ready on_ready,
                                      void *context) {
     if (micro >= r->options.micros)
-        return cnn_fail(CNN_ERR_BACKEND,
-                        "%s: the replica was planned for %d micro-batches a step, not for more",
+        return cnn_fail(CNN_ERR_BACKEND, "%s: the replica was planned for at most %d micro-batches per step",
                         r->model->arch, r->options.micros);
     const struct cnn_kernel_run run = run_of(r, micro % 2 == 1);
     const bool last = micro == r->options.micros - 1;

@@ -21,8 +21,8 @@ static enum cnn_status check_bf16(void) {
     if (can == CNN_ONEDNN_BF16 || (can == CNN_ONEDNN_BF16_EMULATED && wish && !strcmp(wish, "emulate")))
         return CNN_OK;
     return cnn_fail(CNN_ERR_UNSUPPORTED,
-                    "train.precision: bf16 needs a processor with AVX-512 BF16 or AMX, "
-                    "this one has %s; use fp32 or auto",
+                    "train.precision: bf16 needs a processor with AVX-512 BF16 or AMX, but this one has %s; "
+                    "use fp32 or auto",
                     cnn_onednn_isa());
 }
 
@@ -32,7 +32,7 @@ static enum cnn_status choose_type(enum cnn_type *out, enum cnn_precision precis
         CNN_TRY(check_bf16());
     else if (precision != CNN_PRECISION_AUTO && precision != CNN_PRECISION_FP32)
         return cnn_fail(CNN_ERR_UNSUPPORTED,
-                        "train.precision: the cpu backend computes in fp32 or bf16, not %s; use fp32 or auto",
+                        "train.precision: the cpu backend supports fp32 and bf16, not %s; use fp32 or auto",
                         cnn_precision_name(precision));
     *out = precision == CNN_PRECISION_BF16 ? CNN_TYPE_BF16 : CNN_TYPE_F32;
     return CNN_OK;
@@ -237,7 +237,7 @@ static enum cnn_status settle_block(struct cnn_tensor *in, const struct cnn_cpu 
         in->block = cpu->block;
     if (in->block == cpu->block)
         return CNN_OK;
-    return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: this layer works on blocks of %d channels, not on %s of %d",
+    return cnn_fail(CNN_ERR_UNSUPPORTED, "%s: this layer supports blocks of %d channels, not %s of %d",
                     desc->node->name, cpu->block, in->block == in->c ? "rows" : "planes",
                     in->block == in->c ? in->c : in->h * in->w);
 }
@@ -254,7 +254,7 @@ static enum cnn_status check_type(const struct cnn_kernel_desc *desc) {
         kernel == CNN_KERNEL_AVG_POOL || kernel == CNN_KERNEL_ADAPTIVE_AVG_POOL)
         return CNN_OK;
     return cnn_fail(CNN_ERR_UNSUPPORTED,
-                    "%s: in bf16 a network must end in a linear layer, a convolution or average pooling",
+                    "%s: in bf16, a network must end in a linear layer, a convolution or average pooling",
                     desc->node->name);
 }
 

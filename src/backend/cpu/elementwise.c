@@ -32,7 +32,7 @@ static enum cnn_status add_plan_create(struct cnn_plan **out, struct cnn_backend
     struct elementwise_plan *p = NULL;
     if (!cnn_cpu_lie_alike(&desc->in[0], &desc->in[1]))
         return cnn_fail(CNN_ERR_UNSUPPORTED,
-                        "%s: the tensors to add lie differently in memory (blocks of %d and %d channels)",
+                        "%s: the tensors to add have different memory layouts (blocks of %d and %d channels)",
                         desc->node->name, desc->in[0].block, desc->in[1].block);
     CNN_TRY(elementwise_plan_alloc(&p, backend, desc));
     p->base.reads_out = desc->relu && desc->relu_backward;

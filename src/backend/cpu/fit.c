@@ -53,7 +53,8 @@ static enum cnn_status choose(struct cnn_primitive **out, struct cnn_onednn *dnn
         status = attempt == 0 ? cnn_product_create(&next, dnn, wanted)
                               : loose_product_create(&next, dnn, wanted, attempt == 2);
         if (status == CNN_OK && is_wrong(next, wanted))
-            status = cnn_fail(CNN_ERR_UNSUPPORTED, "oneDNN: a product does not add a residual as it lies");
+            status = cnn_fail(CNN_ERR_UNSUPPORTED, "oneDNN: a primitive cannot add a residual in its memory "
+                                                   "layout");
         if (status == CNN_OK && (!best || cnn_primitive_class(next) > cnn_primitive_class(best))) {
             cnn_primitive_destroy(best);
             best = next;

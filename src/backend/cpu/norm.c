@@ -37,7 +37,7 @@ static enum cnn_status norm_plan_create(struct cnn_plan **out, struct cnn_backen
     if (p->residual && !cnn_cpu_lie_alike(&base->in, &desc->in[1])) {
         cnn_cpu_plan_free(base);
         return cnn_fail(CNN_ERR_UNSUPPORTED,
-                        "%s: its residual lies differently in memory (blocks of %d and %d channels)",
+                        "%s: the residual has a different memory layout (blocks of %d and %d channels)",
                         desc->node->name, base->in.block, desc->in[1].block);
     }
     base->n_params = 4;

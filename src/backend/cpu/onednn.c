@@ -221,7 +221,7 @@ static enum cnn_status product_layouts(struct cnn_primitive *p, const_dnnl_primi
         if (slot == CNN_SLOT_RESIDUAL)
             CNN_TRY(cnn_layout_copy(&p->layouts[slot], product->residual));
         else if (!(p->layouts[slot] = cnn_dnnl_argument_layout(desc, p->arguments[slot])))
-            return cnn_fail(CNN_ERR_BACKEND, "oneDNN: a product does not tell its layouts");
+            return cnn_fail(CNN_ERR_BACKEND, "oneDNN: a primitive does not report its layouts");
     }
     return CNN_OK;
 }

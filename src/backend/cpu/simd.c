@@ -3,7 +3,7 @@
 #include <string.h>
 
 #if !defined(__x86_64__)
-#error "the CPU backend is written for x86-64"
+#error "the CPU backend supports only x86-64"
 #endif
 
 static bool has_avx512(void) {

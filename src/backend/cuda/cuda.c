@@ -33,8 +33,7 @@ static enum cnn_status choose_precision(struct cnn_cuda *cuda, enum cnn_precisio
     if (has < least)
         return cnn_fail(
             CNN_ERR_UNSUPPORTED,
-            "train.precision: %s needs a GPU of compute capability %d.%d, and %s has %d.%d; use fp32 or "
-            "auto",
+            "train.precision: %s needs a GPU of compute capability %d.%d, but %s has %d.%d; use fp32 or auto",
             cnn_precision_name(wanted), least / 10, least % 10, name, has / 10, has % 10);
     cuda->precision = wanted;
     cuda->base.type = wanted == CNN_PRECISION_BF16   ? CNN_TYPE_BF16
@@ -70,8 +69,8 @@ static void describe(struct cnn_cuda *cuda, const char *name) {
 // A launcher may show each rank a GPU of its own; then each sees one, and they share none.
 static void tell_sharing(const struct cnn_cuda_device *device, const struct cnn_backend_options *options) {
     if (options->local_size > device->count && options->local_rank == 0)
-        cnn_log_info("backend: cuda: %d ranks on this host, each of which sees %d GPU%s: where these are the "
-                     "same, ranks take turns on them",
+        cnn_log_info("backend: cuda: %d ranks on this host, each of which sees %d GPU%s; ranks on the same "
+                     "GPU take turns",
                      options->local_size, device->count, device->count == 1 ? "" : "s");
 }
 

@@ -58,7 +58,7 @@ enum cnn_status cnn_cudnn_choose_first(struct cnn_conv_engine *out, const struct
     }
     cnn_conv_shape_text(text, sizeof text, &product->shape);
     if (status == CNN_ERR_UNSUPPORTED && walk.trouble.status != CNN_OK)
-        return cnn_fail(walk.trouble.status, "no engine of cuDNN works for this convolution (%s): %s", text,
+        return cnn_fail(walk.trouble.status, "no cuDNN engine works for this convolution (%s): %s", text,
                         walk.trouble.message);
     return status != CNN_ERR_UNSUPPORTED
                ? status
@@ -66,7 +66,7 @@ enum cnn_status cnn_cudnn_choose_first(struct cnn_conv_engine *out, const struct
                      status,
                      "cuDNN has no engine for this convolution (%s)%s; use another number of channels or "
                      "groups, another train.precision, or backend: cpu",
-                     text, rules->deterministic ? ", or none that is deterministic" : "");
+                     text, rules->deterministic ? ", or no deterministic one" : "");
 }
 
 // ---- remembered ones ----
@@ -113,7 +113,7 @@ static enum cnn_status measure(struct cnn_conv_engine *out, struct cnn_cuda *cud
     struct cnn_cudnn_chooser *chooser = cuda->chooser;
     char text[CNN_ENGINE_CACHE_ENGINE_BYTES];
     if (!chooser->told)
-        cnn_log_info("engines    timing cuDNN's ways to compute this network's convolutions; once for each "
+        cnn_log_info("engines    timing cuDNN engines for the convolutions of this network; done once per "
                      "shape and device");
     chooser->told = true;
     CNN_TRY(cnn_cudnn_fastest(out, cuda, &chooser->target, &chooser->rules, product));
@@ -180,7 +180,7 @@ static enum cnn_status wants_timing(bool *out) {
     *out = !wanted || strcmp(wanted, "timed") == 0;
     if (*out || strcmp(wanted, "heuristic") == 0)
         return CNN_OK;
-    return cnn_fail(CNN_ERR_INPUT, "CNN_CUDA_ENGINES=%s: there are heuristic and timed", wanted);
+    return cnn_fail(CNN_ERR_INPUT, "CNN_CUDA_ENGINES=%s: allowed: heuristic and timed", wanted);
 }
 
 // Beside the engines; where there is no place for these, in memory.

@@ -31,19 +31,18 @@ static enum cnn_status refuse(cudaError_t error) {
     if (error == cudaErrorInsufficientDriver)
         return cnn_fail(
             CNN_ERR_UNSUPPORTED,
-            "backend: cuda: the NVIDIA driver serves CUDA up to %d.%d, and this build needs %d.%d; "
-            "update the driver, build with an older CUDA Toolkit, or use backend: cpu",
+            "backend: cuda: the NVIDIA driver supports CUDA up to %d.%d, but this build needs %d.%d; update "
+            "the driver, build with an older CUDA Toolkit, or use backend: cpu",
             MAJOR(version), MINOR(version), MAJOR(CUDART_VERSION), MINOR(CUDART_VERSION));
     if (error == cudaErrorNoDevice)
         return cnn_fail(
             CNN_ERR_UNSUPPORTED,
-            "backend: cuda: the NVIDIA driver shows this process no GPU (CUDA_VISIBLE_DEVICES is %s); "
-            "ask the scheduler for one, or use backend: cpu",
+            "backend: cuda: no GPU is visible to this process (CUDA_VISIBLE_DEVICES is %s); request one "
+            "from the scheduler, or use backend: cpu",
             visible ? visible : "not set");
     return cnn_fail(
         CNN_ERR_UNSUPPORTED,
-        "backend: cuda: the NVIDIA driver does not work: %s (%s); nvidia-smi may say more, or use "
-        "backend: cpu",
+        "backend: cuda: the NVIDIA driver does not work: %s (%s); see nvidia-smi, or use backend: cpu",
         cudaGetErrorString(error), cudaGetErrorName(error));
 }
 
@@ -64,8 +63,8 @@ static enum cnn_status check_capability(const struct cnn_cuda_device *device) {
         return CNN_OK;
     return cnn_fail(
         CNN_ERR_UNSUPPORTED,
-        "backend: cuda: GPU %d, %s, has compute capability %d.%d, and this build needs %d.%d; build "
-        "with -DCMAKE_CUDA_ARCHITECTURES=%d, or use backend: cpu",
+        "backend: cuda: GPU %d (%s) has compute capability %d.%d, but this build needs %d.%d; build with "
+        "-DCMAKE_CUDA_ARCHITECTURES=%d, or use backend: cpu",
         device->number, device->name, is / 10, is % 10, least / 10, least % 10, is);
 }
 

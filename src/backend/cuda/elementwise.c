@@ -30,8 +30,8 @@ static enum cnn_status elementwise_plan_create(struct cnn_plan **out, struct cnn
     *out = NULL;
     return cnn_fail(
         CNN_ERR_UNSUPPORTED,
-        "%s: a sum, relu or dropout of tensors of unlike layouts, or at the end of a network of 16-bit "
-        "activations, is not supported; end it with a linear layer or average pooling",
+        "%s: a sum, relu or dropout of tensors with different layouts, or at the end of a network with "
+        "16-bit activations, is not supported; end the network with a linear layer or average pooling",
         desc->node->name);
 }
 

@@ -75,8 +75,8 @@ enum cnn_status cnn_cuda_normalize(struct cnn_backend *backend, void *out, const
     const struct colours by = colours_of(to, mean, std);
     enum cnn_status status = CNN_OK;
     if (to->block != to->c && (to->c != 3 || to->block != 4))
-        return cnn_fail(CNN_ERR_UNSUPPORTED, "pictures of %d channels in blocks of %d are not supported",
-                        to->c, to->block);
+        return cnn_fail(CNN_ERR_UNSUPPORTED, "images of %d channels in blocks of %d are not supported", to->c,
+                        to->block);
     cnn_with_type(to->type, [&](auto zero) {
         using T = decltype(zero);
         const padded_body<T> padded = {(T *)out, pixels, valid, by};

@@ -141,11 +141,11 @@ static enum cnn_status user_folder(char *out, size_t out_bytes) {
         return cnn_path_format(out, out_bytes, "%s/cnn_dist", cache);
     if (home && home[0] == '/')
         return cnn_path_format(out, out_bytes, "%s/.cache/cnn_dist", home);
-    return cnn_fail(CNN_ERR_INPUT, "neither XDG_CACHE_HOME nor HOME says where");
+    return cnn_fail(CNN_ERR_INPUT, "neither XDG_CACHE_HOME nor HOME is set");
 }
 
 static void do_without(struct cnn_engine_cache *cache) {
-    cnn_log_info("engines    chosen for this run only: %s", cnn_error_message());
+    cnn_log_info("engines    not cached, chosen for this run only: %s", cnn_error_message());
     cache->has_folder = false;
 }
 
@@ -163,7 +163,7 @@ static enum cnn_status load(struct cnn_engine_cache *cache) {
         status = cnn_engine_cache_parse(cache, text, bytes, &damaged);
     free(text);
     if (damaged && !cache->told_damage)
-        cnn_log_warn("%s: damaged; engines it does not tell are chosen again", cache->path);
+        cnn_log_warn("%s: damaged; missing engines are chosen again", cache->path);
     cache->told_damage = cache->told_damage || damaged;
     return status == CNN_ERR_MEMORY ? status : CNN_OK;
 }

@@ -24,10 +24,10 @@ static bool is_earlier_fault(cudaError_t error) {
 
 static const char *advice(cudaError_t error) {
     if (is_earlier_fault(error))
-        return "; noticed here, but caused by something queued before: train.record=false with "
-               "CUDA_LAUNCH_BLOCKING=1 in the environment names what";
+        return "; reported here, but caused by an earlier operation; to find it, set train.record=false and "
+               "CUDA_LAUNCH_BLOCKING=1 in the environment";
     if (error == cudaErrorECCUncorrectable || error == cudaErrorDevicesUnavailable)
-        return "; nvidia-smi tells the state of the GPU";
+        return "; nvidia-smi shows the state of the GPU";
     return "";
 }
 

@@ -9,12 +9,12 @@ static enum cnn_status check(const struct cnn_cuda_norm *p) {
     const struct cnn_plan *base = &p->base;
     if (base->out.type != base->in.type)
         return cnn_fail(CNN_ERR_UNSUPPORTED,
-                        "%s: in 16 bits a network must end in a linear layer, a convolution or average "
+                        "%s: in 16 bits, a network must end in a linear layer, a convolution or average "
                         "pooling; use another train.precision",
                         base->desc.node->name);
     if (p->residual && (base->desc.in[1].block != base->in.block || base->desc.in[1].type != base->in.type))
         return cnn_fail(CNN_ERR_UNSUPPORTED,
-                        "%s: its residual lies differently in memory (blocks of %d and %d channels)",
+                        "%s: the residual has a different memory layout (blocks of %d and %d channels)",
                         base->desc.node->name, base->in.block, base->desc.in[1].block);
     return CNN_OK;
 }

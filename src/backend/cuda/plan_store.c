@@ -154,7 +154,7 @@ enum cnn_status cnn_plan_store_keep(struct cnn_plan_store *store, const char *ke
                                     size_t bytes) {
     CNN_TRY(remember(store, key, text, bytes));
     if (store->has_folder && save(store, key, text, bytes) != CNN_OK) {
-        cnn_log_info("plans      compiled for this run only: %s", cnn_error_message());
+        cnn_log_info("plans      not cached, compiled for this run only: %s", cnn_error_message());
         store->has_folder = false;
     }
     return CNN_OK;

@@ -39,8 +39,8 @@ static enum cnn_status check(const struct cnn_cuda_pool *p) {
     if (max && base->in.type != base->out.type)
         return cnn_fail(
             CNN_ERR_UNSUPPORTED,
-            "%s: a network of 16-bit activations that ends in a max pool is not supported; end it with a "
-            "linear layer or average pooling",
+            "%s: a network with 16-bit activations must not end in a max pool; end it with a linear layer "
+            "or average pooling",
             name);
     return CNN_OK;
 }

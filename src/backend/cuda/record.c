@@ -13,8 +13,8 @@ static enum cnn_status fail(cudaError_t error) {
     (void)cudaGetLastError();
     return cnn_fail(
         CNN_ERR_BACKEND,
-        "cuda: the step cannot be recorded as a CUDA graph: %s (%s); use train.record=false, which "
-        "queues every kernel by itself",
+        "cuda: the step cannot be captured as a CUDA graph: %s (%s); use train.record=false, which launches "
+        "every kernel separately",
         cudaGetErrorString(error), cudaGetErrorName(error));
 }
 

@@ -312,7 +312,7 @@ static void test_sizes_are_known(void **state) {
     accept("random_apply: [resize: 60], random_resized_crop: {size: 20}", false, 20, 20);
     accept("random_apply: {p: 1, transforms: [center_crop: 20]}", false, 20, 20);
     refuse("random_choice: [center_crop: 20, center_crop: 21]", true,
-           "differ in size, and random_choice leaves them so");
+           "differ in size, and random_choice does not change that");
     refuse("random_apply: [center_crop: 20]", true, "differ in size");
     refuse("random_apply: [resize: 20], random_crop: {size: 30}", true, "does not fit");
     refuse("rand_augment", false, "differ in size");

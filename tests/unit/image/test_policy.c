@@ -368,7 +368,7 @@ static void refuse(int n, const struct cnn_augment *ops, bool fixed, int h, int 
 
 static void test_lists_that_give_no_one_size(void **state) {
     refuse(0, NULL, false, 0, 0, "differ in size");
-    refuse(1, (struct cnn_augment[]){RESIZE(256)}, false, 0, 0, "resize leaves them so");
+    refuse(1, (struct cnn_augment[]){RESIZE(256)}, false, 0, 0, "resize does not change that");
     refuse(2, (struct cnn_augment[]){RESIZE(256), FLIP(0.5)}, false, 0, 0, "differ in size");
     refuse(1, (struct cnn_augment[]){CROP(41, 4)}, true, 32, 40, "does not fit");
     refuse(2, (struct cnn_augment[]){RESIZE(30), CROP(32, 0)}, false, 0, 0, "does not fit");
@@ -377,7 +377,7 @@ static void test_lists_that_give_no_one_size(void **state) {
     refuse(1,
            (struct cnn_augment[]){
                {.kind = CNN_AUGMENT_RANDOM_RESIZED_CROP, .args = {{8}, {0.5, 0.1}, {0.75, 1.3}}}},
-           true, 32, 32, "down to");
+           true, 32, 32, "ends below its start");
     refuse(0, NULL, true, 0, 32, "0");
     int h, w;
     struct cnn_policy *policy;

@@ -215,7 +215,7 @@ static void wrong_requests_are_refused(void **state) {
     expect_refusal("vgg16", options_of(31, 224, 3, 10), "31x224");
     expect_refusal("resnet18", options_of(0, 224, 3, 10), "0x224");
     expect_refusal("resnet18", options_of(224, 224, -3, 10), "-3");
-    expect_refusal("resnet18", options_of(224, 224, 3, 0), "0 classes");
+    expect_refusal("resnet18", options_of(224, 224, 3, 0), "number of classes 0");
     expect_refusal("resnet18", options_of(65500, 65500, 3, 10), "65500");
     struct cnn_model_options certain = options_of(224, 224, 3, 10);
     certain.dropout = 1;
