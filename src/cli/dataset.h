@@ -5,6 +5,9 @@
 #include <cnn_dist/status.h>
 
 enum cnn_status cnn_cmd_dataset_import(int argc, char **argv, struct cnn_comm *comm);
+enum cnn_status cnn_cmd_import_cifar10(int argc, char **argv, struct cnn_comm *comm);
+enum cnn_status cnn_cmd_import_cifar100(int argc, char **argv, struct cnn_comm *comm);
+enum cnn_status cnn_cmd_import_idx(int argc, char **argv, struct cnn_comm *comm);
 enum cnn_status cnn_cmd_dataset_synth(int argc, char **argv, struct cnn_comm *comm);
 enum cnn_status cnn_cmd_dataset_info(int argc, char **argv, struct cnn_comm *comm);
 enum cnn_status cnn_cmd_dataset_stats(int argc, char **argv, struct cnn_comm *comm);

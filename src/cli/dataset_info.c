@@ -5,8 +5,10 @@
 
 #include "base/clock.h"
 #include "base/cpus.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "data/dataset.h"
+#include "data/splits.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -147,18 +149,121 @@ static void info_text(const struct info *info) {
     }
 }
 
-static enum cnn_status show_info(const struct cnn_dataset *dataset, const struct request *request) {
-    struct info info = {
+static enum cnn_status look(struct info *out, const struct cnn_dataset *dataset) {
+    *out = (struct info){
         .dataset = dataset, .header = cnn_dataset_header(dataset), .records = cnn_dataset_count(dataset)};
-    enum cnn_status status = count(&info);
-    if (status == CNN_OK)
-        status = probe(&info);
+    CNN_TRY(count(out));
+    return probe(out);
+}
+
+static void info_finish(struct info *info) {
+    free(info->probed);
+    free(info->of_class);
+}
+
+static enum cnn_status show_info(const struct cnn_dataset *dataset, const struct request *request) {
+    struct info info = {0};
+    enum cnn_status status = look(&info, dataset);
     if (status == CNN_OK && request->json)
         status = cnn_json_print(info_json(&info));
     else if (status == CNN_OK)
         info_text(&info);
-    free(info.probed);
-    free(info.of_class);
+    info_finish(&info);
+    return status;
+}
+
+// ---- info of a folder of splits ----
+
+struct splits {
+    const char *path;
+    char **names;
+    size_t n;
+    struct cnn_dataset **datasets;
+    struct info *infos;
+};
+
+static enum cnn_status splits_look(struct splits *splits) {
+    char path[4096];
+    CNN_TRY(cnn_calloc(&splits->datasets, splits->n, sizeof(struct cnn_dataset *)));
+    CNN_TRY(cnn_calloc(&splits->infos, splits->n, sizeof *splits->infos));
+    for (size_t k = 0; k < splits->n; k++) {
+        CNN_TRY(cnn_path_format(path, sizeof path, "%s/%s", splits->path, splits->names[k]));
+        CNN_TRY(cnn_dataset_open(&splits->datasets[k], path));
+        CNN_TRY(look(&splits->infos[k], splits->datasets[k]));
+    }
+    return CNN_OK;
+}
+
+static void splits_finish(struct splits *splits) {
+    for (size_t k = 0; k < splits->n; k++) {
+        if (splits->infos)
+            info_finish(&splits->infos[k]);
+        if (splits->datasets)
+            cnn_dataset_close(splits->datasets[k]);
+    }
+    free(splits->infos);
+    free(splits->datasets);
+    cnn_names_free(splits->names, splits->n);
+}
+
+static json_t *splits_json(const struct splits *splits) {
+    json_t *list = json_array();
+    for (size_t k = 0; k < splits->n; k++)
+        cnn_json_append(&list, info_json(&splits->infos[k]));
+    return json_pack("{s:o, s:o}", "path", cnn_json_string(splits->path), "splits", list);
+}
+
+static bool have_same_classes(const struct splits *splits) {
+    const struct cnn_dataset *first = splits->datasets[0];
+    for (size_t k = 1; k < splits->n; k++) {
+        if (splits->infos[k].header->n_classes != splits->infos[0].header->n_classes)
+            return false;
+        for (int label = 0; label < splits->infos[0].header->n_classes; label++) {
+            const char *a = cnn_dataset_class_name(first, label),
+                       *b = cnn_dataset_class_name(splits->datasets[k], label);
+            if (a && b ? strcmp(a, b) != 0 : a != b)
+                return false;
+        }
+    }
+    return true;
+}
+
+static void splits_text(const struct splits *splits) {
+    char bytes[32];
+    printf("splits    %zu in %s\n", splits->n, splits->path);
+    for (size_t k = 0; k < splits->n; k++) {
+        const struct info *info = &splits->infos[k];
+        cnn_format_bytes(bytes, sizeof bytes, (double)info->bytes);
+        printf("  %-24s %10" PRIu64 " records of %d classes in %d shard%s, %s\n", splits->names[k],
+               info->records, info->header->n_classes, info->header->n_shards,
+               info->header->n_shards == 1 ? "" : "s", bytes);
+    }
+    if (!have_same_classes(splits)) {
+        printf("classes   different ones, or another order: see `cnn_dist dataset info %s/%s`\n",
+               splits->path, splits->names[0]);
+        return;
+    }
+    printf("classes   %-24d", splits->infos[0].header->n_classes);
+    for (size_t k = 0; k < splits->n; k++)
+        printf(" %10s", splits->names[k]);
+    putchar('\n');
+    for (int label = 0; label < splits->infos[0].header->n_classes; label++) {
+        const char *name = cnn_dataset_class_name(splits->datasets[0], label);
+        printf("%8d  %-24s", label, name ? name : "-");
+        for (size_t k = 0; k < splits->n; k++)
+            printf(" %10" PRIu64, splits->infos[k].of_class[label]);
+        putchar('\n');
+    }
+}
+
+// Takes over `splits`.
+static enum cnn_status show_splits(struct splits *splits, const struct request *request) {
+    enum cnn_status status = splits_look(splits);
+    if (status == CNN_OK && request->json)
+        status = cnn_json_print(splits_json(splits));
+    else if (status == CNN_OK)
+        splits_text(splits);
+    splits_finish(splits);
     return status;
 }
 
@@ -230,21 +335,32 @@ static enum cnn_status show_stats(const struct cnn_dataset *dataset, const struc
 
 // ---- commands ----
 
-static enum cnn_status run(int argc, char **argv, const struct cnn_args *args, struct request *request,
-                           enum cnn_status (*show)(const struct cnn_dataset *, const struct request *),
-                           struct cnn_comm *comm) {
-    struct cnn_args_given given;
+typedef enum cnn_status (*show_dataset)(const struct cnn_dataset *, const struct request *);
+
+static enum cnn_status open_and_show(const char *path, const struct request *request, show_dataset show) {
     struct cnn_dataset *dataset = NULL;
+    struct splits splits = {.path = path};
+    if (show == show_info)
+        CNN_TRY(cnn_splits_list(&splits.names, &splits.n, path));
+    if (splits.n > 0)
+        return show_splits(&splits, request);
+    cnn_names_free(splits.names, splits.n);
+    enum cnn_status status = cnn_dataset_open(&dataset, path);
+    if (status == CNN_OK)
+        status = show(dataset, request);
+    cnn_dataset_close(dataset);
+    return status;
+}
+
+static enum cnn_status run(int argc, char **argv, const struct cnn_args *args, struct request *request,
+                           show_dataset show, struct cnn_comm *comm) {
+    struct cnn_args_given given;
     enum cnn_status status = CNN_OK;
     CNN_TRY(cnn_args_take(&given, args, argc, argv, comm));
     if (given.help)
         return CNN_OK;
-    if (cnn_comm_rank(comm) == 0) { // one does it all
-        status = cnn_dataset_open(&dataset, given.positional.items[0]);
-        if (status == CNN_OK)
-            status = show(dataset, request);
-        cnn_dataset_close(dataset);
-    }
+    if (cnn_comm_rank(comm) == 0) // one does it all
+        status = open_and_show(given.positional.items[0], request, show);
     return cnn_comm_agree(comm, status);
 }
 
@@ -257,7 +373,7 @@ enum cnn_status cnn_cmd_dataset_info(int argc, char **argv, struct cnn_comm *com
         .usage = "cnn_dist dataset info DIR [--json]",
         .summary =
             "Prints the number of records, bytes, encoding and image sizes, and the classes with their "
-            "numbers of records.",
+            "numbers of records.\nDIR may also be a folder of datasets, such as train and val of one import.",
         .flags = flags,
         .n_flags = sizeof flags / sizeof *flags,
         .least_positional = 1,

@@ -6,7 +6,9 @@
 #include "base/clock.h"
 #include "base/cpus.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
+#include "data/splits.h"
 #include "data/verify.h"
 
 #include <inttypes.h>
@@ -77,8 +79,14 @@ static enum cnn_status print_findings(const char *path, const struct findings *a
 // The dataset does not open: say what is wrong with which file, beyond the first one.
 static enum cnn_status report_files(const char *path, bool json, struct findings *mine) {
     int bad = 0;
+    char **splits;
+    size_t n_splits;
     struct cnn_error error;
     cnn_error_take(&error, CNN_ERR_INPUT);
+    CNN_TRY(cnn_splits_list(&splits, &n_splits, path));
+    cnn_names_free(splits, n_splits);
+    if (n_splits > 0) // no damage: the wrong folder
+        return cnn_error_give(&error);
     if (cnn_dataset_verify_files(&bad, path, note_file, mine) == CNN_OK) {
         if (bad == 0) { // each file is well, but they do not belong together
             note(mine, 0, error.message);

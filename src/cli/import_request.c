@@ -103,6 +103,7 @@ static enum cnn_status make_options(struct cnn_import_options *out, const struct
         .threads = request->threads > 0 ? (int)request->threads : cnn_cpus_share(cnn_comm_local_size(comm)),
         .strict = request->strict,
         .classes = request->classes,
+        .classes_of = request->classes_of,
         .split = request->split,
         .subset = (uint64_t)request->subset,
         .seed = (uint64_t)request->seed,

@@ -9,7 +9,7 @@
 // What the flags of all kinds set.
 struct cnn_import_request {
     const char *source; // the word that is not a flag; NULL: none
-    const char *out, *name, *split, *classes, *check, *raw;
+    const char *out, *name, *split, *classes, *classes_of, *check, *raw;
     int64_t shard_records, shard_mib, subset, seed, threads, max_side, quality;
     bool strict, gray, json;
     // of single kinds
@@ -40,8 +40,10 @@ enum cnn_status cnn_import_with(const struct cnn_args *args, struct cnn_import_r
         CNN_BOOL_FLAG("json", &(r).json, "print the result as one JSON document")
 
 #define CNN_IMPORT_SELECT_FLAGS(r)                                                                           \
-    CNN_STRING_FLAG("split", &(r).split, "A=X,B=Y",                                                          \
-                    "make DIR/A and DIR/B of these shares, the same of each class"),                         \
+    CNN_STRING_FLAG("classes-of", &(r).classes_of, "DATASET",                                                \
+                    "number the classes as this dataset does; classes it lacks are an error"),               \
+        CNN_STRING_FLAG("split", &(r).split, "A=X,B=Y",                                                      \
+                        "make DIR/A and DIR/B of these shares, the same of each class"),                     \
         CNN_INT_FLAG("subset", &(r).subset, "N", 0, INT64_MAX,                                               \
                      "only N records, of each class in proportion"),                                         \
         CNN_INT_FLAG("seed", &(r).seed, "N", 0, INT64_MAX, "of --split and --subset")

@@ -42,6 +42,10 @@ void cnn_class_list_format(char *out, size_t out_bytes, const struct cnn_class_l
         snprintf(out + used, out_bytes - used, listed ? " and %d more" : "%d classes", left);
 }
 
+static const char *owner_of(const struct cnn_class_list *list) {
+    return list->owner ? list->owner : "the network";
+}
+
 static bool same_lists(const struct cnn_class_list *a, const struct cnn_class_list *b) {
     if (a->n != b->n || !a->names || !b->names)
         return false;
@@ -58,16 +62,15 @@ static enum cnn_status match_numbers(struct cnn_class_map *map, const struct cnn
     const int of_network = named(network), of_dataset = named(dataset);
     if ((of_network > 0) != (of_dataset > 0) &&
         (of_network ? of_network != dataset->n : dataset->n != network->n))
-        return cnn_fail(CNN_ERR_INPUT,
-                        "%d classes %s names cannot be matched with the network's %d %s names; import the "
-                        "dataset again with --classes-of TRAINING_SET",
+        return cnn_fail(CNN_ERR_INPUT, "%d classes %s names cannot be matched with the %d of %s %s names%s",
                         dataset->n, of_dataset ? "with" : "without", of_network ? of_network : network->n,
-                        of_network ? "with" : "without");
+                        owner_of(network), of_network ? "with" : "without",
+                        network->owner ? "" : "; import the dataset again with --classes-of TRAINING_SET");
     for (int i = 0; i < dataset->n; i++) {
         map->label[i] = i < network->n ? i : -1;
         if (map->label[i] < 0 && records[i] > 0)
-            return cnn_fail(CNN_ERR_INPUT, "a record has label %d, but the network has %d classes (0..%d)", i,
-                            network->n, network->n - 1);
+            return cnn_fail(CNN_ERR_INPUT, "a record has label %d, but %s has %d classes (0..%d)", i,
+                            owner_of(network), network->n, network->n - 1);
     }
     return CNN_OK;
 }
@@ -123,20 +126,20 @@ static enum cnn_status match_class(struct matching *m, int i, int *out) {
     if (label == -2 && i < m->network->n && m->network->names[i] && strcmp(m->network->names[i], name) == 0)
         label = i;
     if (label == -2 && m->records[i] > 0)
-        return cnn_fail(
-            CNN_ERR_INPUT,
-            "the network has several classes with the name '%.80s', so class %d of the dataset cannot be "
-            "matched: give the classes different names (dataset import --classes)",
-            name, i);
+        return cnn_fail(CNN_ERR_INPUT,
+                        "%s has several classes with the name '%.80s', so class %d of the dataset cannot be "
+                        "matched: give "
+                        "the classes different names (dataset import --classes)",
+                        owner_of(m->network), name, i);
     *out = label < 0 ? -1 : label;
     if (m->records[i] == 0)
         return CNN_OK;
     if (label >= 0 && m->taken[label])
         return cnn_fail(
             CNN_ERR_INPUT,
-            "classes %d and %d have the same name '%.80s', of which the network has one: give the "
-            "classes different names (dataset import --classes)",
-            m->taken[label] - 1, i, name);
+            "classes %d and %d have the same name '%.80s', of which %s has one: give the classes different "
+            "names (dataset import --classes)",
+            m->taken[label] - 1, i, name, owner_of(m->network));
     if (label >= 0) {
         m->taken[label] = i + 1;
     } else {
@@ -150,11 +153,10 @@ static enum cnn_status refuse_unknown(const struct matching *m) {
     char unknown[NAMES_BYTES], known[NAMES_BYTES];
     cnn_class_list_format(unknown, sizeof unknown, m->dataset, m->unknown);
     cnn_class_list_format(known, sizeof known, m->network, NULL);
-    return cnn_fail(
-        CNN_ERR_INPUT,
-        "%d class%s the network lacks: %s (the network has: %s); rename or remove %s, then import "
-        "again with --classes-of TRAINING_SET",
-        m->n_unknown, m->n_unknown == 1 ? "" : "es", unknown, known, m->n_unknown == 1 ? "it" : "them");
+    return cnn_fail(CNN_ERR_INPUT, "%d class%s %s lacks: %s (%s has: %s); rename or remove %s%s",
+                    m->n_unknown, m->n_unknown == 1 ? "" : "es", owner_of(m->network), unknown,
+                    owner_of(m->network), known, m->n_unknown == 1 ? "it" : "them",
+                    m->network->owner ? "" : ", then import again with --classes-of TRAINING_SET");
 }
 
 static enum cnn_status match_all(struct matching *m, struct cnn_class_map *map) {

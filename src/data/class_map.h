@@ -11,6 +11,7 @@
 struct cnn_class_list {
     int n;
     const char *const *names; // n strings, NULL for a class without a name; NULL: no class has a name
+    const char *owner;        // in messages, for the list that is matched with; NULL: "the network"
 };
 bool cnn_class_list_is_named(const struct cnn_class_list *list);
 // "cat, dog and 12 more": the classes whose entry in `chosen` is true (NULL: all), by number where they have

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/splits.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -151,6 +152,21 @@ static uint64_t take_fingerprint(const struct cnn_dataset *dataset) {
     return hash;
 }
 
+// "DIR/train, DIR/val" where these are datasets.
+static enum cnn_status fail_no_shards(const char *path) {
+    char **splits, text[600] = "";
+    size_t n, used = 0;
+    CNN_TRY(cnn_splits_list(&splits, &n, path));
+    for (size_t i = 0; i < n && used < sizeof text; i++)
+        used +=
+            (size_t)snprintf(text + used, sizeof text - used, "%s%s/%s", i > 0 ? ", " : "", path, splits[i]);
+    cnn_names_free(splits, n);
+    if (n > 0)
+        return cnn_fail(CNN_ERR_INPUT, "%s is not a dataset but a folder of %zu: give %s%s", path, n,
+                        n > 1 ? "one of " : "", text);
+    return cnn_fail(CNN_ERR_INPUT, "no dataset at %s: the folder holds no shards; " HOW_TO_MAKE, path);
+}
+
 enum cnn_status cnn_dataset_open(struct cnn_dataset **out, const char *path) {
     char **names = NULL;
     size_t n = 0;
@@ -158,9 +174,7 @@ enum cnn_status cnn_dataset_open(struct cnn_dataset **out, const char *path) {
         return cnn_fail(CNN_ERR_INPUT, "no dataset at %s: no such folder; " HOW_TO_MAKE, path);
     CNN_TRY(cnn_folder_list(&names, &n, path, "", ".h5"));
     struct cnn_dataset *dataset = NULL;
-    enum cnn_status status =
-        n > 0 ? check_names(path, names, n)
-              : cnn_fail(CNN_ERR_INPUT, "no dataset at %s: the folder holds no shards; " HOW_TO_MAKE, path);
+    enum cnn_status status = n > 0 ? check_names(path, names, n) : fail_no_shards(path);
     if (status == CNN_OK)
         status = cnn_calloc(&dataset, 1, sizeof *dataset);
     if (status == CNN_OK)

@@ -6,8 +6,8 @@
 
 struct cnn_dataset;
 // Opens the shards of `path`: missing ones, mixed sets, disagreeing headers and an empty dataset are
-// CNN_ERR_INPUT naming the file or the way to make the dataset. One thread at a time (HDF5). Not collective:
-// every rank opens for itself.
+// CNN_ERR_INPUT naming the file, the datasets in the folder or the way to make one. One thread at a time
+// (HDF5). Not collective: every rank opens for itself.
 enum cnn_status cnn_dataset_open(struct cnn_dataset **out, const char *path) CNN_MUST_CHECK;
 void cnn_dataset_close(struct cnn_dataset *dataset);
 const struct cnn_shard_header *cnn_dataset_header(const struct cnn_dataset *dataset);

@@ -39,6 +39,7 @@ struct cnn_import_options {
     bool strict;            // a picture that cannot be used is an error instead of a line in the report
     const char *classes;    // file: the classes of the source in the order of their labels, one a line, each
                             // after a tab with the name to keep it under; NULL: sorted by name
+    const char *classes_of; // dataset whose classes, with their labels, this one gets; NULL: its own
     const char *split;      // "train=0.8,val=0.2": makes OUT/train and OUT/val, each class cut alike
     uint64_t subset;        // so many records, of each class in proportion; 0: all
     uint64_t seed;          // of split and subset
@@ -93,11 +94,30 @@ enum cnn_status cnn_import_idx(struct cnn_import_result *out, const char *images
                                const char *const *class_names, int n_class_names,
                                const struct cnn_import_options *options) CNN_MUST_CHECK;
 
+// The same of several parts ("train", "test") of one size of pictures: DIR/train and DIR/test, of the classes
+// of all parts. One part without a name is DIR itself.
+struct cnn_idx_part {
+    const char *name, *images, *labels;
+};
+enum cnn_status cnn_import_idx_parts(struct cnn_import_result *out, const struct cnn_idx_part *parts,
+                                     int n_parts, const char *const *class_names, int n_class_names,
+                                     const struct cnn_import_options *options) CNN_MUST_CHECK;
+
 enum cnn_cifar { CNN_CIFAR10, CNN_CIFAR100_FINE, CNN_CIFAR100_COARSE };
 // CIFAR's binary files: `files` in order. Raw records. class_names NULL: the dataset's own.
 enum cnn_status cnn_import_cifar(struct cnn_import_result *out, enum cnn_cifar kind, const char *const *files,
                                  int n_files, const char *const *class_names, int n_class_names,
                                  const struct cnn_import_options *options) CNN_MUST_CHECK;
+
+struct cnn_cifar_part {
+    const char *name; // NULL: the only part, DIR itself
+    const char *const *files;
+    int n_files;
+};
+enum cnn_status cnn_import_cifar_parts(struct cnn_import_result *out, enum cnn_cifar kind,
+                                       const struct cnn_cifar_part *parts, int n_parts,
+                                       const char *const *class_names, int n_class_names,
+                                       const struct cnn_import_options *options) CNN_MUST_CHECK;
 
 // Folders of JPEG or PNG files: FOLDER/CLASS/.../FILE, or FOLDER/train/CLASS/... and FOLDER/val/CLASS/...,
 // which become datasets of their own. A folder around everything is looked through. Records are sorted by

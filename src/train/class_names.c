@@ -8,7 +8,7 @@
 #include <string.h>
 
 struct cnn_class_list cnn_class_names_list(const struct cnn_class_names *names) {
-    return (struct cnn_class_list){names->n, (const char *const *)names->names};
+    return (struct cnn_class_list){.n = names->n, .names = (const char *const *)names->names};
 }
 
 void cnn_class_names_finish(struct cnn_class_names *names) {

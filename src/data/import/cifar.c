@@ -4,7 +4,7 @@
 #include "base/checksum.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "data/import/source.h"
+#include "data/import/select.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -38,8 +38,10 @@ struct cifar {
     const struct format *format;
     size_t record_bytes;
     int n_classes, n_files;
-    const char *const *files;
-    int fds[MAX_FILES];
+    const char *files[MAX_FILES];
+    int fds[MAX_FILES], part[MAX_FILES];
+    const char *parts[MAX_FILES];
+    int n_parts;                   // 0: one dataset
     uint64_t first[MAX_FILES + 1]; // record of each file, and the end
     struct cnn_bytes labels;
     uint32_t crc;
@@ -105,49 +107,92 @@ static int label_of(const void *context, uint64_t i) {
     return ((const struct cifar *)context)->labels.data[i];
 }
 
+static int part_of(const void *context, uint64_t i) {
+    const struct cifar *cifar = context;
+    int file = 0;
+    while (i >= cifar->first[file + 1])
+        file++;
+    return cifar->part[file];
+}
+
+static enum cnn_status add_part(struct cifar *cifar, const struct cnn_cifar_part *part) {
+    if (part->n_files < 1 || part->n_files > MAX_FILES - cifar->n_files)
+        return cnn_fail(CNN_ERR_INPUT, "%d CIFAR files are given: 1 to %d are read", part->n_files,
+                        MAX_FILES);
+    for (int k = 0; k < part->n_files; k++) {
+        cifar->part[cifar->n_files] = cifar->n_parts;
+        cifar->fds[cifar->n_files] = -1;
+        cifar->files[cifar->n_files++] = part->files[k];
+    }
+    if (part->name)
+        cifar->parts[cifar->n_parts++] = part->name;
+    return CNN_OK;
+}
+
+// "cifar10 records=60000 crc32c=...", or "cifar10 train=50000 test=10000 crc32c=..."
+static void identify(char *out, size_t room, const struct cifar *cifar) {
+    int used = snprintf(out, room, "%s", cifar->format->name);
+    for (int p = 0; p < cifar->n_parts; p++) {
+        uint64_t n = 0;
+        for (int file = 0; file < cifar->n_files; file++)
+            n += cifar->part[file] == p ? cifar->first[file + 1] - cifar->first[file] : 0;
+        used += snprintf(out + used, room - (size_t)used, " %s=%" PRIu64, cifar->parts[p], n);
+    }
+    if (cifar->n_parts == 0)
+        used += snprintf(out + used, room - (size_t)used, " records=%" PRIu64, cifar->first[cifar->n_files]);
+    snprintf(out + used, room - (size_t)used, " crc32c=%08" PRIx32, cifar->crc);
+}
+
 static enum cnn_status import_files(struct cnn_import_result *out, struct cifar *cifar,
                                     const char *const *class_names,
                                     const struct cnn_import_options *options) {
-    char text[128];
+    char text[128 + MAX_FILES * (CNN_IMPORT_MAX_PART_NAME + 24)];
     for (int file = 0; file < cifar->n_files; file++)
         CNN_TRY(survey(cifar, file));
     uint64_t n = cifar->first[cifar->n_files];
-    snprintf(text, sizeof text, "%s records=%" PRIu64 " crc32c=%08" PRIx32, cifar->format->name, n,
-             cifar->crc);
+    identify(text, sizeof text, cifar);
     const struct cnn_import_source source = {
         .identity = text,
         .n = n,
         .bytes = n * 3 * PLANE,
         .classes = class_names,
         .n_classes = cifar->n_classes,
+        .parts = cifar->n_parts > 0 ? cifar->parts : NULL,
+        .n_parts = cifar->n_parts,
         .pixels = true,
         .h = SIDE,
         .w = SIDE,
         .c = 3,
         .label = label_of,
+        .part = part_of,
         .read = read_picture,
         .context = cifar,
     };
     return cnn_import_run(out, &source, options);
 }
 
-enum cnn_status cnn_import_cifar(struct cnn_import_result *out, enum cnn_cifar kind, const char *const *files,
-                                 int n_files, const char *const *class_names, int n_class_names,
-                                 const struct cnn_import_options *options) {
+enum cnn_status cnn_import_cifar_parts(struct cnn_import_result *out, enum cnn_cifar kind,
+                                       const struct cnn_cifar_part *parts, int n_parts,
+                                       const char *const *class_names, int n_class_names,
+                                       const struct cnn_import_options *options) {
     struct cifar cifar = {.format = &formats[kind],
                           .record_bytes = (size_t)formats[kind].n_labels + 3 * PLANE,
-                          .n_classes = class_names ? n_class_names : formats[kind].n_classes,
-                          .n_files = n_files,
-                          .files = files};
-    if (n_files < 1 || n_files > MAX_FILES)
-        return cnn_fail(CNN_ERR_INPUT, "%d CIFAR files are given: 1 to %d are read", n_files, MAX_FILES);
-    for (int file = 0; file < n_files; file++)
-        cifar.fds[file] = -1;
-    enum cnn_status status =
-        import_files(out, &cifar, class_names ? class_names : formats[kind].classes, options);
-    for (int file = 0; file < n_files; file++)
+                          .n_classes = class_names ? n_class_names : formats[kind].n_classes};
+    enum cnn_status status = CNN_OK;
+    for (int p = 0; p < n_parts && status == CNN_OK; p++)
+        status = add_part(&cifar, &parts[p]);
+    if (status == CNN_OK)
+        status = import_files(out, &cifar, class_names ? class_names : formats[kind].classes, options);
+    for (int file = 0; file < cifar.n_files; file++)
         if (cifar.fds[file] >= 0)
             close(cifar.fds[file]);
     free(cifar.labels.data);
     return status;
+}
+
+enum cnn_status cnn_import_cifar(struct cnn_import_result *out, enum cnn_cifar kind, const char *const *files,
+                                 int n_files, const char *const *class_names, int n_class_names,
+                                 const struct cnn_import_options *options) {
+    const struct cnn_cifar_part part = {NULL, files, n_files};
+    return cnn_import_cifar_parts(out, kind, &part, 1, class_names, n_class_names, options);
 }

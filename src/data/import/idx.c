@@ -2,7 +2,7 @@
 // dimensions, each dimension in 4 bytes), then the bytes. http://yann.lecun.com/exdb/mnist
 #include "base/checksum.h"
 #include "base/memory.h"
-#include "data/import/source.h"
+#include "data/import/select.h"
 #include "data/shard_format.h"
 #include "image/image.h"
 
@@ -22,10 +22,19 @@ struct idx {
     uint32_t n, h, w;
     size_t header_bytes;
 };
-struct idx_source {
+// The images and labels of one part of the source.
+struct pair {
     struct idx images;
     uint8_t *labels;
+    uint64_t first; // its first record, of all parts'
+};
+struct idx_source {
+    struct pair pairs[CNN_IMPORT_MAX_PARTS];
+    const char *names[CNN_IMPORT_MAX_PARTS];
+    int n_pairs;
     size_t picture_bytes;
+    int n_classes;
+    bool named; // n_classes is given, not found
 };
 
 static enum cnn_status fail_gz(const struct idx *idx, const char *doing) {
@@ -130,42 +139,50 @@ static enum cnn_status read_growing(uint8_t **out, const struct idx *idx) {
     return CNN_OK;
 }
 
-static enum cnn_status read_labels(struct idx_source *source, const char *path, int *n_classes, bool named,
+// Labels that are above all class names are an error, or, where classes have no names, more classes.
+static enum cnn_status count_classes(struct idx_source *source, const struct idx *idx,
+                                     const uint8_t *labels) {
+    for (uint32_t i = 0; i < idx->n; i++) {
+        if (labels[i] < source->n_classes)
+            continue;
+        if (source->named)
+            return cnn_fail(CNN_ERR_INPUT,
+                            "%s: record %" PRIu32 ": label %d, but only %d class names are given", idx->path,
+                            i, labels[i], source->n_classes);
+        source->n_classes = labels[i] + 1;
+    }
+    return CNN_OK;
+}
+
+static enum cnn_status read_labels(struct idx_source *source, struct pair *pair, const char *path,
                                    uint32_t *out_crc) {
     struct idx idx = {0};
     enum cnn_status status = open_idx(&idx, path, 1);
-    if (status == CNN_OK && idx.n != source->images.n)
+    if (status == CNN_OK && idx.n != pair->images.n)
         status =
             cnn_fail(CNN_ERR_INPUT,
                      "%s has %" PRIu32 " labels, %s has %" PRIu32 " pictures: they do not belong together",
-                     path, idx.n, source->images.path, source->images.n);
+                     path, idx.n, pair->images.path, pair->images.n);
     if (status == CNN_OK)
-        status = read_growing(&source->labels, &idx);
+        status = read_growing(&pair->labels, &idx);
     if (status == CNN_OK)
         status = check_end(&idx);
-    for (uint32_t i = 0; status == CNN_OK && i < idx.n; i++) {
-        if (named && source->labels[i] >= *n_classes)
-            status =
-                cnn_fail(CNN_ERR_INPUT, "%s: record %" PRIu32 ": label %d, but only %d class names are given",
-                         path, i, source->labels[i], *n_classes);
-        else if (source->labels[i] >= *n_classes)
-            *n_classes = source->labels[i] + 1;
-    }
     if (status == CNN_OK)
-        *out_crc = cnn_crc32c(0, source->labels, idx.n);
+        status = count_classes(source, &idx, pair->labels);
+    if (status == CNN_OK)
+        *out_crc = cnn_crc32c(0, pair->labels, idx.n);
     close_idx(&idx);
     return status;
 }
 
-static enum cnn_status survey_images(struct idx_source *source, uint32_t *out_crc) {
-    struct idx *images = &source->images;
+static enum cnn_status survey_images(const struct idx *images, size_t picture_bytes, uint32_t *out_crc) {
     uint8_t *pixels;
     uint32_t crc = 0;
-    CNN_TRY(cnn_malloc(&pixels, source->picture_bytes, 1));
+    CNN_TRY(cnn_malloc(&pixels, picture_bytes, 1));
     enum cnn_status status = CNN_OK;
     for (uint32_t i = 0; i < images->n && status == CNN_OK; i++) {
-        status = read_exactly(images, pixels, source->picture_bytes, "read the pictures");
-        crc = status == CNN_OK ? cnn_crc32c(crc, pixels, source->picture_bytes) : 0;
+        status = read_exactly(images, pixels, picture_bytes, "read the pictures");
+        crc = status == CNN_OK ? cnn_crc32c(crc, pixels, picture_bytes) : 0;
     }
     free(pixels);
     CNN_TRY(status);
@@ -174,47 +191,84 @@ static enum cnn_status survey_images(struct idx_source *source, uint32_t *out_cr
     return CNN_OK;
 }
 
+static const struct pair *pair_of(const struct idx_source *source, uint64_t i) {
+    int k = source->n_pairs - 1;
+    while (i < source->pairs[k].first)
+        k--;
+    return &source->pairs[k];
+}
+
 // The file was read through before: what is wrong now is not the record.
 static enum cnn_status read_picture(void *context, uint64_t i, struct cnn_bytes *to) {
     struct idx_source *source = context;
-    z_off_t at = (z_off_t)(source->images.header_bytes + i * source->picture_bytes);
+    const struct pair *pair = pair_of(source, i);
+    const struct idx *images = &pair->images;
+    z_off_t at = (z_off_t)(images->header_bytes + (i - pair->first) * source->picture_bytes);
     CNN_TRY(cnn_bytes_reserve(to, source->picture_bytes));
     enum cnn_status status = CNN_OK;
-    if (gzseek(source->images.file, at, SEEK_SET) != at)
-        status = fail_gz(&source->images, "skip pictures");
+    if (gzseek(images->file, at, SEEK_SET) != at)
+        status = fail_gz(images, "skip pictures");
     if (status == CNN_OK)
-        status = read_exactly(&source->images, to->data + to->n, source->picture_bytes, "read the pictures");
+        status = read_exactly(images, to->data + to->n, source->picture_bytes, "read the pictures");
     to->n += source->picture_bytes;
     return status == CNN_ERR_INPUT ? CNN_ERR_IO : status;
 }
 
 static int label_of(const void *context, uint64_t i) {
-    return ((const struct idx_source *)context)->labels[i];
+    const struct pair *pair = pair_of(context, i);
+    return pair->labels[i - pair->first];
 }
 
-static enum cnn_status import_opened(struct cnn_import_result *out, struct idx_source *source,
-                                     const char *labels, const char *const *class_names, int n_class_names,
-                                     const struct cnn_import_options *options) {
-    char text[160];
+static int part_of(const void *context, uint64_t i) {
+    const struct idx_source *source = context;
+    return (int)(pair_of(source, i) - source->pairs);
+}
+
+// Reads a part through, so that nothing is written from a bad file, and adds what it is to `identity`.
+static enum cnn_status survey(struct idx_source *source, const struct cnn_idx_part *part, char *identity,
+                              size_t room) {
+    struct pair *pair = &source->pairs[source->n_pairs], *before = pair - (source->n_pairs > 0);
+    struct idx *images = &pair->images;
     uint32_t images_crc, labels_crc;
-    int n_classes = class_names ? n_class_names : 0;
-    struct idx *images = &source->images;
+    size_t used = strlen(identity);
+    source->names[source->n_pairs++] = part->name;
+    CNN_TRY(open_idx(images, part->images, 3));
+    if (images->h != before->images.h || images->w != before->images.w)
+        return cnn_fail(CNN_ERR_INPUT,
+                        "%s and %s hold pictures of different sizes; import them one by one (--part)",
+                        before->images.path, images->path);
+    pair->first = before->first + (before < pair ? before->images.n : 0);
     source->picture_bytes = (size_t)images->h * images->w;
-    CNN_TRY(read_labels(source, labels, &n_classes, class_names != NULL, &labels_crc));
-    CNN_TRY(survey_images(source, &images_crc));
-    snprintf(text, sizeof text, "idx records=%" PRIu32 " images=%08" PRIx32 " labels=%08" PRIx32, images->n,
-             images_crc, labels_crc);
+    CNN_TRY(read_labels(source, pair, part->labels, &labels_crc));
+    CNN_TRY(survey_images(images, source->picture_bytes, &images_crc));
+    snprintf(identity + used, room - used, "%s%s records=%" PRIu32 " images=%08" PRIx32 " labels=%08" PRIx32,
+             part->name ? " " : "", part->name ? part->name : "", images->n, images_crc, labels_crc);
+    return CNN_OK;
+}
+
+static enum cnn_status import_parts(struct cnn_import_result *out, struct idx_source *source,
+                                    const struct cnn_idx_part *parts, int n_parts,
+                                    const char *const *class_names,
+                                    const struct cnn_import_options *options) {
+    char identity[CNN_IMPORT_MAX_PARTS * 160] = "idx";
+    for (int k = 0; k < n_parts; k++)
+        CNN_TRY(survey(source, &parts[k], identity, sizeof identity));
+    const struct pair *last = &source->pairs[n_parts - 1];
+    uint64_t n = last->first + last->images.n;
     const struct cnn_import_source imported = {
-        .identity = text,
-        .n = images->n,
-        .bytes = (uint64_t)images->n * source->picture_bytes,
+        .identity = identity,
+        .n = n,
+        .bytes = n * source->picture_bytes,
         .classes = class_names,
-        .n_classes = n_classes,
+        .n_classes = source->n_classes,
+        .parts = parts[0].name ? source->names : NULL,
+        .n_parts = parts[0].name ? n_parts : 0,
         .pixels = true,
-        .h = (int)images->h,
-        .w = (int)images->w,
+        .h = (int)last->images.h,
+        .w = (int)last->images.w,
         .c = 1,
         .label = label_of,
+        .part = part_of,
         .read = read_picture,
         .sequential = true,
         .context = source,
@@ -222,14 +276,27 @@ static enum cnn_status import_opened(struct cnn_import_result *out, struct idx_s
     return cnn_import_run(out, &imported, options);
 }
 
+enum cnn_status cnn_import_idx_parts(struct cnn_import_result *out, const struct cnn_idx_part *parts,
+                                     int n_parts, const char *const *class_names, int n_class_names,
+                                     const struct cnn_import_options *options) {
+    struct idx_source *source;
+    if (n_parts < 1 || n_parts > CNN_IMPORT_MAX_PARTS)
+        return cnn_fail(CNN_ERR_INPUT, "%d parts: 1 to %d can be imported", n_parts, CNN_IMPORT_MAX_PARTS);
+    CNN_TRY(cnn_calloc(&source, 1, sizeof *source));
+    source->named = class_names != NULL;
+    source->n_classes = class_names ? n_class_names : 0;
+    enum cnn_status status = import_parts(out, source, parts, n_parts, class_names, options);
+    for (int k = 0; k < source->n_pairs; k++) {
+        close_idx(&source->pairs[k].images);
+        free(source->pairs[k].labels);
+    }
+    free(source);
+    return status;
+}
+
 enum cnn_status cnn_import_idx(struct cnn_import_result *out, const char *images, const char *labels,
                                const char *const *class_names, int n_class_names,
                                const struct cnn_import_options *options) {
-    struct idx_source source = {0};
-    enum cnn_status status = open_idx(&source.images, images, 3);
-    if (status == CNN_OK)
-        status = import_opened(out, &source, labels, class_names, n_class_names, options);
-    close_idx(&source.images);
-    free(source.labels);
-    return status;
+    const struct cnn_idx_part part = {NULL, images, labels};
+    return cnn_import_idx_parts(out, &part, 1, class_names, n_class_names, options);
 }

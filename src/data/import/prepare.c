@@ -155,8 +155,13 @@ static enum cnn_status check_shard(const struct cnn_import_plan *plan, int s, ui
     if (status != CNN_OK)
         return cnn_fail_in(status, "%s holds a file that cannot be kept; remove it", plan->out);
     const struct cnn_shard_header *found = cnn_shard_header(shard);
-    if (found->n_classes != plan->n_classes || !found->source || strcmp(found->source, plan->source) != 0 ||
-        !same_classes(plan, shard))
+    if (found->n_classes != plan->n_classes || !same_classes(plan, shard))
+        status =
+            cnn_fail(CNN_ERR_INPUT,
+                     "%s is of another dataset: its classes, or their order, differ; choose another --out "
+                     "or remove it",
+                     path);
+    else if (!found->source || strcmp(found->source, plan->source) != 0)
         status = cnn_fail(CNN_ERR_INPUT,
                           "%s is of another dataset (%s; now %s): choose another --out or remove it", path,
                           found->source ? found->source : "not said of what", plan->source);

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/import/import.h"
+#include "data/import/numbering.h"
 #include "data/import/pool.h"
 #include "data/import/work.h"
 
@@ -86,7 +87,7 @@ static enum cnn_status store(struct run *run, const struct cnn_pool_record *reco
     run->progress.done++;
     if (record->data) {
         run->progress.bytes += record->bytes;
-        return cnn_work_add(shard, record->data, record->bytes, source->label(source->context, record->i),
+        return cnn_work_add(shard, record->data, record->bytes, cnn_import_label(source, record->i),
                             source->first_id + record->i, record->crc32c, &record->info);
     }
     char number[32];
@@ -163,6 +164,8 @@ static enum cnn_status check_options(const struct cnn_import_options *options) {
     if (options->raw_h > 0 && (options->max_side > 0 || options->quality > 0))
         return cnn_fail(CNN_ERR_INPUT,
                         "raw pixels have no quality and one size; leave --max-side and --quality out");
+    if (options->classes && options->classes_of)
+        return cnn_fail(CNN_ERR_INPUT, "--classes and --classes-of both number the classes; give one");
     if (options->gray && options->raw_h == 0)
         return cnn_fail(CNN_ERR_INPUT, "--gray goes with --raw");
     return CNN_OK;
@@ -170,14 +173,18 @@ static enum cnn_status check_options(const struct cnn_import_options *options) {
 
 enum cnn_status cnn_import_run(struct cnn_import_result *out, const struct cnn_import_source *source,
                                const struct cnn_import_options *options) {
-    struct run run = {.source = source, .options = options};
+    struct cnn_import_source numbered = *source;
+    struct cnn_numbering numbering = {0};
+    struct run run = {.source = &numbered, .options = options};
     for (int p = 0; p < CNN_IMPORT_MAX_PARTS; p++)
         run.open_number[p] = -1;
     enum cnn_status status = check_options(options);
+    if (status == CNN_OK && options->classes_of)
+        status = cnn_numbering_take(&numbering, &numbered, options->classes_of, options->rank == 0);
     if (status == CNN_OK)
-        status = cnn_selection_make(&run.selection, source, options);
+        status = cnn_selection_make(&run.selection, &numbered, options);
     if (status == CNN_OK)
-        status = cnn_import_plan_make(&run.plan, source, &run.selection, options);
+        status = cnn_import_plan_make(&run.plan, &numbered, &run.selection, options);
     if (status == CNN_OK)
         status = import_planned(&run);
     cnn_owner_release(run.owner);
@@ -186,6 +193,7 @@ enum cnn_status cnn_import_run(struct cnn_import_result *out, const struct cnn_i
     free(run.skipped);
     cnn_import_plan_finish(&run.plan);
     cnn_selection_finish(&run.selection);
+    cnn_numbering_finish(&numbering);
     run.result.ignored = source->ignored;
     if (status == CNN_OK)
         *out = run.result;

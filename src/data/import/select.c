@@ -77,7 +77,7 @@ struct strata {
 static size_t stratum_of(const struct strata *strata, uint64_t i) {
     const struct cnn_import_source *source = strata->source;
     size_t part = source->parts ? (size_t)source->part(source->context, i) : 0;
-    return part * (size_t)source->n_classes + (size_t)source->label(source->context, i);
+    return part * (size_t)source->n_classes + (size_t)cnn_import_label(source, i);
 }
 
 static enum cnn_status count_strata(struct strata *strata, const struct cnn_selection *selection) {

@@ -24,6 +24,7 @@ struct cnn_import_source {
     uint64_t first_id;
     const char *const *classes; // NULL: unnamed
     int n_classes;
+    const int *relabel; // label() is an index into it, and it has the labels; NULL: label() gives the labels
     struct cnn_ignored ignored; // what was found and is not among the records
     const char *const *parts;   // the source is datasets of its own of these names; NULL: one dataset
     int n_parts;
@@ -40,6 +41,11 @@ struct cnn_import_source {
     bool sequential;
     void *context;
 };
+
+static inline int cnn_import_label(const struct cnn_import_source *source, uint64_t i) {
+    int label = source->label(source->context, i);
+    return source->relabel ? source->relabel[label] : label;
+}
 
 // Imports it.
 enum cnn_status cnn_import_run(struct cnn_import_result *out, const struct cnn_import_source *source,

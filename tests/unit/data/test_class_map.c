@@ -54,7 +54,7 @@ static void test_a_long_list_is_cut(void **state) {
         snprintf(text[i], sizeof text[i], "class-%d-%0250d", i, i);
         names[i] = text[i];
     }
-    const struct cnn_class_list network = {3000, names};
+    const struct cnn_class_list network = {.n = 3000, .names = names};
     struct cnn_class_map map;
     assert_status(cnn_class_map_make(&map, &network, &NAMES("b"), some), CNN_ERR_INPUT);
     assert_true(strlen(cnn_error_message()) < 900);
