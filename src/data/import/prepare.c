@@ -1,5 +1,6 @@
 #include "data/import/import.h"
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "data/import/work.h"
@@ -62,9 +63,15 @@ bool cnn_import_is_begun(const struct cnn_import_options *options) {
 
 void cnn_import_abandon(const struct cnn_import_options *options) {
     struct cnn_owner *owner = NULL;
+    struct cnn_error why;
+    char work[4096];
+    if (work_file(work, options->out, "") != CNN_OK || !cnn_folder_exists(work))
+        return;
+    cnn_error_take(&why, CNN_ERR_INPUT);
     if (cnn_import_own(&owner, options->out, 0) == CNN_OK)
         cnn_import_clear_work(options->out);
     cnn_owner_release(owner);
+    (void)cnn_error_give(&why);
 }
 
 // ---- a half-made one ----
