@@ -25,6 +25,7 @@ static enum cnn_status read_metadata(struct cnn_checkpoint *checkpoint) {
     for (int i = 0; i < cnn_record_n_fields(); i++)
         CNN_TRY(cnn_record_read(&checkpoint->record, i,
                                 cnn_safetensors_metadata(checkpoint->file, cnn_record_key(i))));
+    CNN_TRY(cnn_record_check(&checkpoint->record));
     if (!cnn_checkpoint_config(checkpoint))
         return cnn_fail(CNN_ERR_INPUT, "its metadata has no `config`: not a checkpoint of cnn_dist");
     return CNN_OK;

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "train/json_line.h"
+#include "train/metrics_rewind.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +15,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_FILE_BYTES ((size_t)4 << 30)
-
 struct cnn_metrics_file {
     char path[4096];
     int fd;
@@ -24,45 +23,6 @@ struct cnn_metrics_file {
     int error;    // why, errno
     off_t end_at; // where the `end` begins that is the last line; negative: another line is
 };
-
-// Whether a line of the run so far still belongs to a run that goes on from `step`.
-static bool keep_line(const char *line, size_t bytes, int64_t step) {
-    json_t *object = json_loadb(line, bytes, 0, NULL);
-    const char *kind = json_string_value(json_object_get(object, "kind"));
-    bool keep =
-        kind && strcmp(kind, "end") != 0 && json_integer_value(json_object_get(object, "step")) <= step;
-    json_decref(object);
-    return keep;
-}
-
-// Moves the lines that stay together, in place. Returns their bytes.
-static size_t keep_lines(char *text, size_t bytes, int64_t step) {
-    size_t kept = 0;
-    for (size_t at = 0; at < bytes;) {
-        char *newline = memchr(text + at, '\n', bytes - at);
-        if (!newline)
-            break; // torn when the machine went down
-        size_t n = (size_t)(newline - text) + 1 - at;
-        if (keep_line(text + at, n, step)) {
-            memmove(text + kept, text + at, n);
-            kept += n;
-        }
-        at += n;
-    }
-    return kept;
-}
-
-static enum cnn_status rewind_to(const char *path, int64_t step) {
-    char *text = NULL;
-    size_t bytes;
-    if (!cnn_file_exists(path))
-        return CNN_OK;
-    CNN_TRY(cnn_file_read(&text, &bytes, path, MAX_FILE_BYTES));
-    size_t kept = keep_lines(text, bytes, step);
-    enum cnn_status status = kept == bytes ? CNN_OK : cnn_file_replace(path, text, kept);
-    free(text);
-    return status;
-}
 
 bool cnn_metrics_is_ended(const char *path) {
     char text[CNN_JSON_LINE_BYTES];
@@ -87,7 +47,7 @@ enum cnn_status cnn_metrics_open(struct cnn_metrics_file **out, const char *path
                                  const struct cnn_owner *owner) {
     struct cnn_metrics_file *file = NULL;
     if (resumed_step >= 0)
-        CNN_TRY(rewind_to(path, resumed_step));
+        CNN_TRY(cnn_metrics_rewind(path, resumed_step));
     CNN_TRY(cnn_calloc(&file, 1, sizeof *file));
     file->fd = file->end_at = -1;
     file->owner = owner;

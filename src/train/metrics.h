@@ -7,10 +7,8 @@
 #include <cnn_dist/status.h>
 
 struct cnn_metrics_file;
-// resumed_step < 0: a new file. Otherwise the file of the run so far, from which everything after that step,
-// `end` lines and a last line without its newline are taken away first, so that it tells one story. Not
-// collective.
-// `owner`: of the run folder, borrowed; NULL: nobody else writes there.
+// resumed_step < 0: a new file. Otherwise the file of the run so far, rewound to that step
+// (metrics_rewind.h). Not collective. `owner`: of the run folder, borrowed; NULL: nobody else writes there.
 enum cnn_status cnn_metrics_open(struct cnn_metrics_file **out, const char *path, int64_t resumed_step,
                                  const struct cnn_owner *owner) CNN_MUST_CHECK;
 // Whether the last line of a file, if there is one, is an `end`: else nobody could write it. Not collective.

@@ -55,7 +55,10 @@ struct cnn_run_record {
 int cnn_record_n_fields(void);
 const char *cnn_record_key(int field);
 void cnn_record_write(const struct cnn_run_record *record, int field, char value[CNN_RECORD_VALUE_BYTES]);
-// Reads one value back, exactly; CNN_ERR_INPUT names the key. `value` NULL: absent, an error as well.
+// Reads one value back, exactly; CNN_ERR_INPUT names the key, also of a number that no run can reach, so that
+// what is read can be multiplied. `value` NULL: absent, an error as well.
 enum cnn_status cnn_record_read(struct cnn_run_record *record, int field, const char *value) CNN_MUST_CHECK;
+// Whether the values that were read go together. CNN_ERR_INPUT names two that do not.
+enum cnn_status cnn_record_check(const struct cnn_run_record *record) CNN_MUST_CHECK;
 
 #endif

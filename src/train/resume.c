@@ -70,14 +70,15 @@ static enum cnn_status must_agree(const char *path, const char *option, int64_t 
 // Batches of epochs that are over count as well: they made the number of the step.
 static enum cnn_status check_place(const struct cnn_resume *resume, const struct cnn_timeline *timeline) {
     const struct cnn_run_state *state = &resume->record.state;
-    int64_t place = cnn_timeline_place(timeline, state->epoch, state->position / resume->record.facts.global);
-    if (place == state->step)
+    int64_t step_of_epoch = state->position / resume->record.facts.global;
+    if (cnn_timeline_is_at(timeline, state->step, state->epoch, step_of_epoch))
         return CNN_OK;
     return cnn_fail(
         CNN_ERR_INPUT,
-        "train.phases: %s was made in step %" PRId64 ", and with the phases as they are now its place "
-        "would be step %" PRId64 ": set those that are over back, or start another run (--set run.name=...)",
-        cnn_checkpoint_path(resume->checkpoint), state->step, place);
+        "train.phases: %s was written after step %" PRId64 ", before step %" PRId64 " of epoch %" PRId64
+        "; this run is elsewhere after so many steps: restore the phases that are over and what "
+        "data.train had, or start another run (--set run.name=...)",
+        cnn_checkpoint_path(resume->checkpoint), state->step, step_of_epoch + 1, state->epoch + 1);
 }
 
 enum cnn_status cnn_resume_check(const struct cnn_resume *resume, const struct cnn_model *model,

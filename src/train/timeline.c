@@ -77,3 +77,10 @@ int64_t cnn_timeline_place(const struct cnn_timeline *timeline, int64_t epoch, i
     const struct cnn_stretch *stretch = &timeline->stretches[cnn_timeline_stretch_of_epoch(timeline, epoch)];
     return epoch * stretch->steps_per_epoch - cnn_stretch_shift(stretch) + step_of_epoch;
 }
+
+bool cnn_timeline_is_at(const struct cnn_timeline *timeline, int64_t steps_done, int64_t epoch,
+                        int64_t step_of_epoch) {
+    const struct cnn_stretch *stretch = &timeline->stretches[cnn_timeline_stretch_of_epoch(timeline, epoch)];
+    return step_of_epoch < stretch->steps_per_epoch &&
+           cnn_timeline_place(timeline, epoch, step_of_epoch) == steps_done;
+}

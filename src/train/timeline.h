@@ -39,6 +39,10 @@ int64_t cnn_timeline_epoch(const struct cnn_timeline *timeline, int64_t steps_do
 bool cnn_timeline_ends_epoch(const struct cnn_timeline *timeline, int64_t steps_done);
 // Where step `step_of_epoch` of an epoch stands in the run.
 int64_t cnn_timeline_place(const struct cnn_timeline *timeline, int64_t epoch, int64_t step_of_epoch);
+// Whether a run that has done `steps_done` steps is in this epoch, before step `step_of_epoch` of it. Takes
+// any numbers from 0 to those a checkpoint may hold (train/record.h).
+bool cnn_timeline_is_at(const struct cnn_timeline *timeline, int64_t steps_done, int64_t epoch,
+                        int64_t step_of_epoch);
 
 // What is added to a step to have its number as it were if all epochs of the run were like those of this
 // stretch: what is stated in epochs then falls where it does in a run of equal epochs.

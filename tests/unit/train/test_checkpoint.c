@@ -205,6 +205,70 @@ static void records_read_back_exactly(void **state) {
     cnn_model_destroy(model);
 }
 
+static int field_of(const char *key) {
+    for (int i = 0; i < cnn_record_n_fields(); i++)
+        if (strcmp(cnn_record_key(i), key) == 0)
+            return i;
+    fail_msg("no field %s", key);
+    return -1;
+}
+
+static void numbers_that_no_run_reaches_are_refused(void **state) {
+    static const char *const bad[][2] = {
+        {"epoch", "9223372036854775807"},
+        {"epoch", "-1"},
+        {"epoch", "1000001"},
+        {"step", "-1"},
+        {"step", "4611686018427387904"},
+        {"position", "-32"},
+        {"global", "0"},
+        {"global", "2147483648"},
+        {"micro", "-8"},
+        {"records", "0"},
+        {"classes", "0"},
+        {"classes", "2147483647"},
+        {"channels", "4"},
+        {"height", "0"},
+        {"width", "1e9"},
+        {"best_step", "-2"},
+        {"evaluation_due", "2"},
+        {"best_top1", "nan"},
+        {"epoch_n", "inf"},
+        {"mean", "0.1 nan 0.1"},
+        {"loss_scale", "1e999"},
+        {"skipped_steps", "-1"},
+        {"evaluated_step", "-3"},
+    };
+    struct cnn_run_record record = {0};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(cnn_record_read(&record, field_of(bad[i][0]), bad[i][1]), CNN_ERR_INPUT);
+        assert_says(bad[i][0]);
+    }
+}
+
+static void numbers_that_contradict_each_other_are_refused(void **state) {
+    struct cnn_model *model = make_model("resnet20", N_CLASSES);
+    const struct cnn_run_record good = make_record(model, 123);
+    struct cnn_run_record record = good;
+    assert_int_equal(cnn_record_check(&record), CNN_OK);
+#define REFUSED(member, value, word)                                                                         \
+    do {                                                                                                     \
+        record = good;                                                                                       \
+        record.member = value;                                                                               \
+        assert_int_equal(cnn_record_check(&record), CNN_ERR_INPUT);                                          \
+        assert_says(word);                                                                                   \
+    } while (0)
+    REFUSED(facts.micro, 33, "micro");
+    REFUSED(facts.std[1], 0, "std");
+    REFUSED(state.epoch, 124, "epoch");
+    REFUSED(state.position, good.state.position + 1, "position");
+    REFUSED(state.position, 124 * 32, "position");
+    REFUSED(state.best_step, 124, "best_step");
+    REFUSED(state.evaluated_step, 124, "evaluated_step");
+    REFUSED(state.skipped_steps, 124, "skipped_steps");
+    cnn_model_destroy(model);
+}
+
 int main(void) {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
@@ -218,6 +282,8 @@ int main(void) {
         IN_FOLDER(other_programs_files_are_not_taken_for_checkpoints),
         cmocka_unit_test(values_that_are_not_finite_are_named),
         cmocka_unit_test(records_read_back_exactly),
+        cmocka_unit_test(numbers_that_no_run_reaches_are_refused),
+        cmocka_unit_test(numbers_that_contradict_each_other_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,13 @@
 // metrics.jsonl: every line is JSON, losses read back exactly, and a resumed run's file tells one story.
 #include "train/json_line.h"
 #include "train/metrics.h"
+#include "train/metrics_rewind.h"
 #include "train_fixture.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
+#include <sys/stat.h>
 
 static struct cnn_event step_event(uint64_t step, double loss) {
     return (struct cnn_event){.kind = CNN_EVENT_STEP,
@@ -143,6 +146,95 @@ static void an_end_in_the_middle_goes(void **state) {
     json_decref(lines);
 }
 
+static void put_text(const char *path, const char *mode, const char *text, size_t n) {
+    FILE *file = fopen(path, mode);
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, n, file), n);
+    fclose(file);
+}
+
+// A checkpoint is told of when it is on disk, after later steps.
+static void a_late_line_stays(void **state) {
+    struct cnn_event first[] = {
+        step_event(1, 1), step_event(2, 2),
+        step_event(3, 3), {.kind = CNN_EVENT_CHECKPOINT, .epoch = 1, .step = 2, .checkpoint = {.file = "f"}},
+        step_event(4, 4), end_event(4)};
+    char *path = in_folder(*state, "m");
+    write_events(path, -1, first, 6);
+    write_events(path, 2, NULL, 0);
+    json_t *lines = read_lines(path);
+    assert_int_equal(json_array_size(lines), 3);
+    assert_string_equal(kind_at(lines, 2), "checkpoint");
+    json_decref(lines);
+}
+
+static void what_is_no_line_of_a_run_goes(void **state) {
+    static const char junk[] =
+        "{\"kind\":\"step\",\"step\":1\0}\n\0\0\0\n[1]\n\n{\"step\":1}\n\xff\xfe\n{\"kind\":7,\"step\":1}\n";
+    struct cnn_event first[] = {step_event(1, 1)}, second[] = {step_event(2, 2)};
+    char *path = in_folder(*state, "m"), *huge = malloc(3 << 20);
+    memset(huge, 'x', 3 << 20);
+    write_events(path, -1, first, 1);
+    put_text(path, "a", junk, sizeof junk - 1);
+    put_text(path, "a", huge, 3 << 20); // longer than a block, and without an end
+    write_events(path, 1, second, 1);
+    json_t *lines = read_lines(path);
+    assert_int_equal(json_array_size(lines), 2);
+    assert_int_equal(step_at(lines, 1), 2);
+    json_decref(lines);
+    // With an end, and a good line behind it.
+    put_text(path, "a", huge, 3 << 20);
+    put_text(path, "a", "\n{\"kind\":\"eval\",\"step\":2}\n", 29);
+    write_events(path, 2, NULL, 0);
+    lines = read_lines(path);
+    assert_int_equal(json_array_size(lines), 3);
+    assert_string_equal(kind_at(lines, 2), "eval");
+    json_decref(lines);
+    free(huge);
+}
+
+// Whatever falls on the border of a block: lines of many lengths, and every step of them.
+static void any_step_of_a_long_file(void **state) {
+    char *path = in_folder(*state, "m"), line[256];
+    enum { N = 20000 }; // 2.2 MB
+    for (int step = N; step > 0; step -= 4999) {
+        FILE *file = fopen(path, "w");
+        for (int i = 1; i <= N; i++) {
+            snprintf(line, sizeof line, "{\"kind\":\"step\",\"step\":%d,\"x\":\"%*s\"}\n", i, i % 97 + 20,
+                     "");
+            fputs(line, file);
+        }
+        fclose(file);
+        write_events(path, step, NULL, 0);
+        json_t *lines = read_lines(path);
+        assert_int_equal(json_array_size(lines), step);
+        assert_int_equal(step_at(lines, (size_t)step - 1), step);
+        json_decref(lines);
+    }
+}
+
+// 20 GB that take no room on disk: only the end is read.
+static void a_huge_file_is_read_from_its_end(void **state) {
+    char path[600], other[600], command[2600];
+    struct cnn_event events[] = {step_event(7, 7), step_event(8, 8), end_event(8)};
+    const off_t hole = (off_t)20 << 30;
+    struct stat info;
+    snprintf(path, sizeof path, "%s/m", (char *)*state);
+    snprintf(other, sizeof other, "%s/other", (char *)*state);
+    put_text(path, "w", "{\"kind\":\"start\",\"step\":0}\n", 28);
+    if (truncate(path, hole) != 0)
+        skip(); // not every file system has so large files
+    put_text(path, "a", "\n", 1);
+    write_events(other, -1, events, 3);
+    snprintf(command, sizeof command, "cat %s >>%s && head -n 1 %s >%s.first", other, path, other, other);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(cnn_metrics_rewind(path, 7), CNN_OK);
+    assert_int_equal(stat(strcat(other, ".first"), &info), 0);
+    const off_t wanted = hole + 1 + info.st_size;
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_size, wanted);
+}
+
 static void a_new_run_begins_an_empty_file(void **state) {
     struct cnn_event events[] = {step_event(1, 1)};
     char *path = in_folder(*state, "m");
@@ -194,6 +286,10 @@ int main(void) {
         IN_FOLDER(steps_between_log_lines_are_left_out),
         IN_FOLDER(a_resumed_file_tells_one_story),
         IN_FOLDER(an_end_in_the_middle_goes),
+        IN_FOLDER(a_late_line_stays),
+        IN_FOLDER(what_is_no_line_of_a_run_goes),
+        IN_FOLDER(any_step_of_a_long_file),
+        IN_FOLDER(a_huge_file_is_read_from_its_end),
         IN_FOLDER(a_new_run_begins_an_empty_file),
         cmocka_unit_test(a_full_disk_is_an_error),
         cmocka_unit_test(a_long_text_is_cut_not_torn),

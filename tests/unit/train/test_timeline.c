@@ -80,6 +80,20 @@ static void before_the_first_step(void **state) {
     assert_true(cnn_timeline_epochs(&timeline, 0) == 0);
 }
 
+static void only_one_place_is_right(void **state) {
+    struct cnn_timeline timeline = three_phases();
+    for (int64_t step = 0; step <= 45; step++) {
+        int n = 0;
+        for (int64_t epoch = 0; epoch < 12; epoch++)
+            for (int64_t i = 0; i < 60; i++)
+                n += cnn_timeline_is_at(&timeline, step, epoch, i);
+        assert_int_equal(n, 1);
+    }
+    // As from a damaged checkpoint: the first epoch has no such step, and no number overflows.
+    assert_false(cnn_timeline_is_at(&timeline, 45, 0, 45));
+    assert_false(cnn_timeline_is_at(&timeline, (int64_t)1 << 50, 1000000, 0));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_has_at_least_one_step),
@@ -87,6 +101,7 @@ int main(void) {
         cmocka_unit_test(steps_and_epochs_of_phases_agree),
         cmocka_unit_test(fractions_fall_on_the_nearest_step),
         cmocka_unit_test(before_the_first_step),
+        cmocka_unit_test(only_one_place_is_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
