@@ -2,12 +2,14 @@
 
 #include "base/memory.h"
 #include "data/import/paths.h"
+#include "data/import/zip_names.h"
 
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,15 +26,17 @@ struct layer {
     uint64_t begin, end, at; // at: next byte to read
     bool plain;              // an uncompressed tar in the file as it is: members can be read where they lie
     uint8_t *block;
-    const char *name; // for messages
+    uint64_t entries; // so far
 };
 
 struct cnn_archive {
     const char *path; // borrowed
+    locale_t locale;  // in which libarchive gives the bytes of names as they are: "C"
     int fd;
     struct layer outer, inner;
     char *prefix; // of the inner one's members
-    struct cnn_bytes name;
+    struct cnn_zip_names zip;
+    struct cnn_bytes names; // of `member`
     struct cnn_archive_member member;
     uint64_t members;
 };
@@ -142,9 +146,12 @@ enum cnn_status cnn_archive_open(struct cnn_archive **out, const char *path) {
     struct stat info;
     CNN_TRY(cnn_calloc(&archive, 1, sizeof *archive));
     archive->path = path;
+    archive->locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     archive->fd = open(path, O_RDONLY | O_CLOEXEC);
     enum cnn_status status = CNN_OK;
-    if (archive->fd < 0 || fstat(archive->fd, &info) != 0)
+    if (!archive->locale)
+        status = cnn_fail(CNN_ERR_MEMORY, "out of memory: a locale");
+    else if (archive->fd < 0 || fstat(archive->fd, &info) != 0)
         status = cnn_fail(CNN_ERR_INPUT, "cannot open %s: %s", path, strerror(errno));
     else if (!S_ISREG(info.st_mode))
         status = cnn_fail(CNN_ERR_INPUT, "%s is not a file", path);
@@ -167,41 +174,58 @@ void cnn_archive_close(struct cnn_archive *archive) {
     close_layer(&archive->outer);
     if (archive->fd >= 0)
         close(archive->fd);
+    if (archive->locale)
+        freelocale(archive->locale);
     free(archive->prefix);
-    free(archive->name.data);
+    cnn_zip_names_finish(&archive->zip);
+    free(archive->names.data);
     free(archive);
 }
 
 // ---- members ----
 
-static bool ends_with_tar(const char *path) {
-    size_t n = strlen(path);
-    return n > 4 && path[n - 5] != '/' && strcasecmp(path + n - 4, ".tar") == 0;
+static bool is_inner_tar(struct archive_entry *entry, const char *name) {
+    size_t n = strlen(name);
+    return archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry) &&
+           !cnn_path_is_hidden(name) && n > 4 && name[n - 5] != '/' && strcasecmp(name + n - 4, ".tar") == 0;
 }
 
-// Names that cannot be written in this program's character set are still names.
-static const char *name_of(struct archive_entry *entry) {
-    const char *name = archive_entry_pathname(entry);
-    if (!name)
-        name = archive_entry_pathname_utf8(entry);
-    return name ? name : "(a name that cannot be shown)";
+// What the directory of a zip calls the entry that libarchive gave as number `i`; NULL: they do not agree.
+static const char *zip_name(const struct cnn_zip_names *names, uint64_t i, struct archive_entry *entry) {
+    bool sized = archive_entry_filetype(entry) == AE_IFREG && archive_entry_size_is_set(entry);
+    if (i >= names->n || (sized && (uint64_t)archive_entry_size(entry) != names->items[i].bytes))
+        return NULL;
+    return cnn_zip_names_text(names, (size_t)i);
 }
 
-// The next regular file of a layer; *out NULL: there is none.
+static enum cnn_status read_zip_names(struct cnn_archive *archive) {
+    bool zip = (archive_format(archive->outer.handle) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_ZIP;
+    if (archive->outer.entries != 1 || !zip)
+        return CNN_OK;
+    return cnn_zip_names_read(&archive->zip, archive->fd, archive->path, archive->outer.end);
+}
+
+// The next entry of a layer and its name; *out NULL: there is none.
 static enum cnn_status next_entry(struct cnn_archive *archive, struct layer *layer,
-                                  struct archive_entry **out) {
-    for (;;) {
-        int result = archive_read_next_header(layer->handle, out);
-        if (result == ARCHIVE_EOF) {
-            *out = NULL;
-            return CNN_OK;
-        }
-        if (result < ARCHIVE_WARN)
-            return fail(archive, layer);
-        if (archive_entry_filetype(*out) == AE_IFREG && !archive_entry_hardlink(*out) &&
-            !cnn_path_is_hidden(name_of(*out)))
-            return CNN_OK;
+                                  struct archive_entry **out, const char **out_name) {
+    int result = archive_read_next_header(layer->handle, out);
+    if (result == ARCHIVE_EOF) {
+        *out = NULL;
+        return CNN_OK;
     }
+    if (result < ARCHIVE_WARN)
+        return fail(archive, layer);
+    layer->entries++;
+    if (layer == &archive->outer)
+        CNN_TRY(read_zip_names(archive));
+    *out_name = archive_entry_pathname(*out);
+    if (layer == &archive->outer && archive->zip.n > 0)
+        *out_name = zip_name(&archive->zip, layer->entries - 1, *out);
+    if (*out_name)
+        return CNN_OK;
+    return cnn_fail(CNN_ERR_INPUT,
+                    "%s: cannot read the name of member %" PRIu64 "; is the end of the archive missing?",
+                    archive->path, layer->entries);
 }
 
 // Where the data of the entry that was just read begin in the file.
@@ -222,8 +246,8 @@ static enum cnn_status check_place(const struct cnn_archive *archive, const stru
     return CNN_OK;
 }
 
-static enum cnn_status open_inner(struct cnn_archive *archive, struct archive_entry *entry) {
-    const char *name = name_of(entry);
+static enum cnn_status open_inner(struct cnn_archive *archive, struct archive_entry *entry,
+                                  const char *name) {
     uint64_t at = place_of(&archive->outer, entry);
     int64_t bytes = archive_entry_size_is_set(entry) ? archive_entry_size(entry) : -1;
     CNN_TRY(check_place(archive, &archive->outer, name, at, bytes));
@@ -240,38 +264,78 @@ static enum cnn_status open_inner(struct cnn_archive *archive, struct archive_en
     return open_layer(archive, &archive->inner);
 }
 
-static enum cnn_status set_member(struct cnn_archive *archive, struct layer *layer,
-                                  struct archive_entry *entry) {
-    const char *name = name_of(entry);
+// Some programs write the bytes of a hard link again: then it is a file.
+static enum cnn_archive_kind kind_of(struct archive_entry *entry, const char *name) {
+    size_t n = strlen(name);
+    bool has_bytes = archive_entry_size_is_set(entry) && archive_entry_size(entry) > 0;
+    if (archive_entry_hardlink(entry))
+        return has_bytes ? CNN_ARCHIVE_FILE : CNN_ARCHIVE_HARD_LINK;
+    switch (archive_entry_filetype(entry)) {
+    case AE_IFREG:
+        return n > 0 && name[n - 1] == '/' ? CNN_ARCHIVE_FOLDER : CNN_ARCHIVE_FILE;
+    case AE_IFDIR:
+        return CNN_ARCHIVE_FOLDER;
+    case AE_IFLNK:
+        return CNN_ARCHIVE_SYMBOLIC_LINK;
+    default:
+        return CNN_ARCHIVE_SPECIAL;
+    }
+}
+
+// `name`, in the folder that a tar inside stands for.
+static enum cnn_status add_name(struct cnn_archive *archive, const struct layer *layer, const char *name) {
+    if (layer == &archive->inner) {
+        CNN_TRY(cnn_bytes_add(&archive->names, archive->prefix, strlen(archive->prefix)));
+        CNN_TRY(cnn_bytes_add(&archive->names, "/", 1));
+    }
+    return cnn_bytes_add(&archive->names, name, strlen(name) + 1);
+}
+
+static enum cnn_status set_file(struct cnn_archive *archive, struct layer *layer, struct archive_entry *entry,
+                                const char *name) {
     uint64_t at = place_of(layer, entry);
     int64_t bytes = archive_entry_size_is_set(entry) ? archive_entry_size(entry) : -1;
     CNN_TRY(check_place(archive, layer, name, at, bytes));
-    archive->name.n = 0;
-    if (layer == &archive->inner) {
-        CNN_TRY(cnn_bytes_add(&archive->name, archive->prefix, strlen(archive->prefix)));
-        CNN_TRY(cnn_bytes_add(&archive->name, "/", 1));
-    }
-    CNN_TRY(cnn_bytes_add(&archive->name, name, strlen(name) + 1));
-    archive->member = (struct cnn_archive_member){.path = (const char *)archive->name.data,
-                                                  .bytes = (uint64_t)bytes,
-                                                  .at = at,
-                                                  .number = archive->members++};
+    archive->member.bytes = (uint64_t)bytes;
+    archive->member.at = at;
     return CNN_OK;
 }
 
-enum cnn_status cnn_archive_next(struct cnn_archive *archive, struct cnn_archive_member *out, bool *out_end) {
+static enum cnn_status set_member(struct cnn_archive *archive, struct layer *layer,
+                                  struct archive_entry *entry, const char *name) {
+    enum cnn_archive_kind kind = kind_of(entry, name);
+    const char *symbolic = archive_entry_symlink(entry);
+    archive->member = (struct cnn_archive_member){.kind = kind, .number = archive->members++};
+    if (kind == CNN_ARCHIVE_FILE)
+        CNN_TRY(set_file(archive, layer, entry, name));
+    archive->names.n = 0;
+    CNN_TRY(add_name(archive, layer, name));
+    size_t target = archive->names.n;
+    if (kind == CNN_ARCHIVE_HARD_LINK)
+        CNN_TRY(add_name(archive, layer, archive_entry_hardlink(entry)));
+    else if (kind == CNN_ARCHIVE_SYMBOLIC_LINK)
+        CNN_TRY(
+            cnn_bytes_add(&archive->names, symbolic ? symbolic : "", symbolic ? strlen(symbolic) + 1 : 1));
+    archive->member.path = (const char *)archive->names.data;
+    archive->member.target = (const char *)archive->names.data + target;
+    return CNN_OK;
+}
+
+static enum cnn_status next_member(struct cnn_archive *archive, struct cnn_archive_member *out,
+                                   bool *out_end) {
     struct archive_entry *entry;
+    const char *name = NULL;
     *out_end = false;
     for (;;) {
         struct layer *layer = archive->inner.handle ? &archive->inner : &archive->outer;
-        CNN_TRY(next_entry(archive, layer, &entry));
-        if (entry && (layer == &archive->inner || !ends_with_tar(name_of(entry)))) {
-            CNN_TRY(set_member(archive, layer, entry));
+        CNN_TRY(next_entry(archive, layer, &entry, &name));
+        if (entry && (layer == &archive->inner || !is_inner_tar(entry, name))) {
+            CNN_TRY(set_member(archive, layer, entry, name));
             *out = archive->member;
             return CNN_OK;
         }
         if (entry) {
-            CNN_TRY(open_inner(archive, entry));
+            CNN_TRY(open_inner(archive, entry, name));
         } else if (layer == &archive->inner) {
             close_layer(layer);
         } else {
@@ -279,6 +343,13 @@ enum cnn_status cnn_archive_next(struct cnn_archive *archive, struct cnn_archive
             return CNN_OK;
         }
     }
+}
+
+enum cnn_status cnn_archive_next(struct cnn_archive *archive, struct cnn_archive_member *out, bool *out_end) {
+    locale_t before = uselocale(archive->locale); // of this thread alone
+    enum cnn_status status = next_member(archive, out, out_end);
+    uselocale(before);
+    return status;
 }
 
 enum cnn_status cnn_archive_read(struct cnn_archive *archive, struct cnn_bytes *to) {

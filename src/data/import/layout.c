@@ -309,7 +309,7 @@ static enum cnn_status put_in_class(struct cnn_records *records, int skip, bool 
     struct piece pieces[MAX_PIECES];
     int n = cut_path(pieces, path, skip), at = splits, label, part = 0;
     bool empty = file->at == CNN_RECORD_IS_FOLDER;
-    *out_outside = n < at + (cnn_record_is_folder(file) ? 1 : 2) || (empty && n > at + 1);
+    *out_outside = n < at + (cnn_record_is_folder(file) ? 1 : 2);
     if (*out_outside)
         return CNN_OK;
     CNN_TRY(cnn_records_add_class(&label, records, pieces[at].text, pieces[at].length));

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "data/import/archive.h"
 #include "data/import/labels.h"
+#include "data/import/members.h"
 #include "data/import/records.h"
 
 #include <fcntl.h>
@@ -15,61 +16,58 @@
 struct tar {
     struct cnn_records *records; // first: see cnn_records_fill
     const char *path;
-    bool plain;                  // every member can be read where it lies
-    int fd;                      // where plain
-    struct cnn_archive *archive; // otherwise; read from its beginning to its end
+    bool plain; // every file can be read where it lies
+    int fd;     // where plain
+    // Otherwise the archive is read from its beginning to its end. Several records may be of one member,
+    // which is kept for them.
+    struct cnn_archive *archive;
+    uint64_t next; // number of the member that comes next
+    struct cnn_bytes kept;
+    uint64_t kept_number;
+    enum cnn_status kept_status;
+    char kept_reason[256];
 };
 
-// What follows `under` in the path; NULL: it is not below it.
-static const char *below(const char *path, const char *under) {
-    while (under && *under) {
-        while (*path == '/' || strncmp(path, "./", 2) == 0)
-            path += *path == '/' ? 1 : 2;
-        under += strspn(under, "/");
-        size_t length = strcspn(under, "/");
-        if (strncmp(path, under, length) != 0 || (length > 0 && path[length] != '/'))
-            return NULL;
-        path += length;
-        under += length;
-    }
-    return path;
-}
+// ---- listing ----
 
-static enum cnn_status add_member(struct tar *tar, const struct cnn_archive_member *member,
-                                  const char *under) {
-    const char *path = below(member->path, under);
-    if (!path)
-        return CNN_OK;
-    path += strspn(path, "/");
-    if (member->at == CNN_ARCHIVE_NOWHERE)
-        tar->plain = false;
-    return cnn_records_add(tar->records, path, member->bytes, tar->plain ? member->at : member->number, -1);
-}
-
-// In a tar that is not plain all the way through, places are numbers of members.
-static enum cnn_status list_members(struct tar *tar, const char *under, bool plain) {
+static enum cnn_status read_members(struct cnn_members *members, const char *path) {
     struct cnn_archive *archive;
     struct cnn_archive_member member;
     bool end = false;
-    tar->plain = plain;
-    CNN_TRY(cnn_archive_open(&archive, tar->path));
+    CNN_TRY(cnn_archive_open(&archive, path));
     enum cnn_status status = CNN_OK;
-    while (status == CNN_OK && (status = cnn_archive_next(archive, &member, &end)) == CNN_OK && !end) {
-        bool was_plain = tar->plain;
-        status = add_member(tar, &member, under);
-        if (plain && was_plain && !tar->plain)
-            break;
-    }
+    while (status == CNN_OK && (status = cnn_archive_next(archive, &member, &end)) == CNN_OK && !end)
+        status = cnn_members_add(members, &member);
     cnn_archive_close(archive);
-    if (status != CNN_OK || tar->plain == plain)
-        return status;
-    cnn_records_finish(tar->records);
-    return list_members(tar, under, false);
+    return status;
+}
+
+static enum cnn_status list_files(struct tar *tar, const struct cnn_archive_options *archive, bool warns) {
+    const struct cnn_members_options options = {
+        .under = archive->under, .folders = !archive->labels, .warns = warns, .what = tar->path};
+    struct cnn_members members = {0};
+    enum cnn_status status = read_members(&members, tar->path);
+    if (status == CNN_OK)
+        status = cnn_members_make_records(tar->records, &members, &options);
+    tar->plain = !members.scattered;
+    cnn_members_finish(&members);
+    return status;
+}
+
+// ---- reading ----
+
+static enum cnn_status check_link(const struct cnn_import_file *file) {
+    if (file->at == CNN_MEMBER_LOST)
+        return cnn_fail(CNN_ERR_INPUT, "a link to something that is not in the archive");
+    if (file->at == CNN_MEMBER_CIRCLE)
+        return cnn_fail(CNN_ERR_INPUT, "a link to a folder that contains it");
+    return CNN_OK;
 }
 
 static enum cnn_status read_plain(void *context, uint64_t i, struct cnn_bytes *to) {
     const struct tar *tar = context;
     const struct cnn_import_file *file = &tar->records->files[i];
+    CNN_TRY(check_link(file));
     if (file->bytes > CNN_IMPORT_MAX_FILE_BYTES)
         return cnn_fail(CNN_ERR_INPUT, "larger than 256 MiB");
     CNN_TRY(cnn_bytes_reserve(to, (size_t)file->bytes));
@@ -79,17 +77,46 @@ static enum cnn_status read_plain(void *context, uint64_t i, struct cnn_bytes *t
     return status == CNN_ERR_INPUT ? CNN_ERR_IO : status; // it was long enough before
 }
 
-static enum cnn_status read_next(void *context, uint64_t i, struct cnn_bytes *to) {
-    struct tar *tar = context;
+static enum cnn_status go_to(struct tar *tar, uint64_t number) {
     struct cnn_archive_member member = {0};
     bool end = false;
-    do {
+    while (tar->next <= number) {
         enum cnn_status status = cnn_archive_next(tar->archive, &member, &end);
         if (status != CNN_OK || end)
             return cnn_fail(CNN_ERR_IO, "%s has changed while it was read", tar->path);
-    } while (member.number < tar->records->files[i].at);
-    return cnn_archive_read(tar->archive, to);
+        tar->next = member.number + 1;
+    }
+    return CNN_OK;
 }
+
+static enum cnn_status keep(struct tar *tar, uint64_t number) {
+    tar->kept.n = 0;
+    tar->kept_number = number;
+    tar->kept_status = cnn_archive_read(tar->archive, &tar->kept);
+    snprintf(tar->kept_reason, sizeof tar->kept_reason, "%s",
+             tar->kept_status != CNN_OK ? cnn_error_message() : "");
+    return tar->kept_status == CNN_ERR_INPUT ? CNN_OK : tar->kept_status;
+}
+
+static enum cnn_status read_next(void *context, uint64_t i, struct cnn_bytes *to) {
+    struct tar *tar = context;
+    const struct cnn_import_file *file = &tar->records->files[i];
+    bool shared = i + 1 < tar->records->n && file[1].at == file->at;
+    CNN_TRY(check_link(file));
+    if (tar->next <= file->at) {
+        CNN_TRY(go_to(tar, file->at));
+        if (!shared)
+            return cnn_archive_read(tar->archive, to);
+        CNN_TRY(keep(tar, file->at));
+    }
+    if (tar->kept_number != file->at)
+        return cnn_fail(CNN_ERR_IO, "%s has changed while it was read", tar->path);
+    if (tar->kept_status != CNN_OK)
+        return cnn_fail(tar->kept_status, "%s", tar->kept_reason);
+    return cnn_bytes_add(to, tar->kept.data, tar->kept.n);
+}
+
+// ---- importing ----
 
 static enum cnn_status classify(struct tar *tar, const struct cnn_archive_options *archive,
                                 const struct cnn_import_options *options) {
@@ -143,12 +170,13 @@ enum cnn_status cnn_import_archive(struct cnn_import_result *out, const char *fi
     enum cnn_status status = CNN_OK;
     if (archive->numbers && !archive->labels)
         return cnn_fail(CNN_ERR_INPUT, "--numbers says what the numbers of --labels mean: give both");
-    status = list_members(&tar, archive->under, true);
+    status = list_files(&tar, archive, options->rank == 0);
     if (status == CNN_OK)
         status = classify(&tar, archive, options);
     if (status == CNN_OK)
         status = import_listed(out, &tar, archive, options);
     cnn_archive_close(tar.archive);
+    free(tar.kept.data);
     if (tar.fd >= 0)
         close(tar.fd);
     cnn_records_finish(&records);
