@@ -26,7 +26,7 @@ grep -q '"kind":"event",.*"epoch":3,"step":9,"event":"phase",.*"height":14,"widt
     "$(metrics ranks1)" || fail "the second phase is not told: $(grep '"phase"' "$(metrics ranks1)")"
 grep -q "phase      2 of 3: epochs 3 to 4, pictures of 14 x 12, batch 32 in micro-batches of 4, 8 steps an epoch, rate 0.02 = 0.02 x 32 / 32" \
     ranks1/runs/tiny/log.txt || fail "the second phase is not in the log"
-rate_of() { sed -n "s/.*\"kind\":\"step\",\"epoch\":[0-9]*,\"step\":$1,.*\"lr\":\([^,]*\),.*/\1/p" "$(metrics ranks1)"; }
+rate_of() { sed -n "s/.*\"kind\":\"step\",.*\"epoch\":[0-9]*,\"step\":$1,.*\"lr\":\([^,]*\),.*/\1/p" "$(metrics ranks1)"; }
 # Step 8 begins at epoch 1.75 of 3 of warm-up with twice the rate, step 9 at epoch 2, step 17 at epoch 3.
 awk -v a="$(rate_of 8)" -v b="$(rate_of 9)" -v c="$(rate_of 17)" 'function near(x, y) { return x - y < 1e-9 && y - x < 1e-9 }
     BEGIN { exit !(near(a, 0.04 * 1.75 / 3) && near(b, 0.02 * 2 / 3) && near(c, 0.02)) }' ||
