@@ -60,7 +60,7 @@ echo "all there"
 say "build"
 build
 
-say "dataset: drawn pictures of ten shapes"
+say "dataset: synthetic images of ten shapes"
 draw train 25000 0
 draw val 2000 1000000
 
@@ -68,21 +68,21 @@ choose_run
 say "training on $ranks ranks"
 launch train "$config" --set "run.name=$run" "$@"
 
-say "testing the best network on pictures it has never seen"
+say "evaluating the best network on the validation set"
 result=$(launch eval "runs/$run" --json)
 accuracy=$(sed -n 's/.*"top1": *\([0-9.]*\).*/\1/p' <<<"$result" | head -n 1)
 
 cat <<END
 
-accuracy    ${accuracy:?no accuracy in: $result} % of the pictures it has never seen
+accuracy    ${accuracy:?no accuracy in: $result} % on the validation set
 run folder  runs/$run: config.yaml, metrics.jsonl, log.txt, checkpoints/
 
 What to try next:
   launch/quickstart.sh --set train.epochs=12                    the same for longer
   launch/quickstart.sh --set model.arch=resnet32                a deeper network
   $cnn_dist model list                                    all architectures
-  $cnn_dist predict runs/$run PICTURE.jpg          what is on a picture
-Your own pictures, one folder a class:
-  $cnn_dist dataset import folder PICTURES --out datasets/mine/train
-and the same for a second set to test on; README.md shows how to train on them.
+  $cnn_dist predict runs/$run IMAGE.jpg          classify an image
+Your own images, in one folder per class:
+  $cnn_dist dataset import folder IMAGES --out datasets/mine --split train=0.9,val=0.1
+README.md shows how to train on them.
 END
