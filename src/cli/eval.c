@@ -5,6 +5,7 @@
 #include "cli/args.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/eval_csv.h"
 #include "cli/json.h"
 #include "train/alike.h"
 #include "train/inputs.h"
@@ -18,7 +19,7 @@
 #include <string.h>
 
 struct request {
-    const char *run_or_checkpoint, *data, *tta;
+    const char *run_or_checkpoint, *data, *tta, *csv;
     bool json, latest;
     int64_t batch; // 0: as in training
     struct cnn_strings set;
@@ -30,6 +31,9 @@ struct eval {
     struct cnn_checkpoint *checkpoint; // every rank reads it
     struct cnn_dataset *dataset;
     struct cnn_backend *backend;
+    struct cnn_class_names names; // of the network
+    struct cnn_eval_csv *csv;     // on rank 0, where asked for
+    struct cnn_observer observer;
     struct cnn_evaluator *evaluator;
 };
 
@@ -56,16 +60,22 @@ static enum cnn_status open_data(struct eval *eval, const struct request *reques
 
 // The dataset in the numbering of the checkpoint's network.
 static enum cnn_status match_classes(struct eval *eval, const struct request *request) {
-    struct cnn_class_names names = {0};
     enum cnn_status status =
-        cnn_class_names_parse(&names, cnn_checkpoint_class_names(eval->checkpoint),
+        cnn_class_names_parse(&eval->names, cnn_checkpoint_class_names(eval->checkpoint),
                               (int)cnn_checkpoint_record(eval->checkpoint)->facts.classes);
     if (status != CNN_OK)
         return cnn_fail_in(status, "%s", cnn_checkpoint_path(eval->checkpoint));
-    status =
-        cnn_inputs_match_one(eval->dataset, data_option(request), &names, cnn_comm_rank(eval->comm) == 0);
-    cnn_class_names_finish(&names);
-    return status;
+    return cnn_inputs_match_one(eval->dataset, data_option(request), &eval->names,
+                                cnn_comm_rank(eval->comm) == 0);
+}
+
+// Every rank takes part in observing; rank 0 writes.
+static enum cnn_status open_csv(struct eval *eval, const struct request *request) {
+    if (!request->csv || cnn_comm_rank(eval->comm) != 0)
+        return CNN_OK;
+    CNN_TRY(cnn_eval_csv_create(&eval->csv, request->csv, &eval->names));
+    eval->observer = (struct cnn_observer){.context = eval->csv, .record = cnn_eval_csv_record};
+    return CNN_OK;
 }
 
 // One dataset on all ranks, in the network's numbering. Collective.
@@ -98,6 +108,7 @@ static enum cnn_status open_all(struct eval *eval, const struct request *request
     struct cnn_preparation preparation;
     CNN_TRY(
         cnn_comm_agree(eval->comm, cnn_preparation_make(&preparation, eval->config, facts, eval->dataset)));
+    CNN_TRY(cnn_comm_agree(eval->comm, open_csv(eval, request)));
     struct cnn_evaluator_options options = {
         .config = eval->config,
         .preparation = &preparation,
@@ -108,6 +119,7 @@ static enum cnn_status open_all(struct eval *eval, const struct request *request
         .batch = batch ? batch : (int)facts->micro,
         .threads = threads.loader,
         .tta = tta,
+        .observer = request->csv ? &eval->observer : NULL,
     };
     memcpy(options.mean, facts->mean, sizeof options.mean);
     memcpy(options.std, facts->std, sizeof options.std);
@@ -119,6 +131,8 @@ static enum cnn_status open_all(struct eval *eval, const struct request *request
 
 static void close_all(struct eval *eval) {
     cnn_evaluator_destroy(eval->evaluator);
+    cnn_eval_csv_destroy(eval->csv);
+    cnn_class_names_finish(&eval->names);
     cnn_backend_destroy(eval->backend);
     cnn_dataset_close(eval->dataset);
     cnn_checkpoint_close(eval->checkpoint);
@@ -153,6 +167,8 @@ static enum cnn_status run(struct eval *eval, const struct request *request) {
     CNN_TRY(cnn_evaluator_run(eval->evaluator, NULL, NULL, &result));
     if (cnn_comm_rank(eval->comm) != 0)
         return CNN_OK;
+    if (eval->csv)
+        CNN_TRY(cnn_eval_csv_commit(eval->csv));
     if (request->json)
         return print_json(eval, &result);
     print_text(eval, &result);
@@ -176,10 +192,13 @@ enum cnn_status cnn_cmd_eval(int argc, char **argv, struct cnn_comm *comm) {
          .doc = "test-time augmentation: flip, five_crop or ten_crop; the probabilities of the views are "
                 "averaged"},
         CNN_LIST_FLAG("set", &request.set, "KEY=VALUE", "override a value of the run's config"),
+        CNN_STRING_FLAG("csv", &request.csv, "FILE",
+                        "write id, label, predicted class and probabilities of every record to FILE (CSV)"),
         CNN_BOOL_FLAG("json", &request.json, "print the result as one JSON document"),
     };
     const struct cnn_args args = {
-        .usage = "cnn_dist eval RUN_OR_CHECKPOINT [--data DIR] [--tta flip|five_crop|ten_crop] [--json]",
+        .usage = "cnn_dist eval RUN_OR_CHECKPOINT [--data DIR] [--tta flip|five_crop|ten_crop] "
+                 "[--json] [--csv FILE]",
         .summary = "Evaluates a trained network. In a run folder, the best checkpoint is used. Under "
                    "mpirun, the ranks share the work.",
         .flags = flags,

@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "data/dataset.h"
 #include "replica/replica.h"
+#include "train/observer.h"
 #include "train/preparation.h"
 #include "train/views.h"
 #include <stdbool.h>
@@ -21,6 +22,7 @@ struct cnn_evaluator_options {
     int threads; // of the loader
     double mean[3], std[3];
     enum cnn_tta tta;
+    const struct cnn_observer *observer; // borrowed; NULL: single records are not looked at
 };
 struct cnn_evaluation {
     double loss, top1, top5; // mean over samples; percentages

@@ -1,6 +1,9 @@
 #include "train/views.h"
 
+#include "base/memory.h"
+
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const words[] = {"none", "flip", "five_crop", "ten_crop"};
@@ -70,16 +73,80 @@ void cnn_softmax(float *values, int n) {
         values[i] = (float)(values[i] / sum);
 }
 
-void cnn_views_add(double *sums, const float *logits, int n, int classes) {
-    for (int i = 0; i < n; i++, logits += classes, sums += classes) {
-        double most = (double)logits[0], total = 0;
-        for (int j = 1; j < classes; j++)
-            most = fmax(most, (double)logits[j]);
-        for (int j = 0; j < classes; j++)
-            total += exp((double)logits[j] - most);
-        for (int j = 0; j < classes; j++)
-            sums[j] += exp((double)logits[j] - most) / total;
+enum cnn_status cnn_view_sums_init(struct cnn_view_sums *out, int capacity, int classes) {
+    const size_t n = (size_t)capacity;
+    *out = (struct cnn_view_sums){.capacity = capacity, .classes = classes};
+    CNN_TRY(cnn_malloc(&out->sums, n * (size_t)classes, sizeof *out->sums));
+    CNN_TRY(cnn_malloc(&out->ids, n, sizeof *out->ids));
+    CNN_TRY(cnn_malloc(&out->labels, n, sizeof *out->labels));
+    CNN_TRY(cnn_malloc(&out->seen, n, sizeof *out->seen));
+    return cnn_malloc(&out->last, n, sizeof *out->last);
+}
+
+void cnn_view_sums_finish(struct cnn_view_sums *sums) {
+    free(sums->sums);
+    free(sums->ids);
+    free(sums->labels);
+    free(sums->seen);
+    free(sums->last);
+    *sums = (struct cnn_view_sums){0};
+}
+
+void cnn_view_sums_start(struct cnn_view_sums *sums) { sums->n = sums->view = 0; }
+
+// The row of a record that is not in this view yet; a new one where no earlier view had it. Views have their
+// records in the same order, so the row is mostly the one after `from`.
+static int row_of(struct cnn_view_sums *sums, uint64_t id, int32_t label, int from) {
+    for (int k = 0; k < sums->n; k++) {
+        const int row = (from + k) % sums->n;
+        if (sums->ids[row] == id && sums->last[row] != sums->view)
+            return row;
     }
+    const int row = sums->n++;
+    sums->ids[row] = id;
+    sums->labels[row] = label;
+    sums->seen[row] = 0;
+    memset(sums->sums + (size_t)row * (size_t)sums->classes, 0,
+           (size_t)sums->classes * sizeof *sums->sums);
+    return row;
+}
+
+static void add_softmax(double *sums, const float *logits, int classes) {
+    double most = (double)logits[0], total = 0;
+    for (int j = 1; j < classes; j++)
+        most = fmax(most, (double)logits[j]);
+    for (int j = 0; j < classes; j++)
+        total += exp((double)logits[j] - most);
+    for (int j = 0; j < classes; j++)
+        sums[j] += exp((double)logits[j] - most) / total;
+}
+
+void cnn_view_sums_add(struct cnn_view_sums *sums, const uint64_t *ids, const int32_t *labels,
+                       const float *logits, int n) {
+    const size_t classes = (size_t)sums->classes;
+    int row = -1;
+    sums->view++;
+    for (int i = 0; i < n; i++) {
+        row = row_of(sums, ids[i], labels[i], row + 1);
+        sums->seen[row]++;
+        sums->last[row] = sums->view;
+        add_softmax(sums->sums + (size_t)row * classes, logits + (size_t)i * classes, sums->classes);
+    }
+}
+
+void cnn_view_sums_complete(struct cnn_view_sums *sums, int views) {
+    const size_t classes = (size_t)sums->classes;
+    int kept = 0;
+    for (int row = 0; row < sums->n; row++) {
+        if (sums->seen[row] < views)
+            continue;
+        memmove(sums->sums + (size_t)kept * classes, sums->sums + (size_t)row * classes,
+                classes * sizeof *sums->sums);
+        sums->ids[kept] = sums->ids[row];
+        sums->labels[kept] = sums->labels[row];
+        kept++;
+    }
+    sums->n = kept;
 }
 
 // How many classes the label loses to; more than all where its probability is not a number.
@@ -92,11 +159,11 @@ static int rank_of(const double *sums, int classes, int label) {
     return rank;
 }
 
-void cnn_views_score(struct cnn_view_scores *scores, const double *sums, int views, const int32_t *labels,
-                     int n, int classes) {
-    for (int i = 0; i < n; i++, sums += classes) {
-        const int rank = rank_of(sums, classes, labels[i]);
-        scores->loss -= log(sums[labels[i]] / views);
+void cnn_views_score(struct cnn_view_scores *scores, const struct cnn_view_sums *sums, int views) {
+    for (int i = 0; i < sums->n; i++) {
+        const double *of_record = sums->sums + (size_t)i * (size_t)sums->classes;
+        const int rank = rank_of(of_record, sums->classes, sums->labels[i]);
+        scores->loss -= log(of_record[sums->labels[i]] / views);
         scores->top1 += rank < 1;
         scores->top5 += rank < 5;
         scores->n += 1;
