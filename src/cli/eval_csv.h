@@ -5,8 +5,8 @@
 #include "train/observer.h"
 
 struct cnn_eval_csv;
-// Opens a temporary file beside `path` and writes the headings; the file appears, complete, at commit. Borrows
-// the names.
+// Opens a temporary file beside `path` and writes the headings; the file appears, complete, at commit.
+// Borrows the names.
 enum cnn_status cnn_eval_csv_create(struct cnn_eval_csv **out, const char *path,
                                     const struct cnn_class_names *names) CNN_MUST_CHECK;
 // An observer's `record`, with the struct as its context.

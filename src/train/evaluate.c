@@ -18,10 +18,10 @@ struct cnn_evaluator {
     struct cnn_model *model;
     struct cnn_replica *replica;
     struct cnn_batch *held[CNN_TTA_MOST_CROPS]; // of each loader: fetched, and not used yet
-    uint64_t rounds;  // batches of the rank that has most of them
-    uint64_t records; // of the dataset
-    int64_t max_bad;  // records that may fail, over all ranks
-    const char *path; // of the dataset
+    uint64_t rounds;                            // batches of the rank that has most of them
+    uint64_t records;                           // of the dataset
+    int64_t max_bad;                            // records that may fail, over all ranks
+    const char *path;                           // of the dataset
     int views, batch;
     bool flips;
     float *logits;                 // with several views or an observer
@@ -124,8 +124,8 @@ const struct cnn_model *cnn_evaluator_model(const struct cnn_evaluator *evaluato
     return evaluator->model;
 }
 
-// The batch of this round from one of the loaders; NULL where this rank has none, or none of its records could
-// be read (the loader passes over such a batch). Ended by give_back.
+// The batch of this round from one of the loaders; NULL where this rank has none, or none of its records
+// could be read (the loader passes over such a batch). Ended by give_back.
 static enum cnn_status fetch(struct cnn_evaluator *evaluator, int crop, uint64_t round,
                              struct cnn_batch **out) {
     *out = NULL;

@@ -106,8 +106,7 @@ static int row_of(struct cnn_view_sums *sums, uint64_t id, int32_t label, int fr
     sums->ids[row] = id;
     sums->labels[row] = label;
     sums->seen[row] = 0;
-    memset(sums->sums + (size_t)row * (size_t)sums->classes, 0,
-           (size_t)sums->classes * sizeof *sums->sums);
+    memset(sums->sums + (size_t)row * (size_t)sums->classes, 0, (size_t)sums->classes * sizeof *sums->sums);
     return row;
 }
 

@@ -25,8 +25,8 @@ void cnn_softmax(float *values, int n);
 // Mirrors n pictures of h x w x c bytes left to right, in place.
 void cnn_views_mirror(uint8_t *pixels, int n, int h, int w, int c);
 
-// Probabilities of the records of one batch, added up over the views. A record is found by its id, since views
-// may miss different records: one may fail to be read for the second view only.
+// Probabilities of the records of one batch, added up over the views. A record is found by its id, since
+// views may miss different records: one may fail to be read for the second view only.
 struct cnn_view_sums {
     int capacity, classes;
     int n;        // records that were in any view so far
