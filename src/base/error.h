@@ -11,5 +11,8 @@ struct cnn_error {
 void cnn_error_take(struct cnn_error *out, enum cnn_status status);
 // Makes *error this thread's error and returns its status.
 enum cnn_status cnn_error_give(const struct cnn_error *error);
+// The status of work that has already changed something: CNN_ERR_INPUT and CNN_ERR_UNSUPPORTED promise that
+// nothing was changed, and become CNN_ERR_FAILED (exit code 1 instead of 2). The message stays.
+enum cnn_status cnn_error_after_changes(enum cnn_status status);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/cpus.h"
+#include "base/error.h"
 #include "base/file.h"
 #include "cli/console.h"
 #include "cli/json.h"
@@ -149,15 +150,20 @@ static enum cnn_status print_result(const struct cnn_import_result *result, cons
 
 // ---- on all ranks ----
 
-// Every rank has made its shards, or failed; rank 0 puts them together.
+// Every rank has made its shards, or failed; rank 0 puts them together. fresh: OUT held no half of an import,
+// so that a refused one can be undone.
 static enum cnn_status put_together(struct cnn_comm *comm, enum cnn_status mine,
                                     struct cnn_import_result *result,
                                     const struct cnn_import_options *options, bool fresh, bool there) {
+    if (result->begun && !fresh)
+        mine = cnn_error_after_changes(mine);
     enum cnn_status status = cnn_comm_agree(comm, mine);
     bool several = cnn_comm_size(comm) > 1, first = cnn_comm_rank(comm) == 0;
-    if (status == CNN_OK)
-        status = cnn_comm_agree(comm, several && first ? cnn_import_finish(result, options) : CNN_OK);
-    if (status == CNN_ERR_INPUT && several && first && fresh) { // nothing was changed
+    if (status == CNN_OK) {
+        mine = several && first ? cnn_import_finish(result, options) : CNN_OK;
+        status = cnn_comm_agree(comm, fresh ? mine : cnn_error_after_changes(mine));
+    }
+    if (status == CNN_ERR_INPUT && several && first && fresh) { // then nothing shall be changed
         cnn_import_abandon(options);
         if (!there)
             rmdir(options->out);

@@ -75,6 +75,7 @@ struct cnn_import_result {
     uint64_t records, quarantined; // in this process's shards; in all after cnn_import_finish or with size 1
     int n_classes, n_shards;       // of the whole
     bool was_there;                // nothing had to be done
+    bool begun;                    // also after an error: it came after the first change to OUT
 };
 
 // Makes what size > 1 processes wrote datasets: HDF5 around every shard, OUT/quarantine.tsv (path, reason).

@@ -1,6 +1,6 @@
 # Whole runs of the program on several ranks.
 if(TARGET cnn_dist)
-  foreach(name e2e_resume e2e_ranks e2e_data e2e_import e2e_recipes e2e_phases e2e_bf16 e2e_bench e2e_classes)
+  foreach(name e2e_resume e2e_ranks e2e_data e2e_import e2e_sources e2e_recipes e2e_phases e2e_bf16 e2e_bench e2e_classes)
     add_test(NAME mpi/${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh $<TARGET_FILE:cnn_dist>)
     set_tests_properties(mpi/${name} PROPERTIES TIMEOUT 900 PROCESSORS 2 SKIP_RETURN_CODE 77)
   endforeach()

@@ -2,6 +2,7 @@
 // what only the whole knows, and their names.
 #include "data/import/import.h"
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -237,10 +238,10 @@ static enum cnn_status put_datasets(const struct cnn_import_plan *plan, struct w
         rejected += wholes[p].rejected;
     }
     for (int p = 0; p < plan->n_parts; p++)
-        CNN_TRY(put_part(plan, p, &wholes[p]));
+        CNN_TRY(cnn_error_after_changes(put_part(plan, p, &wholes[p])));
     for (int p = 0; p < plan->n_parts; p++)
         CNN_TRY(warn_empty(plan, p, &wholes[p]));
-    return rejected > 0 ? put_report(plan) : CNN_OK;
+    return rejected > 0 ? cnn_error_after_changes(put_report(plan)) : CNN_OK;
 }
 
 enum cnn_status cnn_import_put_in_place(const struct cnn_import_plan *plan) {
@@ -270,7 +271,7 @@ enum cnn_status cnn_import_finish(struct cnn_import_result *out, const struct cn
         status = cnn_import_put_in_place(&plan);
     cnn_owner_release(owner);
     if (status == CNN_OK)
-        status = cnn_import_count(out, &plan);
+        status = cnn_error_after_changes(cnn_import_count(out, &plan));
     cnn_import_plan_finish(&plan);
     return status;
 }

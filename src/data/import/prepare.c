@@ -185,8 +185,10 @@ static uint64_t count_quarantined(const char *text) {
 }
 
 enum cnn_status cnn_import_count(struct cnn_import_result *out, const struct cnn_import_plan *plan) {
-    struct cnn_import_result result = {
-        .ignored = out->ignored, .n_classes = plan->n_classes, .n_shards = plan->n_shards};
+    struct cnn_import_result result = {.ignored = out->ignored,
+                                       .begun = out->begun,
+                                       .n_classes = plan->n_classes,
+                                       .n_shards = plan->n_shards};
     char path[4096], *text;
     size_t bytes;
     for (int s = 0; s < plan->n_shards; s++)

@@ -1,5 +1,6 @@
 // The first half of an import: this process's share of the shards, one by one, and for a process alone the
 // second half as well.
+#include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/import/import.h"
@@ -124,12 +125,13 @@ static enum cnn_status make_or_go_on(struct run *run) {
     run->result.n_classes = run->plan.n_classes;
     run->result.n_shards = run->plan.n_shards;
     CNN_TRY(choose_shards(run));
+    run->result.begun = true;
     if (run->progress.total > 0)
         CNN_TRY(make_shards(run));
     if (run->options->size > 1)
         return CNN_OK;
     CNN_TRY(cnn_import_put_in_place(&run->plan));
-    return cnn_import_count(&run->result, &run->plan);
+    return cnn_error_after_changes(cnn_import_count(&run->result, &run->plan));
 }
 
 static enum cnn_status import_planned(struct run *run) {
@@ -147,8 +149,11 @@ static enum cnn_status import_planned(struct run *run) {
     enum cnn_status lost = status == CNN_OK ? CNN_OK : cnn_owner_check(run->owner);
     if (lost != CNN_OK)
         return lost;
-    if (status == CNN_ERR_INPUT && state == CNN_IMPORT_NEW &&
-        run->options->size <= 1) { // nothing was changed
+    if (run->options->size > 1) // the caller decides, who knows of the others
+        return status;
+    if (state == CNN_IMPORT_BEGUN) // by an earlier one, whose half may be larger now
+        return run->result.begun ? cnn_error_after_changes(status) : status;
+    if (status == CNN_ERR_INPUT || status == CNN_ERR_UNSUPPORTED) { // then nothing shall be changed
         cnn_import_clear_work(run->options->out);
         if (made_out)
             rmdir(run->options->out);
@@ -197,5 +202,7 @@ enum cnn_status cnn_import_run(struct cnn_import_result *out, const struct cnn_i
     run.result.ignored = source->ignored;
     if (status == CNN_OK)
         *out = run.result;
+    else
+        out->begun = run.result.begun;
     return status;
 }

@@ -198,7 +198,7 @@ static void test_damaged_work(void **state) {
     assert_fails(cnn_import_folder(&result, in(*state, "src"), &options), CNN_ERR_INPUT, "00003.index");
     assert_int_equal(unlink(in(*state, "out/.import/00003.index")), 0);
     assert_int_equal(truncate(in(*state, "out/.import/00001.images"), 6000), 0);
-    assert_fails(cnn_import_folder(&result, in(*state, "src"), &options), CNN_ERR_INPUT,
+    assert_fails(cnn_import_folder(&result, in(*state, "src"), &options), CNN_ERR_FAILED,
                  "00001.images is cut short");
     assert_int_equal(unlink(in(*state, "out/.import/00001.index")), 0);
     assert_ok(cnn_import_folder(&result, in(*state, "src"), &options));
@@ -208,11 +208,49 @@ static void test_damaged_work(void **state) {
     free(index);
 }
 
+// CNN_ERR_INPUT promises that nothing was changed: a refused import removes what it made, and one that fails
+// in the middle of what an earlier one began, or after the first shard has its place, is CNN_ERR_FAILED.
+static void test_errors_in_the_middle(void **state) {
+    struct cnn_import_result result;
+    const char *src = in(*state, "src");
+    char out[1024];
+    snprintf(out, sizeof out, "%s/out", (char *)*state);
+    put_classes(src, 6, 2);
+    write_file(in(src, "class 1/0005.jpg"), "no picture", 10);
+    struct cnn_import_options options = {.out = out, .name = "d", .shard_records = 2, .strict = true};
+    assert_fails(cnn_import_folder(&result, src, &options), CNN_ERR_INPUT, "class 1/0005.jpg");
+    assert_true(result.begun);
+    assert_false(cnn_folder_exists(out));
+    options.size = 3; // one of three processes has done its share
+    assert_ok(cnn_import_folder(&result, src, &options));
+    options.size = 1;
+    assert_fails(cnn_import_folder(&result, src, &options), CNN_ERR_FAILED, "class 1/0005.jpg");
+    assert_true(cnn_import_is_begun(&options));
+    options.strict = false;
+    options.split = "a=0.5,b=0.5"; // another import: refused before anything is changed
+    assert_fails(cnn_import_folder(&result, src, &options), CNN_ERR_INPUT, "the half of another import");
+    assert_false(result.begun);
+    options.split = NULL;
+    assert_ok(cnn_import_folder(&result, src, &options));
+    assert_int_equal(result.records, 5);
+    char split[1024]; // a file in the way of the second part's folder
+    snprintf(split, sizeof split, "%s/split", (char *)*state);
+    options = (struct cnn_import_options){.out = split, .split = "a=0.5,b=0.5", .size = 2};
+    assert_ok(cnn_import_folder(&result, src, &options));
+    options.rank = 1;
+    assert_ok(cnn_import_folder(&result, src, &options));
+    write_file(in(split, "b"), "", 0);
+    assert_fails(cnn_import_finish(&result, &options), CNN_ERR_FAILED, "split/b");
+    assert_int_equal(unlink(in(split, "b")), 0);
+    assert_ok(cnn_import_finish(&result, &options));
+    assert_int_equal(result.records, 5);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_create, scratch_remove)
 
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(test_killed), TEST(test_another_command),
-                                       TEST(test_damaged_work)};
+                                       TEST(test_errors_in_the_middle), TEST(test_damaged_work)};
     use_memory();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
