@@ -1,6 +1,7 @@
 // `eval`: tests a checkpoint on a dataset, every record exactly once, on any number of ranks.
 #include "train/evaluate.h"
 
+#include "base/error.h"
 #include "base/memory.h"
 #include "cli/args.h"
 #include "cli/commands.h"
@@ -164,7 +165,8 @@ static enum cnn_status print_json(const struct eval *eval, const struct cnn_eval
 static enum cnn_status run(struct eval *eval, const struct request *request) {
     struct cnn_evaluation result;
     CNN_TRY(open_all(eval, request));
-    CNN_TRY(cnn_evaluator_run(eval->evaluator, NULL, NULL, &result));
+    // Files that go bad from here on are a failure, not wrong input.
+    CNN_TRY(cnn_error_after_changes(cnn_evaluator_run(eval->evaluator, NULL, NULL, &result)));
     if (cnn_comm_rank(eval->comm) != 0)
         return CNN_OK;
     if (eval->csv)

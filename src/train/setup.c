@@ -1,5 +1,6 @@
 #include "train/setup.h"
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -194,16 +195,10 @@ static enum cnn_status own_folder(struct cnn_run_folder *folder) {
     return CNN_OK;
 }
 
-// The first thing that changes anything on disk.
-static enum cnn_status open_outputs(struct cnn_run *run, const struct cnn_resume *resume) {
+static enum cnn_status fill_folder(struct cnn_run *run, const struct cnn_resume *resume) {
     struct cnn_outputs *outputs = &run->outputs;
     struct cnn_best best;
     char *text = NULL;
-    if (!is_rank_0(run))
-        return CNN_OK;
-    cnn_comm_set_task(run->comm, "preparing the run folder");
-    CNN_TRY(cnn_run_folder_create(&outputs->folder));
-    CNN_TRY(own_folder(&outputs->folder));
     CNN_TRY(cnn_run_folder_open_log(&outputs->folder));
     CNN_TRY(cnn_store_rewind(&best, outputs->folder.checkpoints, run->resumed ? &run->record.state : NULL,
                              run->resumed ? cnn_checkpoint_path(resume->checkpoint) : NULL));
@@ -216,6 +211,16 @@ static enum cnn_status open_outputs(struct cnn_run *run, const struct cnn_resume
         status = make_saver(run, text, best);
     free(text);
     return status;
+}
+
+// The first thing that changes anything on disk.
+static enum cnn_status open_outputs(struct cnn_run *run, const struct cnn_resume *resume) {
+    if (!is_rank_0(run))
+        return CNN_OK;
+    cnn_comm_set_task(run->comm, "preparing the run folder");
+    CNN_TRY(cnn_run_folder_create(&run->outputs.folder));
+    CNN_TRY(own_folder(&run->outputs.folder));
+    return cnn_error_after_changes(fill_folder(run, resume));
 }
 
 static void set_state(struct cnn_run *run, const struct cnn_resume *resume) {
@@ -263,7 +268,7 @@ static enum cnn_status create_from(struct cnn_run *run, const struct cnn_resume 
     CNN_TRY(cnn_resume_restore(resume, run->comm, run->model, run->config.run.seed, run->worker));
     CNN_TRY(check_early_stop(run));
     CNN_TRY(cnn_comm_agree(run->comm, open_outputs(run, resume)));
-    return cnn_comm_agree(run->comm, start_loader(run));
+    return cnn_comm_agree(run->comm, cnn_error_after_changes(start_loader(run)));
 }
 
 static enum cnn_status create_all(struct cnn_run *run) {

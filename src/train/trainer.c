@@ -334,7 +334,7 @@ static enum cnn_status run_all(struct trainer *trainer) {
     trainer->story.run = trainer->run;
     cnn_banner_log(trainer->run);
     cnn_story_start(&trainer->story);
-    return end(trainer, train(trainer));
+    return end(trainer, cnn_error_after_changes(train(trainer)));
 }
 
 enum cnn_status cnn_train(const struct cnn_train_options *options) {

@@ -76,3 +76,14 @@ expect 1 train 2 wild --set train.schedule.rate=1e3 --set train.schedule.warmup=
     --set train.optimizer.weight_decay=0.9 --set checkpoint.every="1 steps"
 grep -q "cnn_dist: error: .*step [0-9]*.*not finite" wild/err || fail "$(tail -n 3 wild/err)"
 [ "$(grep -c "cnn_dist: error:" wild/err)" = 1 ] || fail "the error was not printed once"
+
+say "trouble with files after the first write is a failure (1), before it wrong input (2)"
+for file in metrics.jsonl config.yaml; do
+    mkdir -p "blocked/runs/tiny/$file"
+    expect 1 train 1 blocked
+    grep -q "cnn_dist: error: .*runs/tiny/$file" blocked/err || fail "$(tail -n 3 blocked/err)"
+    rm -r blocked
+done
+mkdir -p blocked/runs/tiny/log.txt
+expect 2 train 1 blocked
+[ "$(find blocked/runs/tiny -type f)" = "" ] || fail "something was made: $(find blocked)"

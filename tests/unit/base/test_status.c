@@ -41,6 +41,16 @@ static void a_message_is_one_bounded_line(void **state) {
     assert_true(strlen(cnn_error_message()) < 1024);
 }
 
+static void after_changes_input_is_a_failure(void **state) {
+    cnn_fail(CNN_ERR_INPUT, "no such file");
+    assert_int_equal(cnn_status_exit_code(cnn_error_after_changes(CNN_ERR_INPUT)), 1);
+    assert_string_equal(cnn_error_message(), "no such file");
+    assert_int_equal(cnn_status_exit_code(cnn_error_after_changes(CNN_ERR_UNSUPPORTED)), 1);
+    assert_int_equal(cnn_error_after_changes(CNN_OK), CNN_OK);
+    assert_int_equal(cnn_error_after_changes(CNN_STOPPED), CNN_STOPPED);
+    assert_int_equal(cnn_error_after_changes(CNN_ERR_COMM), CNN_ERR_COMM);
+}
+
 static void *other_thread(void *out) {
     struct cnn_error *error = out;
     assert_string_equal(cnn_error_message(), "");
@@ -84,6 +94,7 @@ int main(void) {
         cmocka_unit_test(context_goes_in_front),
         cmocka_unit_test(a_message_may_quote_the_last_one),
         cmocka_unit_test(a_message_is_one_bounded_line),
+        cmocka_unit_test(after_changes_input_is_a_failure),
         cmocka_unit_test(an_error_crosses_threads_only_by_hand),
         cmocka_unit_test(given_errors_are_not_formats),
         cmocka_unit_test(exit_codes),
