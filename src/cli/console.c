@@ -15,10 +15,14 @@ static void show(void *context, enum cnn_log_level level, const char *line) {
         return;
     if (console.progress)
         cnn_progress_log(console.progress, level, line);
+    else if (console.size == 0)
+        fprintf(stderr, "cnn_dist: %s: %s\n", level == CNN_LOG_ERROR ? "error" : "warning", line);
     else
         fprintf(stderr, "rank %d: %s: %s\n", console.rank, level == CNN_LOG_ERROR ? "error" : "warning",
                 line);
 }
+
+enum cnn_status cnn_console_begin(void) { return cnn_log_add_sink(show, NULL, CNN_LOG_WARN); }
 
 enum cnn_status cnn_console_open(int rank, int size) {
     console.rank = rank;
@@ -28,6 +32,7 @@ enum cnn_status cnn_console_open(int rank, int size) {
         CNN_TRY(cnn_progress_create(&console.progress, stderr, &options));
         console.terminal = options.terminal;
     }
+    cnn_log_remove_sink(show, NULL);
     return cnn_log_add_sink(show, NULL, rank == 0 ? CNN_LOG_INFO : CNN_LOG_WARN);
 }
 

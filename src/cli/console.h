@@ -4,6 +4,8 @@
 #define CNN_CLI_CONSOLE_H
 #include "report/progress.h"
 
+// Before the rank is known: warnings.
+enum cnn_status cnn_console_begin(void) CNN_MUST_CHECK;
 // Rank 0 shows everything from info on; the other ranks only warnings, with their number before them.
 enum cnn_status cnn_console_open(int rank, int size) CNN_MUST_CHECK;
 void cnn_console_close(void);

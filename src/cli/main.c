@@ -39,7 +39,9 @@ int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "train") == 0)
         cnn_signals_install();
     struct cnn_comm *comm = NULL;
-    enum cnn_status status = cnn_comm_start(&comm);
+    enum cnn_status status = cnn_console_begin();
+    if (status == CNN_OK)
+        status = cnn_comm_start(&comm);
     if (status != CNN_OK) {
         cnn_console_error(cnn_error_message());
         return cnn_status_exit_code(status);
@@ -56,7 +58,7 @@ int main(int argc, char **argv) {
     if (status == CNN_OK && !written)
         status = cnn_fail(CNN_ERR_IO, "cannot write the result to standard output");
     status = report(comm, status);
-    cnn_console_close();
     cnn_comm_finish(comm, cnn_status_exit_code(status));
+    cnn_console_close();
     return cnn_status_exit_code(status);
 }

@@ -3,11 +3,17 @@
 #include <math.h>
 #include <stdio.h>
 
-int cnn_late_waiter(const struct cnn_rank_sign *signs, int size, double now_s, double *waits_s) {
+static bool is_silent(const struct cnn_rank_sign *sign, double now_s, double silent_s) {
+    return sign->heard_s < 0 || now_s - sign->heard_s > silent_s;
+}
+
+// What a silent rank said last may have been that it waits; that is not so any more.
+int cnn_late_waiter(const struct cnn_rank_sign *signs, int size, double now_s, double silent_s,
+                    double *waits_s) {
     int waiter = -1;
     *waits_s = -1;
     for (int rank = 0; rank < size; rank++) {
-        if (signs[rank].heard_s < 0 || signs[rank].waits_s < 0)
+        if (is_silent(&signs[rank], now_s, silent_s) || signs[rank].waits_s < 0)
             continue;
         const double waits = signs[rank].waits_s + now_s - signs[rank].heard_s;
         if (waits <= *waits_s)
@@ -19,7 +25,7 @@ int cnn_late_waiter(const struct cnn_rank_sign *signs, int size, double now_s, d
 }
 
 static enum cnn_late_kind kind_of(const struct cnn_rank_sign *sign, double now_s, double silent_s) {
-    if (sign->heard_s < 0 || now_s - sign->heard_s > silent_s)
+    if (is_silent(sign, now_s, silent_s))
         return CNN_LATE_SILENT;
     if (sign->waits_s >= 0)
         return CNN_LATE_NOBODY;

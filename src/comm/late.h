@@ -34,8 +34,9 @@ struct cnn_late {
     double since_s; // for how long it has been late in this way
 };
 
-// The rank that waits longest, -1: none. *waits_s: for how long by now.
-int cnn_late_waiter(const struct cnn_rank_sign *signs, int size, double now_s, double *waits_s);
+// The rank that waits longest, of those that are not silent; -1: none. *waits_s: for how long by now.
+int cnn_late_waiter(const struct cnn_rank_sign *signs, int size, double now_s, double silent_s,
+                    double *waits_s);
 // Whom that rank waits for in the end. A rank is silent after silent_s. Ranks that are silent come before
 // those that are active, those before busy ones; of each kind the one that is so for longest.
 struct cnn_late cnn_late_find(const struct cnn_rank_sign *signs, int size, int waiter, double now_s,

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "comm/heartbeat.h"
+#include "comm/siblings.h"
 #include "comm/table.h"
 
 #include <math.h>
@@ -25,7 +26,8 @@
 #define FORCED_END_S 5.0   // ... and the process ends without it
 #define ORDERLY_END_S 60.0 // so long may the main thread take to end the process once it knows
 #define ABORT_S 5.0        // so long may MPI_Abort take
-#define STUCK_STOP_S 0.4   // launchers give a process 1 s between SIGTERM and SIGKILL
+#define BLIND_EXTRA_S 1.0
+#define STUCK_STOP_S 0.4 // launchers give a process 1 s between SIGTERM and SIGKILL
 
 struct wait {
     bool runs, blocking;
@@ -209,16 +211,22 @@ static void receive(struct cnn_watchdog *watchdog, double now_s) {
     }
 }
 
+// Rank 0 to all, the others to rank 0.
+static void send_beat(const struct cnn_comm *comm, struct cnn_heartbeat *heartbeat,
+                      const struct cnn_beat *beat) {
+    if (comm->rank != 0)
+        cnn_heartbeat_send(heartbeat, 0, beat);
+    for (int rank = 1; comm->rank == 0 && rank < comm->size; rank++)
+        cnn_heartbeat_send(heartbeat, rank, beat);
+}
+
 static void send(struct cnn_watchdog *watchdog, const struct cnn_rank_sign *mine) {
     struct cnn_beat beat = {.kind = CNN_BEAT_ALIVE, .sign = *mine};
     if (atomic_load(&watchdog->over)) {
         beat.kind = CNN_BEAT_END;
         snprintf(beat.text, sizeof beat.text, "%s", watchdog->why.message);
     }
-    if (watchdog->rank != 0)
-        cnn_heartbeat_send(watchdog->heartbeat, 0, &beat);
-    for (int rank = 1; watchdog->rank == 0 && rank < watchdog->comm->size; rank++)
-        cnn_heartbeat_send(watchdog->heartbeat, rank, &beat);
+    send_beat(watchdog->comm, watchdog->heartbeat, &beat);
 }
 
 // ---- judging
@@ -230,17 +238,28 @@ struct judged {
     double waits_s, limit_s;
 };
 
+// Where rank 0 is silent, the lowest rank of each host speaks that is not rank 0.
+static bool is_speaker(const struct cnn_watchdog *watchdog, const struct judged *judged) {
+    const struct cnn_comm *comm = watchdog->comm;
+    if (!watchdog->heartbeat || watchdog->rank == 0)
+        return true;
+    const bool shares_host =
+        judged->of_late && strncmp(judged->of_late->host, comm->host, CNN_HOST_BYTES - 1) == 0;
+    return comm->local_rank == (shares_host ? 1 : 0);
+}
+
 // The first time after a tenth of the limit, then more and more seldom.
 static void notice(struct cnn_watchdog *watchdog, const struct judged *judged) {
     char text[512];
-    const double first_s = fmax(judged->limit_s / 10, 2 * silence_s(watchdog));
+    const double first_s = fmax(judged->limit_s / 10, silence_s(watchdog));
     if (judged->waits_s < watchdog->noticed_s)
         watchdog->noticed_s = 0;
     if (judged->waits_s < fmax(first_s, 3 * watchdog->noticed_s))
         return;
     cnn_late_notice(text, sizeof text, &judged->late, judged->of_late, judged->waiter, judged->of_waiter,
                     judged->waits_s, judged->waiter == watchdog->rank);
-    cnn_log_warn("%s", text);
+    if (is_speaker(watchdog, judged))
+        cnn_log_warn("%s", text);
     watchdog->noticed_s = judged->waits_s;
 }
 
@@ -269,7 +288,7 @@ static void notice_stop(struct cnn_watchdog *watchdog, const struct cnn_comm_lis
 // With all signs of life, as on rank 0; false: nobody waits.
 static bool judge_all(const struct cnn_watchdog *watchdog, struct judged *out, double now_s) {
     const struct cnn_rank_sign *signs = watchdog->signs;
-    out->waiter = cnn_late_waiter(signs, watchdog->comm->size, now_s, &out->waits_s);
+    out->waiter = cnn_late_waiter(signs, watchdog->comm->size, now_s, silence_s(watchdog), &out->waits_s);
     if (out->waiter < 0)
         return false;
     out->of_waiter = &signs[out->waiter];
@@ -277,6 +296,19 @@ static bool judge_all(const struct cnn_watchdog *watchdog, struct judged *out, d
     out->late = cnn_late_find(signs, watchdog->comm->size, out->waiter, now_s, silence_s(watchdog));
     out->of_late = out->late.rank < 0 ? NULL : &signs[out->late.rank];
     return true;
+}
+
+// A rank that MPI_Init waits for cannot say anything yet. A rank that sees it on its own host speaks before
+// those that do not.
+static void look_at_siblings(struct judged *out, const struct cnn_rank_sign *mine) {
+    const bool is_due = out->waits_s > out->limit_s / 10;
+    const int stopped = is_due ? cnn_siblings_find_stopped(getenv("PMIX_NAMESPACE")) : -1;
+    if (stopped >= 0) {
+        out->late = (struct cnn_late){CNN_LATE_SILENT, stopped, 0, INFINITY};
+        out->of_late = mine; // of the same host
+    } else {
+        out->limit_s += BLIND_EXTRA_S;
+    }
 }
 
 // With none but this rank's own and rank 0's, if any. Rank 0 is silent, or there are no signs of life.
@@ -289,8 +321,10 @@ static void judge_alone(const struct cnn_watchdog *watchdog, struct judged *out,
         .waits_s = mine->waits_s,
         .limit_s = mine->limit_s,
     };
-    if (!watchdog->heartbeat)
+    if (!watchdog->heartbeat) {
+        look_at_siblings(out, mine);
         return;
+    }
     const double heard_s = watchdog->signs[0].heard_s;
     out->late = (struct cnn_late){CNN_LATE_SILENT, 0, 0, heard_s < 0 ? INFINITY : now_s - heard_s};
     out->of_late = &watchdog->signs[0];
@@ -460,7 +494,10 @@ enum cnn_status cnn_watchdog_join(struct cnn_watchdog *watchdog) {
     }
     for (int rank = 0; rank < (comm->rank == 0 ? comm->size : 1); rank++)
         signs[rank] = (struct cnn_rank_sign){.heard_s = -1, .waits_s = -1, .busy_s = -1, .waits_for = -1};
+    struct cnn_beat first = {.kind = CNN_BEAT_ALIVE}; // at once, so that every host is known
     pthread_mutex_lock(&watchdog->lock);
+    describe(watchdog, &first.sign, cnn_clock_s());
+    send_beat(comm, heartbeat, &first);
     watchdog->joined_heartbeat = heartbeat;
     watchdog->joined_signs = signs;
     pthread_mutex_unlock(&watchdog->lock);

@@ -1,5 +1,6 @@
 // Jobs that end badly, one way an argument; expect_failure.sh looks at how they end.
 #include "base/clock.h"
+#include "base/log.h"
 #include "comm/comm.h"
 #include "comm/reducer.h"
 
@@ -71,9 +72,70 @@ static int wait_for_ever(struct cnn_comm *comm) {
     cnn_comm_abort(comm, 5);
 }
 
+static bool is_last(const struct cnn_comm *comm) { return cnn_comm_rank(comm) == cnn_comm_size(comm) - 1; }
+
+// The last rank does not come to a barrier.
+static int absent(struct cnn_comm *comm, bool stopped) {
+    cnn_comm_set_timeout(comm, 1);
+    cnn_comm_set_stage(comm, CNN_STAGE_EVALUATION, -1);
+    if (is_last(comm) && stopped)
+        raise(SIGSTOP);
+    if (is_last(comm))
+        sleep(100);
+    return wait_for_ever(comm);
+}
+
+// Rank 0 takes much longer than the limit, and says so.
+static int busy(struct cnn_comm *comm, unsigned int seconds) {
+    cnn_comm_set_timeout(comm, 0.5);
+    if (cnn_comm_rank(comm) == 0) {
+        cnn_comm_set_task(comm, "saving a checkpoint");
+        sleep(seconds);
+        cnn_comm_set_task(comm, NULL);
+    }
+    const int code = wait_for_ever(comm);
+    cnn_comm_finish(comm, code);
+    return code == 0 ? 9 : code; // expect_failure.sh wants one
+}
+
+static void on_lost(void *context, const char *reason) { fprintf(stderr, "rank 0 learned: %s\n", reason); }
+
+// The last rank fails while rank 0 computes.
+static int alone(struct cnn_comm *comm) {
+    const struct cnn_comm_listener listener = {.lost = on_lost};
+    if (cnn_comm_rank(comm) == 0) {
+        cnn_comm_set_listener(comm, &listener);
+        sleep(100);
+    }
+    if (is_last(comm)) {
+        (void)!cnn_fail(CNN_ERR_MEMORY, "no memory for the test");
+        cnn_comm_abort(comm, 4);
+    }
+    return wait_for_ever(comm);
+}
+
+// The last rank is stopped before it leaves.
+static int stopped_at_the_end(struct cnn_comm *comm) {
+    cnn_comm_set_timeout(comm, 1);
+    if (is_last(comm))
+        raise(SIGSTOP);
+    cnn_comm_finish(comm, 0); // must not hang
+    return 6;
+}
+
+static void print_log(void *context, enum cnn_log_level level, const char *line) {
+    fprintf(stderr, "log: %s\n", line);
+}
+
 int main(int argc, char **argv) {
     struct cnn_comm *comm;
-    const char *way = argc > 1 ? argv[1] : "";
+    const char *way = argc > 1 ? argv[1] : "", *rank = getenv("OMPI_COMM_WORLD_RANK");
+    if (cnn_log_add_sink(print_log, NULL, CNN_LOG_WARN) != CNN_OK)
+        return 2;
+    if (!strcmp(way, "stopped-before-start") && rank && !strcmp(rank, "1"))
+        raise(SIGSTOP);
+    if (!strcmp(way, "absent-at-start") && rank && !strcmp(rank, "1"))
+        sleep(100);
     if (cnn_comm_start(&comm) != CNN_OK) {
         fprintf(stderr, "%s\n", cnn_error_message());
         return 2;
@@ -85,6 +147,18 @@ int main(int argc, char **argv) {
         return late(comm, true);
     if (!strcmp(way, "abandon"))
         return abandon(comm);
+    if (!strcmp(way, "absent"))
+        return absent(comm, false);
+    if (!strcmp(way, "stopped"))
+        return absent(comm, true);
+    if (!strcmp(way, "busy"))
+        return busy(comm, 3);
+    if (!strcmp(way, "too-busy"))
+        return busy(comm, 100);
+    if (!strcmp(way, "alone"))
+        return alone(comm);
+    if (!strcmp(way, "stopped-at-the-end"))
+        return stopped_at_the_end(comm);
     if (!strcmp(way, "abort") && first)
         cnn_comm_abort(comm, 7);
     if (!strcmp(way, "killed") && first)
