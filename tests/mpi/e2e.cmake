@@ -6,9 +6,11 @@ if(TARGET cnn_dist)
   endforeach()
   add_executable(close_terminal close_terminal.c)
   target_link_libraries(close_terminal PRIVATE util)
-  add_test(NAME mpi/e2e_signals COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/e2e_signals.sh $<TARGET_FILE:cnn_dist>
-                                        $<TARGET_FILE:close_terminal>)
-  set_tests_properties(mpi/e2e_signals PROPERTIES TIMEOUT 300 PROCESSORS 2)
+  foreach(name e2e_signals e2e_launch)
+    add_test(NAME mpi/${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh $<TARGET_FILE:cnn_dist>
+                                      $<TARGET_FILE:close_terminal>)
+    set_tests_properties(mpi/${name} PROPERTIES TIMEOUT 300 PROCESSORS 2)
+  endforeach()
   add_executable(json_check json_check.c)
   target_link_libraries(json_check PRIVATE PkgConfig::JANSSON)
   add_test(NAME mpi/e2e_doctor COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/e2e_doctor.sh $<TARGET_FILE:cnn_dist>
