@@ -17,6 +17,9 @@ if(TARGET cnn_dist)
                                        $<TARGET_FILE:json_check>)
   add_test(NAME mpi/e2e_json COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/e2e_json.sh $<TARGET_FILE:cnn_dist>
                                      $<TARGET_FILE:json_check>)
+  add_test(NAME mpi/e2e_predict COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/e2e_predict.sh $<TARGET_FILE:cnn_dist>
+                                        $<TARGET_FILE:json_check>)
+  set_tests_properties(mpi/e2e_predict PROPERTIES TIMEOUT 300 PROCESSORS 2)
   set_tests_properties(mpi/e2e_doctor mpi/e2e_json PROPERTIES TIMEOUT 300 PROCESSORS 2)
 endif()
 # A sanitizer's library would have to be loaded first.
