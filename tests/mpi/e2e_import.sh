@@ -80,6 +80,23 @@ expect 0 "$cnn" dataset import tar p.tar --out tar1 "${args[@]}" >/dev/null
 expect 0 ranks 2 dataset import tar p.tar.gz --out tar2 "${args[@]}" >/dev/null
 same tar1 tar2
 
+say "an archive with links and names of all kinds gives what the unpacked folder gives"
+contents() { "$cnn" dataset info "$1" | grep -vE '^(dataset|source|fingerprint) '; }
+mkdir -p odd/Käfer odd/leer odd/Hünde && cp pictures/one/*.jpg odd/Käfer && cp pictures/three/*9*.jpg odd/Hünde
+ln -s ../Käfer/000.jpg odd/Hünde/link.jpg && ln odd/Käfer/003.jpg odd/Hünde/hard.jpg && ln -s Käfer odd/beetle
+ln -s none.jpg odd/Hünde/lost.jpg && touch odd/.hidden odd/README
+expect 0 "$cnn" dataset import folder odd --out odd-folder >odd.out 2>odd.err
+grep -q "no usable pictures of 1 of the 4 classes: leer" odd.err || fail "the empty class was not named: $(cat odd.err)"
+tar -cf odd.tar odd && tar -czf odd.tar.gz --format=pax odd
+archives=(odd.tar odd.tar.gz)
+if command -v zip >/dev/null; then (cd odd && zip -qry ../odd.zip .) && archives+=(odd.zip); fi
+for archive in "${archives[@]}"; do
+    expect 0 "$cnn" dataset import tar "$archive" --out "of-$archive" >archive.out 2>archive.err
+    diff <(contents odd-folder) <(contents "of-$archive") || fail "$archive differs from its folder"
+    diff <(sed 1d odd.out | sed 's/odd-folder//') <(sed 1d archive.out | sed "s/of-$archive//") || fail "$archive: other files were left out"
+    grep -q "of the 4 classes: leer" archive.err || fail "$archive: the empty class was not named: $(cat archive.err)"
+done
+
 # refused RANKS WORDS ARGS...: exit status 2, one line that says WORDS, and no folder
 refused() {
     local n=$1 words=$2 alone
