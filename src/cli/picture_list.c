@@ -109,8 +109,8 @@ static enum cnn_status add_folder(struct cnn_picture_list *list, const char *pat
         status = visit(list, &stack, stack.paths[--stack.n], max_depth);
     cnn_picture_list_finish(&stack);
     if (status == CNN_OK && list->n == before)
-        return cnn_fail(CNN_ERR_INPUT,
-                        "%s: no pictures in this folder or below it; expected JPEG or PNG files", path);
+        return cnn_fail(CNN_ERR_INPUT, "%s: no images in this folder or below it; expected JPEG or PNG files",
+                        path);
     return status;
 }
 
@@ -137,7 +137,7 @@ static enum cnn_status add_lines(struct cnn_picture_list *list, FILE *from, cons
         status = cnn_fail(CNN_ERR_IO, "cannot read %s: %s", name, strerror(errno));
     free(line);
     if (status == CNN_OK && list->n == before)
-        return cnn_fail(CNN_ERR_INPUT, "%s: the list is empty; expected one path on each line", name);
+        return cnn_fail(CNN_ERR_INPUT, "%s: the list is empty; expected one path per line", name);
     return status;
 }
 
@@ -145,8 +145,8 @@ enum cnn_status cnn_picture_list_add_lines(struct cnn_picture_list *list, const 
     if (strcmp(file, "-") == 0)
         return add_lines(list, stdin, "standard input");
     if (cnn_folder_exists(file))
-        return cnn_fail(CNN_ERR_INPUT,
-                        "--list: %s is a folder; expected a text file with one path on each line", file);
+        return cnn_fail(CNN_ERR_INPUT, "--list: %s is a folder; expected a text file with one path per line",
+                        file);
     FILE *from = fopen(file, "r");
     if (!from)
         return cnn_fail(CNN_ERR_INPUT, "--list: cannot read %s: %s", file, strerror(errno));

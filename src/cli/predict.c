@@ -45,8 +45,7 @@ static enum cnn_status list_pictures(struct cnn_picture_list *out, const struct 
     if (request->list)
         CNN_TRY(cnn_picture_list_add_lines(out, request->list));
     if (out->n == 0)
-        return cnn_fail(CNN_ERR_INPUT,
-                        "missing argument: give pictures, folders of pictures, or --list FILE");
+        return cnn_fail(CNN_ERR_INPUT, "missing argument: give images, folders of images, or --list FILE");
     return CNN_OK;
 }
 
@@ -161,8 +160,8 @@ static enum cnn_status judge(const struct predictor *predictor, const char *last
     if (n == 1)
         return cnn_fail(CNN_ERR_INPUT, "%s", last_reason);
     if (n_bad == n)
-        return cnn_fail(CNN_ERR_INPUT, "none of the %zu pictures could be read", n);
-    return cnn_fail(CNN_ERR_FAILED, "%zu of %zu pictures could not be read; the others are classified", n_bad,
+        return cnn_fail(CNN_ERR_INPUT, "none of the %zu images could be read", n);
+    return cnn_fail(CNN_ERR_FAILED, "%zu of %zu images could not be read; the others were classified", n_bad,
                     n);
 }
 
@@ -185,7 +184,7 @@ static enum cnn_status predict_all(struct predictor *predictor) {
     free(reason);
     const double seconds = cnn_clock_s() - begun;
     if (status == CNN_OK && predictor->pictures.n > 1)
-        cnn_log_info("%zu pictures in %.1f s, %.1f images/s", predictor->pictures.n, seconds,
+        cnn_log_info("%zu images in %.1f s, %.1f images/s", predictor->pictures.n, seconds,
                      (double)predictor->pictures.n / seconds);
     return status;
 }
@@ -206,8 +205,8 @@ enum cnn_status cnn_cmd_predict(int argc, char **argv, struct cnn_comm *comm) {
     struct request request = {.top_k = 5};
     const struct cnn_flag flags[] = {
         CNN_STRING_FLAG("list", &request.list, "FILE",
-                        "text file with one path on each line; -: standard input"),
-        CNN_INT_FLAG("top-k", &request.top_k, "K", 1, 1000, "number of classes to show for each picture"),
+                        "text file with one path per line (-: standard input)"),
+        CNN_INT_FLAG("top-k", &request.top_k, "K", 1, 1000, "number of classes to show for each image"),
         CNN_BOOL_FLAG("latest", &request.latest,
                       "in a run folder, use the latest checkpoint instead of the best"),
         CNN_INT_FLAG("threads", &request.threads, "N", 0, 1024, "compute threads (0: as many as eval uses)"),
@@ -220,11 +219,12 @@ enum cnn_status cnn_cmd_predict(int argc, char **argv, struct cnn_comm *comm) {
         .usage = "cnn_dist predict RUN_OR_CHECKPOINT [IMAGE|FOLDER...] [--list FILE] [--top-k K] "
                  "[--json|--csv]",
         .summary =
-            "Classifies JPEG and PNG pictures with a trained network, prepared as in its evaluation, and "
-            "prints\nthe most probable classes of each. Of a folder, all pictures below it are taken, in "
-            "sorted order. A picture\nthat cannot be read is reported, the others are classified, and the "
-            "exit "
-            "status is 1.",
+            "Classifies JPEG and PNG images with a trained network, prepared as in evaluation, and "
+            "prints\nthe most "
+            "probable classes of each. In a run folder, the best checkpoint is used. A FOLDER stands "
+            "for\nall "
+            "images below it, in sorted order. An image that cannot be read is reported; the others\nare "
+            "classified, and the exit status is 1.",
         .flags = flags,
         .n_flags = sizeof flags / sizeof *flags,
         .least_positional = 1,

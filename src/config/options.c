@@ -168,7 +168,9 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
      .type = CNN_OPTION_AUGMENTS,
      AT(augment.eval),
      .fallback = "[]",
-     .doc = "transforms applied in evaluation and prediction; random ones are not allowed"},
+     .doc = "transforms applied in evaluation and prediction; random ones are not allowed. A list that sets "
+            "no size, "
+            "such as `[]`, begins with `fit` to the size of the images in the dataset"},
 
     {.path = "augment.mixup",
      REAL(augment.mixup),

@@ -47,11 +47,12 @@ static struct size find_size(const struct cnn_config *config, const struct cnn_r
     const struct size stored = look_up_size(config);
     if (stored.h > 0)
         return stored;
-    cnn_log_warn("augment.eval sets no size and the checkpoint does not record the size of the pictures it "
-                 "was evaluated on: pictures are resized and cropped to %" PRId64 " x %" PRId64
-                 " (height x width), the size used in training; set another one with "
-                 "--set 'augment.eval=[fit: [HEIGHT, WIDTH]]'",
-                 facts->height, facts->width);
+    cnn_log_warn(
+        "augment.eval sets no size, and the checkpoint does not record the size of the images it was "
+        "evaluated on; images are resized and cropped to the size used in training, %" PRId64 " x %" PRId64
+        " (height x width); to change that, use "
+        "--set 'augment.eval=[fit: [HEIGHT, WIDTH]]'",
+        facts->height, facts->width);
     return (struct size){(int)facts->height, (int)facts->width};
 }
 
@@ -59,9 +60,10 @@ static void report_fit(struct size size, const struct cnn_dataset *dataset) {
     const struct size stored = size_of(dataset);
     if (stored.h == size.h && stored.w == size.w)
         return;
-    cnn_log_info("augment.eval sets no size: the pictures of %s are resized and cropped to %d x %d (height x "
-                 "width), the size of those the network was evaluated on in training",
-                 cnn_dataset_path(dataset), size.h, size.w);
+    cnn_log_info(
+        "augment.eval sets no size; images of %s are resized and cropped to %d x %d (height x width), "
+        "the size of the images evaluated during training",
+        cnn_dataset_path(dataset), size.h, size.w);
 }
 
 static enum cnn_status put_fit_first(struct cnn_augment_list *list, struct size size) {

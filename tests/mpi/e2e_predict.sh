@@ -61,7 +61,7 @@ echo "not a picture" >tree/a/notes.txt
 [ "$(grep -c . said)" = 6 ] || fail "$(cat said)"
 [ "$(grep tree said | tr '\n' ' ')" = "tree/a/0.JPG tree/b/c/z.jpg tree/b/noending " ] || fail "$(cat said)"
 expect 2 "$cnn" predict "$run" tree/empty 2>err
-grep -q "error: tree/empty: no pictures" err || fail "$(cat err)"
+grep -q "error: tree/empty: no images" err || fail "$(cat err)"
 expect 2 "$cnn" predict "$run" 2>err
 grep -q "error: missing argument" err || fail "$(cat err)"
 expect 2 "$cnn" predict "$run" pictures --json --csv 2>err
@@ -76,9 +76,9 @@ is=0
 [ "$is" = 1 ] || fail "exit status $is: $(cat err)"
 cmp <(head -n 21 predict.csv) some.csv || fail "the good pictures are not all there"
 grep -q "warning: cut.jpg: " err && grep -q "warning: .*absent.png" err || fail "$(cat err)"
-grep -q "error: 2 of 4 pictures could not be read" err || fail "$(cat err)"
+grep -q "error: 2 of 4 images could not be read" err || fail "$(cat err)"
 expect 2 "$cnn" predict "$run" cut.jpg absent.png >/dev/null 2>err
-grep -q "error: none of the 2 pictures could be read" err || fail "$(cat err)"
+grep -q "error: none of the 2 images could be read" err || fail "$(cat err)"
 
 say "JSON is one document, whatever the names are"
 name=$(printf 'caf\xe9 "x", y.jpg')
