@@ -41,7 +41,10 @@ say "a disk that is full to the last byte for a while: lines are missing from me
 rm -rf "$work/small/tiny"
 start 2 full --set run.dir="$work/small" --set train.epochs=10
 here=$work/small/tiny/metrics.jsonl
-until [ -s "$here" ] && [ "$(grep -c '"kind":"step"' "$here")" -ge 3 ]; do sleep 0.02; done
+until [ -s "$here" ] && [ "$(grep -c '"kind":"step"' "$here")" -ge 3 ]; do
+    kill -0 "$job" || fail "the run ended: $(tail -n 3 full/err)"
+    sleep 0.02
+done
 cat /dev/zero >"$work/small/ballast" 2>/dev/null || true # until it is full
 until grep -q "metrics.jsonl: No space left.*training goes on" full/err; do
     kill -0 "$job" || fail "the run ended: $(tail -n 3 full/err)"
@@ -50,6 +53,6 @@ done
 rm "$work/small/ballast"
 expect 0 wait "$job"
 grep -q '"event":"metrics_gap","message":"[0-9]* lines* .* missing here: No space left' "$here" || fail "the gap is not marked"
-if grep -v '^{.*}$' "$here"; then fail "half a line is in metrics.jsonl"; fi
+[ "$(grep -c '^{.*}$' "$here")" = "$(wc -l <"$here")" ] || fail "half a line is in metrics.jsonl"
 cmp "$checkpoints/step-00000080.safetensors" long.safetensors ||
     fail "the run ended elsewhere than the undisturbed one"

@@ -64,6 +64,20 @@ expect() {
 
 metrics() { echo "$1/runs/tiny/metrics.jsonl"; }
 
+# differ A B: two files that can be read are not the same. `! cmp` also holds where one is missing.
+differ() {
+    local is=0
+    cmp -s "$1" "$2" || is=$?
+    [ "$is" = 1 ]
+}
+
+# lacks FILE PATTERN: a file that can be read has no such line. `! grep` also holds where it is missing.
+lacks() {
+    local is=0
+    grep -q -e "$2" "$1" || is=$?
+    [ "$is" = 1 ]
+}
+
 # losses FOLDER: "step loss" of every step
 losses() { sed -n 's/.*"kind":"step".*"step":\([0-9]*\),"loss":\([^,]*\),.*/\1 \2/p' "$(metrics "$1")"; }
 
@@ -79,6 +93,7 @@ last_checkpoint() { echo "$1/runs/tiny/checkpoints/$(cat "$1/runs/tiny/checkpoin
 # same_end A B: two runs ended in the same state, byte for byte, and tell the same story
 same_end() {
     cmp "$(last_checkpoint "$1")" "$(last_checkpoint "$2")" || fail "$1 and $2 end in different checkpoints"
+    [ -n "$(story "$1")" ] || fail "$1 tells no story"
     diff <(story "$1") <(story "$2") || fail "$1 and $2 tell different stories"
 }
 

@@ -15,7 +15,9 @@ for k in 0 1 2; do
     close_losses "order$k-1" "order$k-2" 8 1e-4
     close_losses "order$k-1" "order$k-4" 8 1e-4
 done
-cmp -s <(losses order0-1) <(losses order1-1) && fail "another order has the same losses"
+losses order0-1 >losses0
+losses order1-1 >losses1
+[ -s losses0 ] && [ -s losses1 ] && differ losses0 losses1 || fail "another order has the same losses"
 expect 2 train 1 none --set data.repeats=3
 grep -q "data.repeats 3 does not divide train.batch.global 32" none/err || fail "$(cat none/err)"
 
@@ -26,7 +28,7 @@ grep -q "left out   16 of 256 records, different ones each epoch" rest/err || fa
 expect 0 train 1 same "${short[@]}" --set data.shuffle=none
 grep -q "16 of 256 records are never trained on" same/err || fail "$(cat same/err)"
 expect 0 train 1 even --set train.epochs=1 --set data.val=
-grep -q "left out" even/err && fail "$(cat even/err)"
+lacks even/err "left out" || fail "$(cat even/err)"
 
 say "info, stats and show"
 "$cnn" dataset info many >info
@@ -34,7 +36,9 @@ grep -q "^records   256 in 13 shards" info || fail "$(cat info)"
 grep -q "^       3  star  *26$" info || fail "$(cat info)"
 "$cnn" dataset stats many >stats.yaml
 "$cnn" config check stats.yaml >/dev/null 2>&1 || fail "what stats prints is no config: $(cat stats.yaml)"
-[ "$("$cnn" dataset stats many --threads 1)" = "$(ranks 2 dataset stats many --threads 3)" ] || fail "stats differ with threads"
+"$cnn" dataset stats many --threads 1 >stats1
+ranks 2 dataset stats many --threads 3 >stats3
+[ -s stats1 ] && cmp stats1 stats3 || fail "stats differ with threads"
 is_png() { [ "$(head -c 4 "$1" | tail -c 3)" = PNG ] || fail "$1 is no PNG"; }
 "$cnn" dataset show many --out stored.png --rows 2 --cols 3 >/dev/null
 "$cnn" dataset show --config tiny.yaml --out one.png --rows 2 --cols 3 >/dev/null
@@ -43,7 +47,7 @@ is_png() { [ "$(head -c 4 "$1" | tail -c 3)" = PNG ] || fail "$1 is no PNG"; }
 is_png stored.png
 is_png one.png
 cmp one.png again.png || fail "the same epoch looks different"
-cmp -s one.png later.png && fail "another epoch looks the same"
+differ one.png later.png || fail "another epoch looks the same"
 expect 2 "$cnn" dataset show many --out x.png --class hart 2>class.err
 grep -q "did you mean 'heart'" class.err || fail "$(cat class.err)"
 

@@ -11,7 +11,7 @@ has() {
         grep -q "^$pattern" "$file" || { cat "$file" && fail "no line '$pattern'"; }
     done
 }
-has_not() { ! grep "$2" "$1" || fail "$1 has '$2'"; }
+has_not() { lacks "$1" "$2" || fail "$1 has '$2'"; }
 count() { grep -c "^\[$2" "$1" || true; }
 
 # sums_up FILE: the last line counts the others, and every line is a verdict

@@ -191,7 +191,7 @@ static void test_strengths_and_policies_are_torchvisions(void **state) {
             bool is_signed;
             double made =
                 cnn_auto_strength((enum cnn_auto_kind)v[0], v[1], v[2], v[3], v[4], v[5], &is_signed);
-            if (fabs(made - value) > 1e-4 || is_signed != v[6])
+            if (!(fabs(made - value) <= 1e-4) || is_signed != v[6])
                 fail_msg("%s-> %g", line, made);
             strengths++;
         } else {

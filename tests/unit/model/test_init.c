@@ -56,8 +56,8 @@ static void moments_are_torchvisions(void **state) {
         float *values = values_of(model, param, 7);
         struct moments got = moments_of(values, (size_t)n);
         // Both are samples: five standard errors of each.
-        if (fabs(got.mean - mean) > 10 * deviation / sqrt(n) + 1e-9 ||
-            fabs(got.deviation - deviation) > 7 * deviation / sqrt(n) + 1e-9)
+        if (!(fabs(got.mean - mean) <= 10 * deviation / sqrt(n) + 1e-9) ||
+            !(fabs(got.deviation - deviation) <= 7 * deviation / sqrt(n) + 1e-9))
             fail_msg("%s %s: mean %g deviation %g, torchvision %g and %g", arch, name, got.mean,
                      got.deviation, mean, deviation);
         free(values);

@@ -43,7 +43,7 @@ static void check_step(const char *name, struct run *run) {
     check_logits(name, run->replica, ref_network_logits(run->reference), run->micro, run->model->n_classes);
     EXPECT_OK(cnn_replica_metrics(run->replica, &metrics));
     assert_int_equal(metrics.n, run->micro);
-    if (fabs(metrics.loss - loss) > TOLERANCE * loss)
+    if (!(fabs(metrics.loss - loss) <= TOLERANCE * loss))
         fail_msg("%s: the loss is %.9g, the reference says %.9g", name, metrics.loss, loss);
     check_gradients(name, run, 1);
     run_step(run, 1); // on top of the first
@@ -142,7 +142,7 @@ static void gradients_are_slopes_of_the_loss(void **state) {
         const double slope = lean(run, directions, key);
         const double measured =
             (loss_at(run, directions, distance) - loss_at(run, directions, -distance)) / (2 * distance);
-        if (fabs(measured - slope) > 0.01 * fabs(slope))
+        if (!(fabs(measured - slope) <= 0.01 * fabs(slope)))
             fail_msg("direction %d: the gradient says %.6g, the loss changes by %.6g", (int)key, slope,
                      measured);
     }
@@ -182,7 +182,7 @@ static void micro_batches_sum(void **state) {
     run_step(run, 1);
     float *sum = arena_copy(run);
     for (size_t i = 0; i < n; i++)
-        if (fabsf(sum[i] - (first[i] + second[i])) > 1e-6f * (fabsf(first[i]) + fabsf(second[i])))
+        if (!(fabsf(sum[i] - (first[i] + second[i])) <= 1e-6f * (fabsf(first[i]) + fabsf(second[i]))))
             fail_msg("gradient %zu: %g and %g sum to %g", i, (double)first[i], (double)second[i],
                      (double)sum[i]);
     free(first);
