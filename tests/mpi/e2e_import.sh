@@ -61,20 +61,6 @@ same of1 killed
 expect 0 ranks 2 dataset import folder pictures --out killed "${args[@]}" >again
 grep -q "it was there already" again || fail "a finished import was not recognised"
 
-say "suspended, taken over by a second import, woken up: it changes nothing more"
-CNN_OWNER_BEAT_S=0.05 "$cnn" dataset import folder pictures --out shared "${args[@]}" >first.out 2>first.err &
-job=$!
-until [ -e shared/.import/owner ]; do
-    kill -0 "$job" || fail "an import had no owner: $(cat first.err)"
-done
-kill -STOP "$job"
-expect 0 "$cnn" dataset import folder pictures --out shared "${args[@]}" >second.out 2>second.err
-grep -q "took over import folder shared/.import from process $job on .*, and none in the last 2 s" second.err || fail "$(cat second.err)"
-kill -CONT "$job"
-expect 1 wait "$job"
-grep -q "cnn_dist: error: .*import folder shared/.import \(was taken over\|cannot be found\)" first.err || fail "$(cat first.err)"
-same of1 shared
-
 say "an archive, plain and compressed"
 tar -cf p.tar --sort=name pictures
 tar -czf p.tar.gz --sort=name pictures

@@ -145,10 +145,8 @@ static enum cnn_status import_planned(struct run *run) {
         return CNN_OK;
     }
     enum cnn_status status = make_or_go_on(run);
-    // Whatever failed then failed because another import has the folder.
-    enum cnn_status lost = status == CNN_OK ? CNN_OK : cnn_owner_check(run->owner);
-    if (lost != CNN_OK)
-        return lost;
+    if (status != CNN_OK && !cnn_owner_holds(run->owner))
+        return status;          // what is in the folder is another import's
     if (run->options->size > 1) // the caller decides, who knows of the others
         return status;
     if (state == CNN_IMPORT_BEGUN) // by an earlier one, whose half may be larger now
@@ -192,6 +190,9 @@ enum cnn_status cnn_import_run(struct cnn_import_result *out, const struct cnn_i
         status = cnn_import_plan_make(&run.plan, &numbered, &run.selection, options);
     if (status == CNN_OK)
         status = import_planned(&run);
+    // Whatever failed in a folder that another import took over failed because of that.
+    enum cnn_status lost = status == CNN_OK ? CNN_OK : cnn_owner_check(run.owner);
+    status = lost == CNN_OK ? status : lost;
     cnn_owner_release(run.owner);
     for (int p = 0; p < CNN_IMPORT_MAX_PARTS; p++)
         cnn_work_close(&run.open[p]);

@@ -121,6 +121,33 @@ static void test_killed(void **state) {
     assert_true(made > KILLS / 4);
 }
 
+// As after a long suspension: another process becomes the owner between two records.
+static void lose_folder(void *context, const struct cnn_import_progress *progress) {
+    if (progress->done == N / 2)
+        assert_ok(cnn_file_replace(context, "somebody else\n", 14));
+}
+
+static void test_one_that_lost_its_folder(void **state) {
+    struct cnn_import_result result;
+    char out[1024], whole_out[1024], owner[1100];
+    snprintf(out, sizeof out, "%s/out", (char *)*state);
+    snprintf(whole_out, sizeof whole_out, "%s/whole", (char *)*state);
+    snprintf(owner, sizeof owner, "%s/.import/owner", out);
+    setenv("CNN_OWNER_BEAT_S", "0.01", 1);
+    put_source(in(*state, "src"));
+    struct cnn_import_options options = options_for(out), whole = options_for(whole_out);
+    options.progress = lose_folder;
+    options.context = owner;
+    assert_fails(cnn_import_folder(&result, in(*state, "src"), &options), CNN_ERR_FAILED, "was taken over");
+    assert_true(cnn_import_is_begun(&options)); // it is the other's half, and stays
+    assert_true(cnn_file_exists(owner));
+    options.progress = NULL;
+    assert_ok(cnn_import_folder(&result, in(*state, "src"), &options));
+    assert_ok(cnn_import_folder(&result, in(*state, "src"), &whole));
+    assert_same_imports(whole_out, out);
+    unsetenv("CNN_OWNER_BEAT_S");
+}
+
 // One of two processes is done: the folder belongs to this very import.
 static void test_another_command(void **state) {
     struct cnn_import_result result;
@@ -250,7 +277,8 @@ static void test_errors_in_the_middle(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(test_killed), TEST(test_another_command),
-                                       TEST(test_errors_in_the_middle), TEST(test_damaged_work)};
+                                       TEST(test_one_that_lost_its_folder), TEST(test_errors_in_the_middle),
+                                       TEST(test_damaged_work)};
     use_memory();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
