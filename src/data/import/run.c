@@ -153,6 +153,8 @@ static enum cnn_status import_planned(struct run *run) {
         return run->result.begun ? cnn_error_after_changes(status) : status;
     if (status == CNN_ERR_INPUT || status == CNN_ERR_UNSUPPORTED) { // then nothing shall be changed
         cnn_import_clear_work(run->options->out);
+        cnn_owner_release(run->owner);
+        run->owner = NULL;
         if (made_out)
             rmdir(run->options->out);
     }
