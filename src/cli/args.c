@@ -94,9 +94,13 @@ static enum cnn_status parse_flag(const struct cnn_args *args, int argc, char **
 }
 
 static enum cnn_status parse_word(struct cnn_args_given *out, const struct cnn_args *args, char *word) {
-    if (out->positional.n == args->most_positional)
+    struct cnn_strings *words = &out->positional;
+    if (words->n + out->n_more == args->most_positional)
         return cnn_fail(CNN_ERR_INPUT, "unexpected argument '%s' (usage: %s)", word, args->usage);
-    out->positional.items[out->positional.n++] = word;
+    if (words->n < CNN_ARGS_MAX_STRINGS)
+        words->items[words->n++] = word;
+    else
+        out->more[out->n_more++] = word;
     return CNN_OK;
 }
 
@@ -120,7 +124,7 @@ static enum cnn_status check_complete(const struct cnn_args_given *given, const 
 
 enum cnn_status cnn_args_parse(struct cnn_args_given *out, const struct cnn_args *args, int argc,
                                char **argv) {
-    *out = (struct cnn_args_given){.positional.items = argv + 1};
+    *out = (struct cnn_args_given){.more = argv + 1};
     uint64_t seen = 0;
     bool only_words = false;
     if (args->n_flags > MAX_FLAGS)

@@ -64,10 +64,9 @@ struct cnn_args {
 
 // What was given beside the flags. `help` true: --help was among them, nothing else was checked.
 struct cnn_args_given {
-    struct {
-        char **items; // argv + 1: the words move to its front
-        int n;
-    } positional;
+    struct cnn_strings positional;
+    char **more; // positional words past the first CNN_ARGS_MAX_STRINGS: they move to the front of argv
+    int n_more;
     bool help;
 };
 

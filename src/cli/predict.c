@@ -18,8 +18,7 @@
 
 struct request {
     const char *run_or_checkpoint, *list;
-    char *const *paths; // as given: files and folders
-    int n_paths;
+    const struct cnn_args_given *given; // after the first word: files and folders
     bool json, csv, latest;
     int64_t top_k, threads;
     struct cnn_strings set;
@@ -40,8 +39,11 @@ struct predictor {
 };
 
 static enum cnn_status list_pictures(struct cnn_picture_list *out, const struct request *request) {
-    for (int i = 0; i < request->n_paths; i++)
-        CNN_TRY(cnn_picture_list_add(out, request->paths[i]));
+    const struct cnn_args_given *given = request->given;
+    for (int i = 1; i < given->positional.n; i++)
+        CNN_TRY(cnn_picture_list_add(out, given->positional.items[i]));
+    for (int i = 0; i < given->n_more; i++)
+        CNN_TRY(cnn_picture_list_add(out, given->more[i]));
     if (request->list)
         CNN_TRY(cnn_picture_list_add_lines(out, request->list));
     if (out->n == 0)
@@ -237,8 +239,7 @@ enum cnn_status cnn_cmd_predict(int argc, char **argv, struct cnn_comm *comm) {
     if (request.json && request.csv)
         return cnn_fail(CNN_ERR_INPUT, "--json and --csv exclude each other; give one of them");
     request.run_or_checkpoint = given.positional.items[0];
-    request.paths = given.positional.items + 1;
-    request.n_paths = given.positional.n - 1;
+    request.given = &given;
     if (request.json)
         cnn_console_quiet();
     return cnn_comm_rank(comm) == 0 ? run(&request) : CNN_OK;

@@ -52,6 +52,31 @@ static void test_all_kinds(void **state) {
     assert_false(given.help);
 }
 
+// As many words as a shell gives: those past the first ones stay in argv, in order.
+static void any_number_of_words(void **state) {
+    (void)state;
+    struct cnn_args many = args;
+    struct cnn_args_given given;
+    char words[200][16], *argv[300] = {(char *)"things"};
+    int argc = 1;
+    many.most_positional = 200;
+    for (int i = 0; i < 200; i++) {
+        snprintf(words[i], sizeof words[i], "w%d", i);
+        if (i % 50 == 0) {
+            argv[argc++] = (char *)"--out";
+            argv[argc++] = (char *)"dir";
+        }
+        argv[argc++] = words[i];
+    }
+    assert_int_equal(cnn_args_parse(&given, &many, argc, argv), CNN_OK);
+    assert_int_equal(given.positional.n, CNN_ARGS_MAX_STRINGS);
+    assert_int_equal(given.n_more, 200 - CNN_ARGS_MAX_STRINGS);
+    for (int i = 0; i < 200; i++)
+        assert_string_equal(i < CNN_ARGS_MAX_STRINGS ? given.positional.items[i]
+                                                     : given.more[i - CNN_ARGS_MAX_STRINGS],
+                            words[i]);
+}
+
 static void test_defaults_stay(void **state) {
     (void)state;
     struct cnn_args_given given;
@@ -131,8 +156,9 @@ static void test_help(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_kinds), cmocka_unit_test(test_defaults_stay), cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_too_many),  cmocka_unit_test(test_help),
+        cmocka_unit_test(test_all_kinds),     cmocka_unit_test(any_number_of_words),
+        cmocka_unit_test(test_defaults_stay), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_too_many),      cmocka_unit_test(test_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,6 +124,7 @@ static struct cnn_run_record record_of(const struct kind *kind, const struct cnn
                                               .channels = kind->channels,
                                               .height = kind->train_h,
                                               .width = kind->train_w,
+                                              .records = PICTURES,
                                               .global = 8,
                                               .micro = 4,
                                               .mean = {0.4, 0.5, 0.6},
