@@ -50,22 +50,23 @@ static enum cnn_status choose_parts(struct parts *out, const struct cnn_import_r
         if (request->part ? strcmp(request->part, part_names[k]) == 0 : found[k])
             out->names[out->n++] = part_names[k];
     if (request->part && out->n == 0)
-        return cnn_fail(CNN_ERR_INPUT, "--part: '%s' is neither train nor test", request->part);
+        return cnn_fail(CNN_ERR_INPUT, "--part: unknown part '%s'; allowed: train and test", request->part);
     if (out->n == 0) // its files will be missed by name
         out->names[out->n++] = part_names[0];
     if (out->n == 2 && request->split)
         return cnn_fail(CNN_ERR_INPUT,
-                        "%s holds a train and a test part, and --split cuts one; add --part train or --part "
-                        "test",
+                        "%s contains a training and a test part, but --split needs one; add --part train or "
+                        "--part test",
                         request->source);
     if (out->n == 1 && !request->part && found[1])
-        cnn_log_info("%s holds only the test part", request->source);
+        cnn_log_info("%s contains only the test part", request->source);
     return CNN_OK;
 }
 
 static bool is_train(const char *part) { return strcmp(part, part_names[0]) == 0; }
 
-#define PART_FLAG(r) CNN_STRING_FLAG("part", &(r).part, "PART", "only train or only test, as DIR itself")
+#define PART_FLAG(r)                                                                                         \
+    CNN_STRING_FLAG("part", &(r).part, "PART", "import only this part, into DIR itself: train or test")
 
 // ---- CIFAR ----
 
@@ -147,9 +148,8 @@ enum cnn_status cnn_cmd_import_cifar10(int argc, char **argv, struct cnn_comm *c
                                      CNN_IMPORT_SELECT_FLAGS(request)};
     const struct cnn_args args = {
         "cnn_dist dataset import cifar10 SRC --out DIR [--part train|test] [options]",
-        "Makes shards from the binary version of CIFAR-10: SRC holds data_batch_1.bin ... data_batch_5.bin, "
-        "and\n"
-        "test_batch.bin. Both parts become DIR/train and DIR/test.",
+        "Makes the datasets DIR/train and DIR/test from the binary version of CIFAR-10. SRC contains "
+        "data_batch_1.bin ...\ndata_batch_5.bin and test_batch.bin.",
         flags,
         COUNT(flags),
         1,
@@ -161,13 +161,12 @@ enum cnn_status cnn_cmd_import_cifar100(int argc, char **argv, struct cnn_comm *
     struct cnn_import_request request = {.seed = 1};
     const struct cnn_flag flags[] = {
         PART_FLAG(request),
-        CNN_BOOL_FLAG("coarse", &request.coarse, "the 20 superclasses instead of the 100 classes"),
+        CNN_BOOL_FLAG("coarse", &request.coarse, "use the 20 superclasses instead of the 100 classes"),
         CNN_IMPORT_OUT_FLAGS(request), CNN_IMPORT_SELECT_FLAGS(request)};
     const struct cnn_args args = {
         "cnn_dist dataset import cifar100 SRC --out DIR [--part train|test] [options]",
-        "Makes shards from the binary version of CIFAR-100: SRC holds train.bin, test.bin and the names of "
-        "the\n"
-        "classes. Both parts become DIR/train and DIR/test.",
+        "Makes the datasets DIR/train and DIR/test from the binary version of CIFAR-100. SRC contains "
+        "train.bin, test.bin and\nthe files of class names.",
         flags,
         COUNT(flags),
         1,
@@ -190,8 +189,8 @@ static enum cnn_status find_idx(char out[4096], const char *folder, const char *
             return CNN_OK;
     }
     return cnn_fail(CNN_ERR_INPUT,
-                    "%s holds no %s-%s-idx%d-ubyte(.gz); name the files with --images and --labels", folder,
-                    prefix, what, dimensions);
+                    "%s does not contain %s-%s-idx%d-ubyte(.gz); give the files with --images and --labels",
+                    folder, prefix, what, dimensions);
 }
 
 static bool finds_idx(const char *folder, const char *part) {
@@ -226,11 +225,12 @@ static enum cnn_status run_idx(struct cnn_import_result *out, const struct cnn_i
     int n = 1;
     enum cnn_status status = CNN_OK;
     if (!request->images != !request->labels || !request->images == !request->source)
-        return cnn_fail(CNN_ERR_INPUT, "give a folder, or both --images FILE and --labels FILE");
+        return cnn_fail(CNN_ERR_INPUT, "missing argument: give a folder, or both --images FILE and --labels "
+                                       "FILE");
     if (!request->images)
         CNN_TRY(find_parts(parts, &n, paths, request));
     else if (request->part)
-        return cnn_fail(CNN_ERR_INPUT, "--part chooses files of a folder; it has no use with --images");
+        return cnn_fail(CNN_ERR_INPUT, "--part cannot be used with --images");
     if (request->names)
         status = cut_names(&names, request->names, ",");
     if (status == CNN_OK)
@@ -243,20 +243,17 @@ enum cnn_status cnn_cmd_import_idx(int argc, char **argv, struct cnn_comm *comm)
     struct cnn_import_request request = {.seed = 1};
     const struct cnn_flag flags[] = {
         PART_FLAG(request),
-        CNN_STRING_FLAG("images", &request.images, "FILE", "the pictures, instead of SRC"),
-        CNN_STRING_FLAG("labels", &request.labels, "FILE", "their labels"),
-        CNN_STRING_FLAG("classes", &request.names, "A,B,C",
-                        "names of the classes, in the order of the labels"),
+        CNN_STRING_FLAG("images", &request.images, "FILE", "file of the images, instead of SRC"),
+        CNN_STRING_FLAG("labels", &request.labels, "FILE", "file of the labels"),
+        CNN_STRING_FLAG("classes", &request.names, "A,B,C", "names of the classes, in order of the labels"),
         CNN_IMPORT_OUT_FLAGS(request),
         CNN_IMPORT_SELECT_FLAGS(request),
     };
     const struct cnn_args args = {
         "cnn_dist dataset import idx [SRC] --out DIR [--part train|test] [--images "
         "FILE --labels FILE] [options]",
-        "Makes shards from files in the format of MNIST, gzipped or not: SRC holds "
-        "train-images-idx3-ubyte.gz,\n"
-        "train-labels-idx1-ubyte.gz, and t10k-... for the test part. Both parts become "
-        "DIR/train and DIR/test.",
+        "Makes the datasets DIR/train and DIR/test from files in the format of MNIST, gzipped or not. SRC "
+        "contains\ntrain-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, and t10k-... for the test part.",
         flags,
         COUNT(flags),
         0,

@@ -74,7 +74,7 @@ static enum cnn_status parse_check(enum cnn_import_check *out, const char *text)
             *out = (enum cnn_import_check)i;
             return CNN_OK;
         }
-    return cnn_fail(CNN_ERR_INPUT, "--check: '%s' is none of header, decode and none", text);
+    return cnn_fail(CNN_ERR_INPUT, "--check: unknown check '%s'; allowed: header, decode and none", text);
 }
 
 static enum cnn_status parse_raw(struct cnn_import_options *out, const char *text) {
@@ -85,7 +85,9 @@ static enum cnn_status parse_raw(struct cnn_import_options *out, const char *tex
     if (end != text && *end == 'x')
         w = strtol(end + 1, &end, 10);
     if (end == text || *end != '\0' || h < 1 || w < 1 || h > 4096 || w > 4096)
-        return cnn_fail(CNN_ERR_INPUT, "--raw: '%s': expected HEIGHTxWIDTH or one number, from 1 to 4096",
+        return cnn_fail(CNN_ERR_INPUT,
+                        "--raw: found '%s'; expected HEIGHTxWIDTH or one number, from 1 to "
+                        "4096",
                         text);
     out->raw_h = (int)h;
     out->raw_w = (int)w;
@@ -134,12 +136,13 @@ static enum cnn_status print_result(const struct cnn_import_result *result, cons
                                         (json_int_t)result->quarantined, "ignored",
                                         ignored_as_json(&result->ignored), "num_classes", result->n_classes,
                                         "shards", result->n_shards, "was_there", result->was_there));
-    printf("%s: %" PRIu64 " records of %d classes in %d shard%s%s\n", path, result->records,
-           result->n_classes, result->n_shards, result->n_shards == 1 ? "" : "s",
-           result->was_there ? "; it was there already" : "");
+    printf("%s: %" PRIu64 " record%s of %d class%s in %d shard%s%s\n", path, result->records,
+           result->records == 1 ? "" : "s", result->n_classes, result->n_classes == 1 ? "" : "es",
+           result->n_shards, result->n_shards == 1 ? "" : "s",
+           result->was_there ? "; it already exists" : "");
     if (result->quarantined > 0)
-        printf("%" PRIu64 " pictures cannot be used and were left out: %s/quarantine.tsv says why\n",
-               result->quarantined, path);
+        printf("skipped %" PRIu64 " image%s that cannot be used; see %s/quarantine.tsv\n",
+               result->quarantined, result->quarantined == 1 ? "" : "s", path);
     if (cnn_ignored_total(&result->ignored) > 0) {
         char text[320];
         cnn_ignored_format(text, sizeof text, &result->ignored);

@@ -28,38 +28,40 @@ enum cnn_status cnn_import_with(const struct cnn_args *args, struct cnn_import_r
                                 struct cnn_comm *comm) CNN_MUST_CHECK;
 
 #define CNN_IMPORT_OUT_FLAGS(r)                                                                              \
-    CNN_REQUIRED_FLAG("out", &(r).out, "DIR", "folder to make: absent, empty, or begun by this import"),     \
+    CNN_REQUIRED_FLAG("out", &(r).out, "DIR", "output folder: new, empty, or begun by the same import"),     \
         CNN_STRING_FLAG("name", &(r).name, "NAME",                                                           \
-                        "what the shard files are called; by default as their folder"),                      \
+                        "name of the shard files (default: the name of their folder)"),                      \
         CNN_INT_FLAG("shard-records", &(r).shard_records, "N", 0, INT64_MAX,                                 \
-                     "records in a shard; 0: by bytes"),                                                     \
+                     "records per shard (0: limited by size)"),                                              \
         CNN_INT_FLAG("shard-mib", &(r).shard_mib, "MIB", 0, 1 << 20,                                         \
-                     "size of a shard; 0: 256, less where records "                                          \
-                     "are small"),                                                                           \
-        CNN_INT_FLAG("threads", &(r).threads, "N", 0, 1024, "of each rank; 0: its share of the processors"), \
+                     "size of a shard (0: 256, or less for few "                                             \
+                     "records)"),                                                                            \
+        CNN_INT_FLAG("threads", &(r).threads, "N", 0, 1024,                                                  \
+                     "threads per rank (0: its share of the processors)"),                                   \
         CNN_BOOL_FLAG("json", &(r).json, "print the result as one JSON document")
 
 #define CNN_IMPORT_SELECT_FLAGS(r)                                                                           \
     CNN_STRING_FLAG("classes-of", &(r).classes_of, "DATASET",                                                \
-                    "number the classes as this dataset does; classes it lacks are an error"),               \
+                    "number the classes as in this dataset; other classes are an error"),                    \
         CNN_STRING_FLAG("split", &(r).split, "A=X,B=Y",                                                      \
-                        "make DIR/A and DIR/B of these shares, the same of each class"),                     \
+                        "split into DIR/A and DIR/B with these shares of each class"),                       \
         CNN_INT_FLAG("subset", &(r).subset, "N", 0, INT64_MAX,                                               \
-                     "only N records, of each class in proportion"),                                         \
-        CNN_INT_FLAG("seed", &(r).seed, "N", 0, INT64_MAX, "of --split and --subset")
+                     "import only N records, in proportion from each class"),                                \
+        CNN_INT_FLAG("seed", &(r).seed, "N", 0, INT64_MAX, "seed of --split and --subset")
 
 #define CNN_IMPORT_PICTURE_FLAGS(r)                                                                          \
     CNN_STRING_FLAG("classes", &(r).classes, "FILE",                                                         \
-                    "the classes in their order, one a line; after a tab the name "                          \
-                    "to keep"),                                                                              \
-        CNN_STRING_FLAG("check", &(r).check, "HOW", "header, decode or none"),                               \
-        CNN_BOOL_FLAG("strict", &(r).strict, "a picture that cannot be used ends the import"),               \
+                    "file of the classes in order, one per line, "                                           \
+                    "each optionally followed by a tab and another name"),                                   \
+        CNN_STRING_FLAG("check", &(r).check, "HOW", "what to check: header, decode or none"),                \
+        CNN_BOOL_FLAG("strict", &(r).strict, "fail if an image cannot be used"),                             \
         CNN_INT_FLAG("max-side", &(r).max_side, "PIXELS", 0, 65500,                                          \
-                     "shrink larger pictures, as JPEG; 0: do not"),                                          \
+                     "shrink larger images and store them as JPEG (0: off)"),                                \
         CNN_INT_FLAG("quality", &(r).quality, "Q", 0, 100,                                                   \
-                     "encode all pictures as JPEG of this quality; 0: only "                                 \
-                     "shrunk ones, with 90"),                                                                \
-        CNN_STRING_FLAG("raw", &(r).raw, "HxW", "store the middle of each picture as pixels of this size"),  \
-        CNN_BOOL_FLAG("gray", &(r).gray, "with --raw: one channel")
+                     "encode all images as JPEG with this quality (0: "                                      \
+                     "only shrunk ones, with 90)"),                                                          \
+        CNN_STRING_FLAG("raw", &(r).raw, "HxW",                                                              \
+                        "store the centre of each image as raw pixels of this size"),                        \
+        CNN_BOOL_FLAG("gray", &(r).gray, "with --raw: store one channel")
 
 #endif

@@ -37,7 +37,7 @@ args=(--shard-records 9 --split "train=0.8,val=0.2" --name d)
 say "any number of ranks and threads"
 expect 0 "$cnn" dataset import folder pictures --out of1 "${args[@]}" --threads 1 >out1
 grep -q "of1: 119 records of 3 classes in 14 shards" out1 || fail "not what was expected: $(cat out1)"
-grep -q "1 pictures cannot be used" out1 || fail "the broken picture was not mentioned"
+grep -q "skipped 1 image that cannot be used" out1 || fail "the broken picture was not mentioned"
 grep -q "two/001.jpg.*cut short" of1/quarantine.tsv || fail "the report does not name the broken picture"
 for cut in "1 3" "2 1" "3 2" "4 1"; do
     read -r n threads <<<"$cut"
@@ -59,7 +59,7 @@ done
 expect 0 ranks 3 dataset import folder pictures --out killed "${args[@]}" >/dev/null
 same of1 killed
 expect 0 ranks 2 dataset import folder pictures --out killed "${args[@]}" >again
-grep -q "it was there already" again || fail "a finished import was not recognised"
+grep -q "it already exists" again || fail "a finished import was not recognised"
 
 say "an archive, plain and compressed"
 tar -cf p.tar --sort=name pictures
@@ -105,7 +105,7 @@ refused 1 "data_batch_1.bin" cifar10 pictures
 refused 1 "train.bin" cifar100 pictures
 refused 1 "train-images-idx3-ubyte" idx pictures
 refused 2 "must add up to 1" folder pictures --split train=0.5
-refused 1 "neither train nor test" cifar10 pictures --part val
+refused 1 "unknown part .val." cifar10 pictures --part val
 refused 1 "header, decode and none" folder pictures --check all
 refused 1 "HEIGHTxWIDTH" folder pictures --raw 10x
 refused 1 "out of range" folder pictures --quality 101
