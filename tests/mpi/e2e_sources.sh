@@ -57,7 +57,7 @@ import 0 folder w
 says "w: the splits are the folders in w/pics, the only folder" "4 records of 2 classes in 2 shards"
 ln -s nowhere w/pics/train/cat/2.png
 import 0 folder w
-says "1 pictures cannot be used"
+says "skipped 1 image that cannot be used"
 grep -q "^pics/train/cat/2.png.*No such file" out/quarantine.tsv || fail "the broken link is not in quarantine.tsv"
 
 say "the classes of another dataset"
