@@ -73,6 +73,13 @@ one() {
     [ -n "$job_end" ] || { echo "$name: mpirun does not end" >&2; bad=1; kill -KILL $job; }
     wait $job
     code=$?
+    # The one that stands still or is cut off is named, with its host and what the job was doing.
+    local host=$host_a
+    [ "$rank" -lt 2 ] || host=$host_b
+    if [ "$action" = stop ] && ! grep -Eq "waited .* for rank $rank on $host, in [a-z]" err; then
+        echo "$name: no message that names rank $rank on $host" >&2
+        bad=1
+    fi
     left=$(ranks_alive "run.name=$name")
     [ -z "$left" ] || { echo "$name: left over: $left" >&2; bad=1; kill -KILL $left; }
     [ "$action" = cut ] && plug_cable
