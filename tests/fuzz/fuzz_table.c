@@ -1,5 +1,5 @@
-// Any bytes as a table, with a separator or without: cut into rows whose lines rise and whose fields lie in the
-// table's memory, or refused with a reason. The first byte says which separator.
+// Any bytes as a table, with a separator or without: cut into rows whose lines rise and whose fields lie in
+// the table's memory, or refused with a reason. The first byte says which separator.
 #include "data/import/table.h"
 
 #include <inttypes.h>

@@ -49,17 +49,34 @@ static int depth(const char *path) {
     return n;
 }
 
-// The folder at TOP/PATH is one of those that the path leads through, TOP included.
+static bool is_at(const char *path, const struct stat *info) {
+    struct stat found;
+    return stat(path, &found) == 0 && found.st_dev == info->st_dev && found.st_ino == info->st_ino;
+}
+
+// TOP/PATH, which is the folder `info`, is a link to one of the folders that lead there, from the root on.
 static bool leads_in_a_circle(const char *top, const char *path, const struct stat *info) {
     char full[8192];
-    struct stat above;
+    struct stat link;
+    if (cnn_path_format(full, sizeof full, "%s/%s", top, path) != CNN_OK || lstat(full, &link) != 0 ||
+        !S_ISLNK(link.st_mode))
+        return false;
     for (size_t length = strlen(path); length > 0;) {
         while (length > 0 && path[length - 1] != '/')
             length--;
         length -= length > 0;
         if (cnn_path_format(full, sizeof full, "%s/%.*s", top, (int)length, path) == CNN_OK &&
-            stat(full, &above) == 0 && above.st_dev == info->st_dev && above.st_ino == info->st_ino)
+            is_at(full, info))
             return true;
+    }
+    if (!realpath(top, full))
+        return false;
+    for (char *slash; (slash = strrchr(full, '/'));) {
+        slash[slash == full] = '\0'; // the root stays
+        if (is_at(full, info))
+            return true;
+        if (slash == full)
+            return false;
     }
     return false;
 }

@@ -136,12 +136,14 @@ static void CNN_PRINTF(2, 3) append(struct text *text, const char *format, ...) 
 
 static int compare(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-// "test, train" of the folders that are splits, or are not, sorted.
-static void append_folders(struct text *text, const struct level *level, bool splits) {
+enum which { ALL, SPLITS_ONLY, OTHERS_ONLY };
+
+// "test, train", sorted.
+static void append_folders(struct text *text, const struct level *level, enum which which) {
     char *names[64];
     int n = 0;
     for (int k = 0; k < level->folders.n && n < 64; k++)
-        if (level->contents[k].is_split == splits)
+        if (which == ALL || level->contents[k].is_split == (which == SPLITS_ONLY))
             names[n++] = level->folders.items[k];
     qsort(names, (size_t)n, sizeof *names, compare);
     for (int k = 0; k < n && k < MAX_SHOWN; k++)
@@ -185,8 +187,8 @@ static void append_command(struct text *text, const struct place *place, const c
 static enum cnn_status fail_mixed(const struct place *place, const struct level *level) {
     struct text splits = {0}, others = {0}, commands = {0};
     const char *first = NULL;
-    append_folders(&splits, level, true);
-    append_folders(&others, level, false);
+    append_folders(&splits, level, SPLITS_ONLY);
+    append_folders(&others, level, OTHERS_ONLY);
     for (int k = 0; k < level->folders.n; k++) // what the network learns comes first
         if (level->contents[k].is_split && (!first || strncasecmp(level->folders.items[k], "train", 5) == 0))
             first = level->folders.items[k];
@@ -204,7 +206,7 @@ static enum cnn_status fail_mixed(const struct place *place, const struct level 
 
 static enum cnn_status fail_flat(const struct place *place, const struct level *level) {
     struct text splits = {0};
-    append_folders(&splits, level, true);
+    append_folders(&splits, level, SPLITS_ONLY);
     return cnn_fail(CNN_ERR_INPUT,
                     "%s has no class folders: its splits (%s) hold files and no folders; expected "
                     "SPLIT/CLASS/PICTURE.jpg, or a list of pictures and classes: %s",
@@ -216,7 +218,8 @@ static enum cnn_status fail_flat(const struct place *place, const struct level *
 
 static enum cnn_status fail_classes_of_splits(const struct place *place, const struct level *level) {
     struct text classes = {0}, splits = {0};
-    append_folders(&classes, level, false);
+    append_folders(&classes, level, ALL);
+    qsort(level->inner_splits.items, (size_t)level->inner_splits.n, sizeof(char *), compare); // its last use
     for (int k = 0; k < level->inner_splits.n; k++)
         append(&splits, "%s%s", k > 0 ? ", " : "", level->inner_splits.items[k]);
     return cnn_fail(CNN_ERR_INPUT,
@@ -254,14 +257,17 @@ static enum cnn_status judge(enum shape *out, const struct place *place, const s
     *out = CLASSES;
     if (n == 0)
         return CNN_OK;
-    if (level->n_splits == n) {
+    bool cut = n_cut == n && level->inner_splits.n > 1;
+    if (n > 1 && cut)
+        return fail_classes_of_splits(place, level);
+    if (level->n_splits == n && !cut) {
         *out = SPLITS;
         return deep > 0 ? CNN_OK : fail_flat(place, level);
     }
-    if (level->n_deep_splits > 0)
+    if (level->n_splits < n && level->n_deep_splits > 0)
         return fail_mixed(place, level);
     if (n > 1)
-        return n_cut == n && level->inner_splits.n > 1 ? fail_classes_of_splits(place, level) : CNN_OK;
+        return CNN_OK;
     if (deep == 0 || contents[0].pictures > MANY * deep)
         return CNN_OK;
     if (contents[0].pictures > 0 && deep <= MANY * contents[0].pictures)

@@ -55,6 +55,7 @@ static void test_layouts(void **state) {
         {FILES("a/b/1.jpg"), "out", "b (1)"},
         {FILES("data/train/cat/1.jpg", "data/val/cat/2.jpg", "data/val/dog/3.jpg"), "out/val", "cat dog (2)"},
         {FILES("train/cat/1.jpg", "test/2.jpg"), "out/train", "cat (1)"},
+        {FILES("test/train/cat/1.jpg", "test/val/dog/2.jpg"), "out/val", "cat dog (1)"},
         {FILES("train/cat/1.jpg", "val/cat/2.jpg", "logs/"), "out/val", "cat (1)"},
         {FILES("train/1.jpg", "bus/2.jpg"), "out", "bus train (2)"}, // a class that is called train
         {FILES("cat/train/1.jpg", "dog/train/2.jpg"), "out", "cat dog (2)"},
@@ -89,6 +90,8 @@ static void test_unclear_layouts(void **state) {
          {"src has no class folders: its splits (test, train) hold files", "import list FILE"}},
         {FILES("cat/train/1.jpg", "cat/val/2.jpg", "dog/train/3.jpg"),
          {"the folders cat, dog hold splits (", "found CLASS/SPLIT/PICTURE.jpg"}},
+        {FILES("train/train/1.jpg", "train/val/2.jpg", "test/val/3.jpg"),
+         {"the folders test, train hold splits (train, val)"}},
         {FILES("cat/1.jpg", "cat/2.jpg", "cat/old/3.jpg"),
          {"the only folder, cat, holds both pictures (2) and folders (with 1 files)", "src/cat --out "}},
     };
@@ -123,16 +126,18 @@ static void test_links(void **state) {
     assert_int_equal(symlink("5.jpg", in(*state, "src/cat/5.jpg")), 0); // itself
     assert_int_equal(symlink("..", in(*state, "src/cat/up")), 0);
     assert_int_equal(symlink("../sub", in(*state, "src/cat/sub/again")), 0);
+    assert_int_equal(symlink("../../..", in(*state, "src/dog/above")), 0);     // a folder that SRC lies in
     assert_int_equal(symlink("../dog/3.jpg", in(*state, "src/cat/6.jpg")), 0); // a good one
     assert_int_equal(symlink("cat", in(*state, "src/kitten")), 0);             // and one to a folder
     assert_int_equal(mkfifo(in(*state, "src/dog/fifo"), 0600), 0);
     assert_ok(import(*state, &result));
     assert_string_equal(describe(in(*state, "out")), "cat dog kitten (7)");
-    assert_int_equal(result.quarantined, 8); // four in cat, and again in kitten
+    assert_int_equal(result.quarantined, 9); // four in cat, and again in kitten, and one in dog
     assert_int_equal(result.ignored.files[CNN_IGNORED_SPECIAL], 1);
     assert_string_equal(reason_of(*state, "cat/4.jpg"), "cannot open it: No such file or directory");
     assert_string_equal(reason_of(*state, "cat/5.jpg"), "cannot open it: Too many levels of symbolic links");
     assert_string_equal(reason_of(*state, "cat/up"), "a link to a folder that contains it");
+    assert_string_equal(reason_of(*state, "dog/above"), "a link to a folder that contains it");
     assert_string_equal(reason_of(*state, "kitten/sub/again"), "a link to a folder that contains it");
 }
 
