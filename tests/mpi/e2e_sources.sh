@@ -79,7 +79,7 @@ idx() {
 }
 mkdir idx && idx t10k
 import 0 idx idx
-says "idx holds only the test part" "3 records of 2 classes in 1 shard"
+says "idx contains only the test part" "3 records of 2 classes in 1 shard"
 idx train
 import 0 idx idx --classes no,yes
 says "6 records of 2 classes in 2 shards"
