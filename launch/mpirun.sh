@@ -18,6 +18,7 @@ stop() { # SIGNAL
     [ "$1" = INT ] && interrupts=$((interrupts + 1))
     [ "$interrupts" -lt 2 ] || send=TERM
     kill -"$send" "$pid" 2>/dev/null
+    [ "$SECONDS" -ge 3 ] || { sleep 3 && kill -"$send" "$pid" 2>/dev/null; } & # it may not listen yet
 }
 
 # tee -p continues when the reader has left.
@@ -26,8 +27,8 @@ outlive_reader() {
     tee -p /dev/null
 }
 
-# In a session of its own: the terminal's signals come to this script alone.
-setsid "${MPIRUN:-mpirun}" "$@" </dev/null > >(outlive_reader) 2> >(outlive_reader >&2) &
+# In a session of its own: the terminal's signals come to this script alone. SIGUSR1 is ignored until mpirun handles it.
+(trap '' USR1 && exec setsid "${MPIRUN:-mpirun}" "$@") </dev/null > >(outlive_reader) 2> >(outlive_reader >&2) &
 pid=$!
 for signal in INT TERM HUP USR1; do
     # shellcheck disable=SC2064 # expanded now: each trap names its signal
