@@ -13,6 +13,7 @@ cat >classify.c <<'C'
 #include <cnn_dist/version.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 int main(int argc, char **argv) {
     struct cnn_classifier *classifier = NULL;
@@ -36,6 +37,18 @@ int main(int argc, char **argv) {
         if (probabilities[i] > probabilities[best])
             best = i;
     }
+    float *again = malloc(2 * (size_t)classes * sizeof *again);
+    unsigned char *both = malloc(2 * (size_t)(h * w * channels));
+    memcpy(both, pixels, (size_t)(h * w * channels));
+    memcpy(both + h * w * channels, pixels, (size_t)(h * w * channels));
+    if (cnn_classifier_run_batch(classifier, both, 2, again) != CNN_OK ||
+        memcmp(again, probabilities, (size_t)classes * sizeof *again) != 0 ||
+        memcmp(again + classes, probabilities, (size_t)classes * sizeof *again) != 0)
+        return 5;
+    if (cnn_classifier_run_file(classifier, "GIF8", 4, again) != CNN_ERR_INPUT)
+        return 6;
+    free(both);
+    free(again);
     printf("%s %d x %d x %d, %d classes, sum %.3f, %s\n", cnn_dist_version(), h, w, channels, classes, sum,
            cnn_classifier_class_name(classifier, best) ? "named" : "unnamed");
     cnn_classifier_close(classifier);
