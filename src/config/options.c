@@ -444,7 +444,10 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
      .fallback = "600",
      ABOVE(0, 1e6),
      .unit = "s",
-     .doc = "time after which a rank that does not answer is considered lost and the job ends"},
+     .doc = "how long a rank waits for another one. After a tenth of it the log says which rank, on "
+            "which host, all others wait for; when it is over, the job ends with that message and exit "
+            "code 1. A rank that reports that it is setting up, importing or saving a checkpoint may "
+            "take 10 times as long"},
 
     {.path = "log.every",
      INT(log.every),
