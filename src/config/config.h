@@ -146,6 +146,13 @@ void cnn_config_defaults(struct cnn_config *out);
 // The whole config, defaults included, as YAML that cnn_config_parse reads back to an equal config (byte for
 // byte, where `name` is config->path). *out is malloc'ed.
 enum cnn_status cnn_config_format(char **out, const struct cnn_config *config) CNN_MUST_CHECK;
+// Calls `on_difference` for each option whose value differs, in the order of the table: its path, both values
+// as YAML, and what follows where a run resumes with the new one (NULL: obvious). Strings are valid during
+// the call.
+typedef void (*cnn_config_difference)(void *context, const char *path, const char *was, const char *is,
+                                      const char *what_follows);
+enum cnn_status cnn_config_compare(const struct cnn_config *was, const struct cnn_config *is,
+                                   cnn_config_difference on_difference, void *context) CNN_MUST_CHECK;
 // Turns the config into that of one phase: the number `phase` of train.phases, from 0, gives train.batch and
 // the size in augment.train; n_phases is what comes after them, the config as it is. CNN_ERR_INPUT where
 // augment.train has nothing to set a size of. Not collective.

@@ -77,6 +77,15 @@ static void write_augments(FILE *file, const struct cnn_augment_list *list, int 
     }
 }
 
+static void write_augments_inline(FILE *file, const struct cnn_augment_list *list) {
+    fputc('[', file);
+    for (int i = 0; i < list->n; i += 1 + cnn_augment_span(&list->ops[i])) {
+        fputs(i ? ", " : "", file);
+        cnn_augment_write(file, &list->ops[i]);
+    }
+    fputc(']', file);
+}
+
 static void write_number(FILE *file, const struct cnn_option *option, double value) {
     if (option->has_auto && value == option->auto_value)
         fputs("auto", file);
@@ -96,7 +105,7 @@ static void write_stats(FILE *file, const double values[3], bool given) {
     fputc(']', file);
 }
 
-static void write_value(FILE *file, const struct cnn_config *config, const struct cnn_option *option) {
+void cnn_option_write(FILE *file, const struct cnn_config *config, const struct cnn_option *option) {
     const void *field = cnn_option_value(config, option);
     switch (option->type) {
     case CNN_OPTION_TEXT:
@@ -132,6 +141,7 @@ static void write_value(FILE *file, const struct cnn_config *config, const struc
         write_phases(file, field, *(const int *)((const char *)config + option->count_offset));
         break;
     case CNN_OPTION_AUGMENTS:
+        write_augments_inline(file, field);
         break;
     }
 }
@@ -158,7 +168,7 @@ static void write_option(FILE *file, const struct cnn_config *config, const stru
         write_augments(file, cnn_option_value(config, option), 2 * depth + 2);
     } else {
         fputc(' ', file);
-        write_value(file, config, option);
+        cnn_option_write(file, config, option);
     }
     fputc('\n', file);
 }

@@ -1,5 +1,4 @@
 #include "config/options.h"
-#include <string.h>
 
 // clang-format off: the table reads by entry
 #define AT(field)                                                                                            \
@@ -14,8 +13,15 @@
 #define BOOL(field) .type = CNN_OPTION_BOOL, AT(field)
 #define DURATION(field) .type = CNN_OPTION_DURATION, AT(field)
 #define CHOICE(field, list) .type = CNN_OPTION_CHOICE, AT(field), .choices = list
+#define RESUMED(text) .resumed = text
 #define OR_AUTO(value) .has_auto = true, .auto_value = value
 
+// What follows where a run resumes with another value.
+#define OTHER_ORDER "the rest of the epoch comes in another order: some records come twice, others not at all"
+#define OTHER_INPUTS "the network sees other inputs than those it was trained on"
+#define OTHER_EVALUATIONS "evaluations, and the best one so far, are not comparable with earlier ones"
+#define OTHER_LOSSES "training losses are not comparable with earlier ones"
+#define OTHER_BATCHES "batch norm sees other batches than before"
 #define MAX_BATCH 1048576
 #define MAX_SEED 9007199254740992.0 // 2^53: every reader of metrics.jsonl can hold it exactly
 
@@ -90,6 +96,7 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
     {.path = "data.val",
      TEXT(data.val),
      .fallback = "",
+     RESUMED(OTHER_EVALUATIONS),
      .doc = "folder of the dataset to evaluate on; empty: no evaluation"},
     {.path = "data.threads",
      INT(data.threads),
@@ -102,6 +109,7 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
     {.path = "data.shuffle",
      CHOICE(data.shuffle, shuffles),
      .fallback = "full",
+     RESUMED(OTHER_ORDER),
      .doc = "`full`: a new random order of all records in every epoch; `window`: a new random order of "
             "the shards, and of the records within every `data.window` consecutive shards, for disks with "
             "slow random access; `none`: stored order"},
@@ -110,10 +118,12 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
      .fallback = "8",
      FROM(1, 99999),
      .unit = "shards",
+     RESUMED(OTHER_ORDER),
      .doc = "with `shuffle: window`: number of consecutive shards whose records are shuffled together"},
     {.path = "data.sampling",
      CHOICE(data.sampling, samplings),
      .fallback = "uniform",
+     RESUMED(OTHER_ORDER),
      .doc = "`uniform`: each record at most once per epoch; `class_balanced`: every class equally often, "
             "so that records of rare classes are repeated within an epoch, each time with different "
             "augmentation"},
@@ -121,6 +131,7 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
      INT(data.repeats),
      .fallback = "1",
      FROM(1, 64),
+     RESUMED(OTHER_ORDER),
      .doc = "repeated augmentation: how often each record occurs in the batch of a step, each time with "
             "different augmentation. The number of steps per epoch stays the same, so an epoch covers 1 / "
             "repeats of the records"},
@@ -148,6 +159,7 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
      .fallback = "auto",
      OR_AUTO(0),
      FROM(0, 1),
+     RESUMED(OTHER_INPUTS),
      .doc = "mean of each channel, of pixels scaled to 0..1, which is subtracted from the input; `auto`: "
             "measured once on `data.train`"},
     {.path = "data.std",
@@ -156,6 +168,7 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
      .fallback = "auto",
      OR_AUTO(0),
      ABOVE(0, 1),
+     RESUMED(OTHER_INPUTS),
      .doc = "standard deviation of each channel, of pixels scaled to 0..1, by which the input is divided; "
             "must be set together with `data.mean`"},
 
@@ -163,11 +176,13 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
      .type = CNN_OPTION_AUGMENTS,
      AT(augment.train),
      .fallback = "[]",
+     RESUMED("training continues on other images, and its losses are not comparable with earlier ones"),
      .doc = "augmentations of training images; all results must have the same size"},
     {.path = "augment.eval",
      .type = CNN_OPTION_AUGMENTS,
      AT(augment.eval),
      .fallback = "[]",
+     RESUMED(OTHER_EVALUATIONS),
      .doc = "transforms applied in evaluation and prediction; random ones are not allowed. A list that sets "
             "no size, "
             "such as `[]`, begins with `fit` to the size of the images in the dataset"},
@@ -176,6 +191,7 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
      REAL(augment.mixup),
      .fallback = "0",
      FROM(0, 100),
+     RESUMED(OTHER_LOSSES),
      .doc = "mixup (Zhang et al. 2018): alpha of the Beta distribution from which the blending factor of "
             "each training image with another one of its micro-batch is drawn; labels are blended alike. "
             "0: off. With `augment.cutmix` also set, each is used half of the time"},
@@ -183,6 +199,7 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
      REAL(augment.cutmix),
      .fallback = "0",
      FROM(0, 100),
+     RESUMED(OTHER_LOSSES),
      .doc = "CutMix (Yun et al. 2019): alpha of the Beta distribution from which the share of the image "
             "not covered by a box of another image is drawn. 0: off"},
     {.path = "augment.mix_p",
@@ -206,6 +223,7 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
     {.path = "model.zero_init_residual",
      BOOL(model.zero_init_residual),
      .fallback = "false",
+     RESUMED("without effect: the weights are those of the checkpoint"),
      .doc = "initialize the last batch norm of every residual block to zero, so that each block starts as "
             "the identity"},
     {.path = "model.dropout",
@@ -237,6 +255,7 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
      OR_AUTO(CNN_AUTO),
      FROM(1, MAX_BATCH),
      .unit = "images",
+     RESUMED(OTHER_BATCHES),
      .doc = "images computed at a time on one device; must divide `train.batch.global`. Smaller values "
             "use less memory. `auto`: global / ranks"},
     {.path = "train.phases",
@@ -244,6 +263,7 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
      AT(train.phases),
      .fallback = "[]",
      .count_offset = offsetof(struct cnn_config, train.n_phases),
+     RESUMED("image size, batch or their times change"),
      .doc = "phases at the beginning of training, in order, each lasting until the given number of epochs "
             "is done: `size` (a number, or [height, width]) replaces the size of the last augmentation in "
             "`augment.train` that sets one; `batch` replaces `train.batch.global`; `micro` replaces "
@@ -253,6 +273,7 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
     {.path = "train.precision",
      CHOICE(train.precision, precisions),
      .fallback = "auto",
+     RESUMED("results are rounded differently"),
      .doc = "number format of activations and matrix products; parameters and their gradients are always "
             "fp32. `auto`: bf16 on GPUs of compute capability 8.0 and higher, fp32 elsewhere. `tf32` is "
             "fp32 with factors rounded to 10 mantissa bits. `tf32` and `fp16` need a GPU; `bf16` needs a "
@@ -262,6 +283,7 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
      .fallback = "auto",
      FROM(1.0 / 16777216, 16777216),
      OR_AUTO(0),
+     RESUMED("without effect: the loss scale is that of the checkpoint"),
      .doc = "initial loss scale: the factor that multiplies the gradient of the loss and is divided out "
             "by the update. A step whose gradients overflow is skipped and halves it. `auto`: 65536 in "
             "fp16, no scaling otherwise"},
@@ -274,6 +296,7 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
     {.path = "train.sync_batch_norm",
      BOOL(train.sync_batch_norm),
      .fallback = "false",
+     RESUMED(OTHER_BATCHES),
      .doc = "compute batch-norm statistics over the micro-batches of all ranks together instead of "
             "separately, for micro-batches of few images. The result then depends on the number of ranks"},
     {.path = "train.deterministic",
@@ -302,6 +325,7 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
      REAL(train.label_smoothing),
      .fallback = "0",
      BELOW(0, 1),
+     RESUMED(OTHER_LOSSES),
      .doc = "fraction of the target that is spread evenly over all classes"},
 
     {.path = "train.optimizer.name",
@@ -435,6 +459,7 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
     {.path = "comm.precision",
      CHOICE(comm.precision, comm_precisions),
      .fallback = "fp32",
+     RESUMED("gradients are rounded differently"),
      .doc = "number format to which gradients are rounded before and after they are summed over ranks. 16 "
             "bits halve the traffic between hosts (not within a host) at the cost of accuracy; `nccl` "
             "rounds after each addition. Batch-norm statistics are not rounded, and neither is anything "
@@ -464,40 +489,3 @@ const struct cnn_option cnn_option_table[CNN_N_OPTIONS] = {
 };
 
 // clang-format on
-
-const struct cnn_option *cnn_option_find(const char *path) {
-    for (size_t i = 0; i < CNN_N_OPTIONS; i++)
-        if (strcmp(cnn_option_table[i].path, path) == 0)
-            return &cnn_option_table[i];
-    return NULL;
-}
-
-// The part of `path` inside `section`, or NULL when it lies outside.
-static const char *inside(const char *path, const char *section) {
-    size_t n = strlen(section);
-    if (n == 0)
-        return path;
-    return strncmp(path, section, n) == 0 && path[n] == '.' ? path + n + 1 : NULL;
-}
-
-bool cnn_option_is_section(const char *path) {
-    for (size_t i = 0; i < CNN_N_OPTIONS; i++)
-        if (inside(cnn_option_table[i].path, path))
-            return true;
-    return false;
-}
-
-size_t cnn_option_keys(const char *section, struct cnn_key *out, size_t capacity) {
-    size_t n = 0;
-    for (size_t i = 0; i < CNN_N_OPTIONS; i++) {
-        const char *start = inside(cnn_option_table[i].path, section);
-        if (!start)
-            continue;
-        size_t bytes = strcspn(start, ".");
-        // A group's options stand together in the table, so only the previous key can repeat.
-        bool repeated = n && out[n - 1].bytes == bytes && strncmp(out[n - 1].start, start, bytes) == 0;
-        if (!repeated && n < capacity)
-            out[n++] = (struct cnn_key){start, bytes};
-    }
-    return n;
-}

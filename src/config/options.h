@@ -44,6 +44,8 @@ struct cnn_option {
     const struct cnn_choice *choices;
     const char *unit; // NULL where the number has none
     const char *doc;  // one line
+    const char
+        *resumed; // what follows where a run resumes with another value; NULL: nothing that is not obvious
 };
 
 #define CNN_N_OPTIONS 65
@@ -75,6 +77,9 @@ size_t cnn_option_keys(const char *section, struct cnn_key *out, size_t capacity
 // What the option may be, in words for error messages and the reference page:
 // "a whole number from 1 to 1024, or `auto`". Always terminated.
 void cnn_option_expected(char *out, size_t out_bytes, const struct cnn_option *option);
+
+// Writes the value as one line of YAML.
+void cnn_option_write(FILE *file, const struct cnn_config *config, const struct cnn_option *option);
 
 static inline void *cnn_option_field(struct cnn_config *config, const struct cnn_option *option) {
     return (char *)config + option->offset;

@@ -93,6 +93,17 @@ static bool same_shape(const struct cnn_tensor *tensor, const struct cnn_param *
     return true;
 }
 
+// The setting that makes the shapes of parameters differ.
+static const char *what_to_look_at(const struct cnn_run_facts *facts, const struct cnn_model *model) {
+    if (facts->classes != model->n_classes)
+        return "model.classes and the dataset's classes";
+    if (facts->channels != model->input.c)
+        return "data.channels";
+    if (facts->height != model->input.h || facts->width != model->input.w)
+        return "the size of training images, which augment.train and the dataset determine";
+    return "model.arch";
+}
+
 static enum cnn_status check_tensor(const struct cnn_checkpoint *checkpoint, const struct cnn_model *model,
                                     const char *prefix, const struct cnn_param *param) {
     const struct cnn_tensor *tensor = find(checkpoint, prefix, param->name);
@@ -109,10 +120,9 @@ static enum cnn_status check_tensor(const struct cnn_checkpoint *checkpoint, con
         dims[d] = param->dims[d];
     format_dims(has, sizeof has, tensor->n_dims, tensor->dims);
     format_dims(wants, sizeof wants, param->n_dims, dims);
-    bool classes = checkpoint->record.facts.classes != model->n_classes;
     return cnn_fail(CNN_ERR_INPUT, "%s has %s%s %s%s, the model wants %s: look at %s", checkpoint->path,
                     prefix, param->name, has, tensor->dtype == CNN_DTYPE_F32 ? "" : " (not fp32)", wants,
-                    classes ? "model.classes and the dataset's classes" : "model.arch");
+                    what_to_look_at(&checkpoint->record.facts, model));
 }
 
 enum cnn_status cnn_checkpoint_check(const struct cnn_checkpoint *checkpoint, const struct cnn_model *model,

@@ -61,10 +61,9 @@ static enum cnn_status must_agree(const char *path, const char *option, int64_t 
     if (was == is)
         return CNN_OK;
     return cnn_fail(CNN_ERR_INPUT,
-                    "%s: %s was %" PRId64 " in %s and is %" PRId64
-                    " now, so its place in the data means nothing: set it back, or "
-                    "start another run (--set run.name=...)",
-                    option, option, was, path, is);
+                    "cannot resume from %s: %s was %" PRId64 " and is %" PRId64
+                    " now; set it back, or start another run (--set run.name=...)",
+                    path, option, was, is);
 }
 
 // Batches of epochs that are over count as well: they made the number of the step.
@@ -87,20 +86,13 @@ enum cnn_status cnn_resume_check(const struct cnn_resume *resume, const struct c
         return CNN_OK;
     const struct cnn_run_facts *was = &resume->record.facts;
     const char *path = cnn_checkpoint_path(resume->checkpoint);
+    CNN_TRY(must_agree(path, "data.channels", was->channels, facts->channels));
     CNN_TRY(cnn_checkpoint_check(resume->checkpoint, model, true));
     CNN_TRY(must_agree(path, "records of data.train", was->records, facts->records));
     CNN_TRY(must_agree(path, timeline->n > 1 ? "batch of the phase" : "train.batch.global", was->global,
                        facts->global));
     CNN_TRY(must_agree(path, "run.seed", was->seed, facts->seed));
-    CNN_TRY(must_agree(path, "data.channels", was->channels, facts->channels));
     CNN_TRY(check_place(resume, timeline));
-    if (was->micro != facts->micro)
-        cnn_log_warn("train.batch.micro was %" PRId64 " and is %" PRId64
-                     " now: batch norm sees other batches than before",
-                     was->micro, facts->micro);
-    if (was->height != facts->height || was->width != facts->width)
-        cnn_log_warn("training pictures were %" PRId64 " x %" PRId64 " and are %" PRId64 " x %" PRId64 " now",
-                     was->height, was->width, facts->height, facts->width);
     return CNN_OK;
 }
 

@@ -19,7 +19,7 @@ enum cnn_status cnn_resume_choose(struct cnn_resume *out, const char *mode, cons
 void cnn_resume_finish(struct cnn_resume *resume);
 
 // Whether this run may go on from it: same data, global batch, seed, shapes and phases so far; `facts` are
-// those of the phase of its last step. Tells in the log of changes that are allowed but break exactness. Not
+// those of the phase of its last step. What cannot be continued is CNN_ERR_INPUT naming the option. Not
 // collective; the other ranks see a run that starts anew.
 enum cnn_status cnn_resume_check(const struct cnn_resume *resume, const struct cnn_model *model,
                                  const struct cnn_run_facts *facts,

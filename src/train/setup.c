@@ -7,6 +7,7 @@
 #include "train/alike.h"
 #include "train/phases.h"
 #include "train/preparation.h"
+#include "train/resume_changes.h"
 #include <cnn_dist/version.h>
 
 #include <inttypes.h>
@@ -278,8 +279,10 @@ static enum cnn_status create_all(struct cnn_run *run) {
     cnn_comm_set_task(run->comm, is_rank_0(run) ? "checking checkpoints" : setting_up);
     CNN_TRY(cnn_resume_choose(&resume, run->options->resume, run->outputs.folder.checkpoints, run->comm));
     enum cnn_status status = create_from(run, &resume);
-    if (status == CNN_OK && resume.checkpoint)
-        cnn_log_info("going on from the checkpoint %s", cnn_checkpoint_path(resume.checkpoint));
+    if (status == CNN_OK && resume.checkpoint) {
+        cnn_log_info("resuming from checkpoint %s", cnn_checkpoint_path(resume.checkpoint));
+        cnn_resume_report_changes(&resume, &run->config, &run->record.facts);
+    }
     cnn_resume_finish(&resume);
     return status;
 }

@@ -70,6 +70,34 @@ says err "lacks 1 of the checkpoint's classes: c"
 expect 2 "$cnn" train net.yaml --set model.classes=4 --set train.epochs=5 2>err
 says err "model.classes was 3 in the checkpoint and is 4 now"
 
+say "resumed with other settings"
+resume() { "$cnn" train net.yaml --set run.dir="$work/again" "$@"; }
+mkdir again && cp -r runs/net again/
+expect 0 resume --set run.dir=runs >out 2>err
+grep "resuming with" err && fail "settings that are as before are reported"
+expect 0 resume --set train.epochs=4 --set train.batch.micro=12 --set log.every=2 \
+    --set "augment.train=[flip_horizontal]" --set data.val=ds/numbered >out 2>err
+says err "train.epochs was 3 and is 4 now"
+says err "train.batch.micro was 6 and is 12 now: batch norm sees other batches than before"
+says err "log.every was 1 and is 2 now"
+says err "augment.train was [] and is [flip_horizontal"
+says err "run.dir was runs and is "
+grep -q "learning rate jumps from [0-9.e-]* in step 12, with which the run had ended, to [0-9.e-]* in step 13" err ||
+    fail "the rate's jump is not reported: $(cat err)"
+[ "$(grep -c "resuming with another setting" err)" = 6 ] || fail "not all and nothing else: $(cat err)"
+grep -q "resuming on other data: data.val had fingerprint" err || fail "the other validation set is not reported"
+says again/net/log.txt "train.epochs was 3 and is 4 now"
+expect 2 resume --set model.arch=resnet20 --set train.epochs=5 >out 2>err
+says err "holds a resnet8, the config asks for a resnet20"
+expect 2 resume --set data.channels=1 --set train.epochs=5 >out 2>err
+says err "data.channels was 3 and is 1 now"
+
+say "resumed on other data of the same classes and number"
+dataset repainted 16 a=d b c
+rm -r again && mkdir again && cp -r runs/net again/
+expect 0 resume --set data.train=ds/repainted --set train.epochs=4 >out 2>err
+grep -q "resuming on other data: data.train had fingerprint [0-9a-f]* and has [0-9a-f]* now" err || fail "$(cat err)"
+
 # apart RANKS COMMAND...: the program on each rank in the folder hostRANK
 apart() {
     RANKS_TIMEOUT=60 "$here/run_ranks.sh" "$1" bash -c 'cd "$1/host$OMPI_COMM_WORLD_RANK" && shift && exec "$@"' \
