@@ -129,20 +129,42 @@ static json_t *ignored_as_json(const struct cnn_ignored *ignored) {
     return object;
 }
 
+static json_t *reasons_as_json(const struct cnn_import_result *result) {
+    json_t *array = json_array();
+    for (int i = 0; i < result->n_reasons; i++)
+        cnn_json_append(&array, json_pack("{s:o, s:I}", "reason", cnn_json_string(result->reasons[i].text),
+                                          "pictures", (json_int_t)result->reasons[i].pictures));
+    return array;
+}
+
+// "skipped 3 images that cannot be used; see DIR/quarantine.tsv: the file is empty (2); ..."
+static void print_quarantined(const struct cnn_import_result *result, const char *path) {
+    uint64_t others = result->quarantined;
+    printf("skipped %" PRIu64 " image%s that cannot be used; see %s/quarantine.tsv", result->quarantined,
+           result->quarantined == 1 ? "" : "s", path);
+    for (int i = 0; i < result->n_reasons; i++) {
+        printf("%s%s (%" PRIu64 ")", i == 0 ? ": " : "; ", result->reasons[i].text,
+               result->reasons[i].pictures);
+        others -= result->reasons[i].pictures;
+    }
+    if (others > 0 && result->n_reasons > 0)
+        printf("; other reasons (%" PRIu64 ")", others);
+    putchar('\n');
+}
+
 static enum cnn_status print_result(const struct cnn_import_result *result, const char *path, bool json) {
     if (json)
-        return cnn_json_print(json_pack("{s:o, s:I, s:I, s:o, s:i, s:i, s:b}", "path", cnn_json_string(path),
-                                        "records", (json_int_t)result->records, "quarantined",
-                                        (json_int_t)result->quarantined, "ignored",
-                                        ignored_as_json(&result->ignored), "num_classes", result->n_classes,
-                                        "shards", result->n_shards, "was_there", result->was_there));
+        return cnn_json_print(json_pack(
+            "{s:o, s:I, s:I, s:o, s:o, s:i, s:i, s:b}", "path", cnn_json_string(path), "records",
+            (json_int_t)result->records, "quarantined", (json_int_t)result->quarantined, "quarantine_reasons",
+            reasons_as_json(result), "ignored", ignored_as_json(&result->ignored), "num_classes",
+            result->n_classes, "shards", result->n_shards, "was_there", result->was_there));
     printf("%s: %" PRIu64 " record%s of %d class%s in %d shard%s%s\n", path, result->records,
            result->records == 1 ? "" : "s", result->n_classes, result->n_classes == 1 ? "" : "es",
            result->n_shards, result->n_shards == 1 ? "" : "s",
            result->was_there ? "; it already exists" : "");
     if (result->quarantined > 0)
-        printf("skipped %" PRIu64 " image%s that cannot be used; see %s/quarantine.tsv\n",
-               result->quarantined, result->quarantined == 1 ? "" : "s", path);
+        print_quarantined(result, path);
     if (cnn_ignored_total(&result->ignored) > 0) {
         char text[320];
         cnn_ignored_format(text, sizeof text, &result->ignored);

@@ -70,12 +70,20 @@ uint64_t cnn_ignored_total(const struct cnn_ignored *ignored);
 int cnn_ignored_format(char *out, size_t out_bytes, const struct cnn_ignored *ignored);
 const char *cnn_ignored_key(enum cnn_ignored_reason reason); // one word, for JSON
 
+#define CNN_IMPORT_MAX_REASONS 4
+struct cnn_quarantine_reason {
+    char text[120];
+    uint64_t pictures;
+};
+
 struct cnn_import_result {
     struct cnn_ignored ignored;    // files of the source that are not records
     uint64_t records, quarantined; // in this process's shards; in all after cnn_import_finish or with size 1
-    int n_classes, n_shards;       // of the whole
-    bool was_there;                // nothing had to be done
-    bool begun;                    // also after an error: it came after the first change to OUT
+    struct cnn_quarantine_reason reasons[CNN_IMPORT_MAX_REASONS]; // the commonest first; after finish
+    int n_reasons;
+    int n_classes, n_shards; // of the whole
+    bool was_there;          // nothing had to be done
+    bool begun;              // also after an error: it came after the first change to OUT
 };
 
 // Makes what size > 1 processes wrote datasets: HDF5 around every shard, OUT/quarantine.tsv (path, reason).

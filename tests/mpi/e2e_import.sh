@@ -37,7 +37,8 @@ args=(--shard-records 9 --split "train=0.8,val=0.2" --name d)
 say "any number of ranks and threads"
 expect 0 "$cnn" dataset import folder pictures --out of1 "${args[@]}" --threads 1 >out1
 grep -q "of1: 119 records of 3 classes in 14 shards" out1 || fail "not what was expected: $(cat out1)"
-grep -q "skipped 1 image that cannot be used" out1 || fail "the broken picture was not mentioned"
+grep -q "skipped 1 image that cannot be used; see of1/quarantine.tsv: JPEG: .*cut short.* (1)" out1 ||
+    fail "the broken picture was not mentioned"
 grep -q "two/001.jpg.*cut short" of1/quarantine.tsv || fail "the report does not name the broken picture"
 for cut in "1 3" "2 1" "3 2" "4 1"; do
     read -r n threads <<<"$cut"

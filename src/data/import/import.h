@@ -20,6 +20,8 @@ enum cnn_status cnn_import_own(struct cnn_owner **out, const char *folder, int r
 // Counts what stands in the finished datasets of the plan; `out->ignored` stays.
 enum cnn_status cnn_import_count(struct cnn_import_result *out,
                                  const struct cnn_import_plan *plan) CNN_MUST_CHECK;
+// Counts the lines of a quarantine report, and their reasons. None where there is no such file.
+enum cnn_status cnn_import_count_quarantined(struct cnn_import_result *out, const char *path) CNN_MUST_CHECK;
 // Puts what is in OUT/.import into place.
 enum cnn_status cnn_import_put_in_place(const struct cnn_import_plan *plan) CNN_MUST_CHECK;
 // Removes OUT/.import and what it holds.

@@ -177,28 +177,16 @@ static enum cnn_status check_shard(const struct cnn_import_plan *plan, int s, ui
     return status;
 }
 
-static uint64_t count_quarantined(const char *text) {
-    uint64_t n = 0;
-    for (; *text; text++)
-        n += *text == '\n';
-    return n > 0 ? n - 1 : 0;
-}
-
 enum cnn_status cnn_import_count(struct cnn_import_result *out, const struct cnn_import_plan *plan) {
     struct cnn_import_result result = {.ignored = out->ignored,
                                        .begun = out->begun,
                                        .n_classes = plan->n_classes,
                                        .n_shards = plan->n_shards};
-    char path[4096], *text;
-    size_t bytes;
+    char path[4096];
     for (int s = 0; s < plan->n_shards; s++)
         CNN_TRY(check_shard(plan, s, &result.records));
     CNN_TRY(cnn_path_format(path, sizeof path, "%s/" CNN_IMPORT_QUARANTINE, plan->out));
-    if (cnn_file_exists(path)) {
-        CNN_TRY(cnn_file_read(&text, &bytes, path, SIZE_MAX));
-        result.quarantined = count_quarantined(text);
-        free(text);
-    }
+    CNN_TRY(cnn_import_count_quarantined(&result, path));
     *out = result;
     return CNN_OK;
 }

@@ -333,6 +333,9 @@ static void test_cut_png(void **state) {
     assert_in_range(result.records, 1 + 20,
                     1 + 21); // the last chunk, a checksum, that of the pixels, their end
     assert_int_equal(result.records + result.quarantined, 31);
+    assert_int_equal(result.n_reasons, 1);
+    assert_string_equal(result.reasons[0].text, "PNG: the file is cut short");
+    assert_int_equal(result.reasons[0].pictures, result.quarantined);
     struct cnn_dataset *dataset = open_dataset(*state, "out");
     for (uint64_t i = 0; i < result.records; i++)
         check_gradient(dataset, i, 20, 20);
@@ -400,6 +403,10 @@ static void test_refused_pictures(void **state) {
     assert_ok(import(*state, "src", &options, "out", &result));
     assert_int_equal(result.records, 1);
     assert_int_equal(result.quarantined, n + 1);
+    assert_int_equal(result.n_reasons, CNN_IMPORT_MAX_REASONS);
+    for (int i = 0; i < result.n_reasons; i++)
+        assert_int_equal(result.reasons[i].pictures, 1);
+    assert_non_null(strstr(result.reasons[0].text, files[0].says));
     char *report = read_file(in(*state, "out/quarantine.tsv"), &bytes), *rest,
          *line = strtok_r(report, "\n", &rest);
     for (size_t i = 0; i < n; i++) {
