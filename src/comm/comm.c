@@ -92,6 +92,11 @@ void cnn_comm_set_task(struct cnn_comm *comm, const char *task) {
         cnn_watchdog_set_task(comm->watchdog, task);
 }
 
+void cnn_comm_renew_task(struct cnn_comm *comm) {
+    if (comm->watchdog)
+        cnn_watchdog_renew_task(comm->watchdog);
+}
+
 void cnn_comm_set_listener(struct cnn_comm *comm, const struct cnn_comm_listener *listener) {
     if (comm->watchdog)
         cnn_watchdog_set_listener(comm->watchdog, listener);

@@ -61,6 +61,8 @@ void cnn_comm_set_stage(struct cnn_comm *comm, enum cnn_stage stage, int64_t ste
 // This rank begins something that may take long while the others wait: "saving a checkpoint" (static). NULL:
 // it is done. Calling it again with a task gives that task its time anew.
 void cnn_comm_set_task(struct cnn_comm *comm, const char *task);
+// The task, if there is one, advances: its time begins anew.
+void cnn_comm_renew_task(struct cnn_comm *comm);
 
 // Called on a thread of comm's; NULL: nobody listens.
 struct cnn_comm_listener {

@@ -1,5 +1,6 @@
 #include "comm/heartbeat.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 
 #include <mpi.h>
@@ -69,22 +70,32 @@ bool cnn_heartbeat_send(struct cnn_heartbeat *heartbeat, int to, const struct cn
            MPI_SUCCESS;
 }
 
+static bool is_under_way(struct cnn_heartbeat *heartbeat) {
+    bool under_way = false;
+    for (int i = 0; i < heartbeat->n_slots; i++) {
+        int sent = 1;
+        if (heartbeat->out_requests[i] != MPI_REQUEST_NULL)
+            MPI_Test(&heartbeat->out_requests[i], &sent, MPI_STATUS_IGNORE);
+        under_way |= !sent;
+    }
+    return under_way;
+}
+
+void cnn_heartbeat_flush(struct cnn_heartbeat *heartbeat, double most_s) {
+    const double until_s = cnn_clock_s() + most_s;
+    while (is_under_way(heartbeat) && cnn_clock_s() < until_s)
+        cnn_clock_sleep(0.0002);
+}
+
 // What is still under way belongs to MPI until it is finalized, and so does the memory.
 void cnn_heartbeat_destroy(struct cnn_heartbeat *heartbeat) {
-    bool under_way = false;
     if (!heartbeat)
         return;
     if (heartbeat->in_request != MPI_REQUEST_NULL) {
         MPI_Cancel(&heartbeat->in_request);
         MPI_Wait(&heartbeat->in_request, MPI_STATUS_IGNORE);
     }
-    for (int i = 0; heartbeat->out_requests && i < heartbeat->n_slots; i++) {
-        int sent = 1;
-        if (heartbeat->out_requests[i] != MPI_REQUEST_NULL)
-            MPI_Test(&heartbeat->out_requests[i], &sent, MPI_STATUS_IGNORE);
-        under_way |= !sent;
-    }
-    if (under_way)
+    if (heartbeat->out_requests && is_under_way(heartbeat))
         return;
     free(heartbeat->out);
     free(heartbeat->out_requests);

@@ -23,6 +23,8 @@ enum cnn_status cnn_heartbeat_create(struct cnn_heartbeat **out, int rank, int s
 bool cnn_heartbeat_next(struct cnn_heartbeat *heartbeat, struct cnn_beat *out, int *from);
 // Sends without waiting. False where the message before it to that rank is still under way.
 bool cnn_heartbeat_send(struct cnn_heartbeat *heartbeat, int to, const struct cnn_beat *beat);
+// Waits until all is sent, but no longer than most_s: connections are made by the first message.
+void cnn_heartbeat_flush(struct cnn_heartbeat *heartbeat, double most_s);
 // Before MPI_Finalize; accepts NULL.
 void cnn_heartbeat_destroy(struct cnn_heartbeat *heartbeat);
 

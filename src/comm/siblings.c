@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ENVIRONMENT_BYTES (256 * 1024)
 
@@ -30,6 +31,15 @@ static const char *value_of(const char *environment, size_t bytes, const char *n
     return NULL;
 }
 
+// Hosts that are containers or namespaces of one machine see each other's processes.
+static bool is_of_this_host(const char *pid) {
+    char path[64], theirs[64], own[64];
+    snprintf(path, sizeof path, "/proc/%.20s/ns/uts", pid);
+    const ssize_t n = readlink(path, theirs, sizeof theirs);
+    return n > 0 && n == readlink("/proc/self/ns/uts", own, sizeof own) &&
+           memcmp(theirs, own, (size_t)n) == 0;
+}
+
 // -1 where it belongs to another job or may not be looked at.
 static int rank_of(const char *pid, const char *namespace, char *environment) {
     char path[64];
@@ -50,7 +60,8 @@ int cnn_siblings_find_stopped(const char *namespace) {
     DIR *processes = environment ? opendir("/proc") : NULL;
     int lowest = -1;
     for (struct dirent *entry; processes && (entry = readdir(processes));) {
-        if (!isdigit((unsigned char)entry->d_name[0]) || !is_stopped(entry->d_name))
+        if (!isdigit((unsigned char)entry->d_name[0]) || !is_stopped(entry->d_name) ||
+            !is_of_this_host(entry->d_name))
             continue;
         const int rank = rank_of(entry->d_name, namespace, environment);
         if (rank >= 0 && (lowest < 0 || rank < lowest))

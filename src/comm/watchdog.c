@@ -19,6 +19,7 @@
 #define LOOKS_PER_S 10 // at what arrived
 #define LEAST_PERIOD_S 0.05
 #define MOST_SIGNS_PER_S 2000.0 // that rank 0 receives
+#define FIRST_SIGN_S 2.0        // so long may the first sign of life be under way
 #define TELL_S 0.2              // signs are sent for so long before the job is ended
 #define FIRST_END_S 1.0    // after so long the listener learns of an end that the main thread has not noticed
 #define FORCED_END_S 5.0   // ... and the process ends without it
@@ -267,7 +268,10 @@ enum cnn_status cnn_watchdog_join(struct cnn_watchdog *watchdog) {
     struct cnn_beat first = {.kind = CNN_BEAT_ALIVE}; // at once, so that every host is known
     pthread_mutex_lock(&watchdog->lock);
     describe(watchdog, &first.sign, cnn_clock_s());
+    pthread_mutex_unlock(&watchdog->lock);
     cnn_watchdog_send_beat(comm, heartbeat, &first);
+    cnn_heartbeat_flush(heartbeat, FIRST_SIGN_S);
+    pthread_mutex_lock(&watchdog->lock);
     watchdog->joined_heartbeat = heartbeat;
     watchdog->joined_signs = signs;
     pthread_mutex_unlock(&watchdog->lock);
@@ -319,6 +323,12 @@ void cnn_watchdog_set_task(struct cnn_watchdog *watchdog, const char *task) {
     pthread_mutex_lock(&watchdog->lock);
     watchdog->task = task;
     watchdog->task_s = watchdog->active_s = cnn_clock_s();
+    pthread_mutex_unlock(&watchdog->lock);
+}
+
+void cnn_watchdog_renew_task(struct cnn_watchdog *watchdog) {
+    pthread_mutex_lock(&watchdog->lock);
+    watchdog->task_s = cnn_clock_s(); // which counts where there is a task
     pthread_mutex_unlock(&watchdog->lock);
 }
 

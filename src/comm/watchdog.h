@@ -24,6 +24,7 @@ void cnn_watchdog_destroy(struct cnn_watchdog *watchdog); // accepts NULL
 void cnn_watchdog_set_timeout(struct cnn_watchdog *watchdog, double timeout_s);
 void cnn_watchdog_set_stage(struct cnn_watchdog *watchdog, enum cnn_stage stage, int64_t step);
 void cnn_watchdog_set_task(struct cnn_watchdog *watchdog, const char *task); // static
+void cnn_watchdog_renew_task(struct cnn_watchdog *watchdog);
 void cnn_watchdog_set_listener(struct cnn_watchdog *watchdog, const struct cnn_comm_listener *listener);
 
 // A wait for other ranks begins. limit_s 0: the job's. `blocking`: inside a call of MPI that does not return;

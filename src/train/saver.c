@@ -20,6 +20,8 @@ struct cnn_saver {
     char folder[4096];
     char *config, *class_names, *version;
     int keep;
+    void (*on_progress)(void *context);
+    void *context;
     struct cnn_snapshot *snapshot;
     pthread_t thread;
     bool has_thread;
@@ -34,6 +36,11 @@ struct cnn_saver {
     struct cnn_best on_disk, newest; // best checkpoints: on disk; and with the one that is being saved
 };
 
+static void advance(struct cnn_saver *saver) {
+    if (saver->on_progress)
+        saver->on_progress(saver->context);
+}
+
 static enum cnn_status write_all(struct cnn_saver *saver, struct cnn_save_result *result) {
     const struct cnn_run_state *state = &saver->record.state;
     struct cnn_checkpoint_texts texts = {saver->config, saver->class_names, saver->version};
@@ -41,9 +48,12 @@ static enum cnn_status write_all(struct cnn_saver *saver, struct cnn_save_result
     struct stat info;
     CNN_TRY(cnn_store_path(path, sizeof path, saver->folder, state->step));
     CNN_TRY(cnn_checkpoint_write(path, saver->snapshot, &saver->record, &texts));
+    advance(saver);
     CNN_TRY(cnn_store_point(saver->folder, "latest", state->step));
+    advance(saver);
     if (result->best)
         CNN_TRY(cnn_store_point(saver->folder, "best", state->step));
+    advance(saver);
     int64_t best_step = result->best ? state->step : saver->on_disk.step;
     if (cnn_store_prune(saver->folder, saver->keep, best_step) != CNN_OK)
         cnn_log_warn("old checkpoints stay: %s", cnn_error_message());
@@ -134,6 +144,8 @@ enum cnn_status cnn_saver_create(struct cnn_saver **out, const struct cnn_saver_
     pthread_cond_init(&saver->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
     saver->keep = options->keep;
+    saver->on_progress = options->on_progress;
+    saver->context = options->context;
     saver->on_disk = saver->newest = options->best;
     enum cnn_status status = cnn_path_format(saver->folder, sizeof saver->folder, "%s", options->folder);
     if (status == CNN_OK)

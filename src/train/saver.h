@@ -6,11 +6,13 @@
 #include "train/store.h"
 
 struct cnn_saver_options {
-    const char *folder;                // the run's checkpoints/, which exists
-    const struct cnn_model *model;     // borrowed
-    int keep;                          // newest checkpoints that stay
-    struct cnn_best best;              // of the run so far that is in the folder; it stays as well
-    struct cnn_checkpoint_texts texts; // copied
+    const char *folder;                 // the run's checkpoints/, which exists
+    const struct cnn_model *model;      // borrowed
+    int keep;                           // newest checkpoints that stay
+    struct cnn_best best;               // of the run so far that is in the folder; it stays as well
+    struct cnn_checkpoint_texts texts;  // copied
+    void (*on_progress)(void *context); // on the thread, now and then while it saves; may be NULL
+    void *context;
 };
 // How a save ended.
 struct cnn_save_result {

@@ -165,6 +165,8 @@ static enum cnn_status find_statistics(struct cnn_run *run, const struct cnn_res
     return CNN_OK;
 }
 
+static void save_advances(void *comm) { cnn_comm_renew_task(comm); }
+
 static enum cnn_status make_saver(struct cnn_run *run, const char *config_text, struct cnn_best best) {
     struct cnn_saver_options options = {
         .folder = run->outputs.folder.checkpoints,
@@ -174,6 +176,8 @@ static enum cnn_status make_saver(struct cnn_run *run, const char *config_text, 
         .texts = {.config = config_text,
                   .class_names = run->inputs.class_names,
                   .version = cnn_dist_version()},
+        .on_progress = save_advances,
+        .context = run->comm,
     };
     return cnn_saver_create(&run->outputs.saver, &options);
 }

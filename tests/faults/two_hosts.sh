@@ -50,7 +50,7 @@ on_hosts() {
     shift 2
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
     ip netns exec "$host_a" unshare --uts sh -c 'hostname "$0"; exec "$@"' "$host_a" \
-        mpirun --mca plm_rsh_agent "$two_hosts_agent" --mca btl tcp,self,vader --mca oob_tcp_keepalive_time 10 \
-        --mca oob_tcp_keepalive_intvl 2 --mca oob_tcp_keepalive_probes 3 \
+        mpirun --mca plm_rsh_agent "$two_hosts_agent" --mca btl tcp,self,vader --mca oob_tcp_keepalive_time "${KEEPALIVE_S:-1}" \
+        --mca oob_tcp_keepalive_intvl 1 --mca oob_tcp_keepalive_probes 3 \
         --host "$host_a:$n_a,$host_b:$n_b" --oversubscribe --bind-to none -np $((n_a + n_b)) "$@"
 }
