@@ -184,7 +184,7 @@ static void what_is_no_line_of_a_run_goes(void **state) {
     json_decref(lines);
     // With an end, and a good line behind it.
     put_text(path, "a", huge, 3 << 20);
-    put_text(path, "a", "\n{\"kind\":\"eval\",\"step\":2}\n", 29);
+    put_text(path, "a", "\n{\"kind\":\"eval\",\"step\":2}\n", 26);
     write_events(path, 2, NULL, 0);
     lines = read_lines(path);
     assert_int_equal(json_array_size(lines), 3);
@@ -221,7 +221,7 @@ static void a_huge_file_is_read_from_its_end(void **state) {
     struct stat info;
     snprintf(path, sizeof path, "%s/m", (char *)*state);
     snprintf(other, sizeof other, "%s/other", (char *)*state);
-    put_text(path, "w", "{\"kind\":\"start\",\"step\":0}\n", 28);
+    put_text(path, "w", "{\"kind\":\"start\",\"step\":0}\n", 26);
     if (truncate(path, hole) != 0)
         skip(); // not every file system has so large files
     put_text(path, "a", "\n", 1);
