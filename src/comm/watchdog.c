@@ -240,7 +240,8 @@ enum cnn_status cnn_watchdog_create(struct cnn_watchdog **out, struct cnn_comm *
     watchdog->least_period_s = LEAST_PERIOD_S;
     watchdog->active_s = cnn_clock_s();
     watchdog->stop_asked_s = INFINITY;
-    watchdog->timeout_s = watchdog->shortest_s = first_limit();
+    watchdog->shortest_s = first_limit();
+    watchdog->timeout_s = watchdog->shortest_s;
     init_lock(watchdog);
     const enum cnn_status status = start_thread(watchdog);
     if (status != CNN_OK) {
@@ -306,7 +307,8 @@ void cnn_watchdog_destroy(struct cnn_watchdog *watchdog) {
 
 void cnn_watchdog_set_timeout(struct cnn_watchdog *watchdog, double timeout_s) {
     pthread_mutex_lock(&watchdog->lock);
-    watchdog->timeout_s = watchdog->shortest_s = timeout_s;
+    watchdog->shortest_s = timeout_s;
+    watchdog->timeout_s = watchdog->shortest_s;
     pthread_cond_broadcast(&watchdog->changed);
     pthread_mutex_unlock(&watchdog->lock);
 }
