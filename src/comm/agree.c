@@ -32,7 +32,7 @@ enum cnn_status cnn_comm_agree(struct cnn_comm *comm, enum cnn_status mine) {
     int first = cnn_comm_size(comm);
     enum cnn_status talk = share(comm, mine, &first, &error);
     if (talk != CNN_OK && mine != CNN_OK)
-        cnn_log_warn("this rank's error could not be told to the others: %s", cnn_error_message());
+        cnn_log_warn("this rank's error could not be sent to the other ranks: %s", cnn_error_message());
     if (mine != CNN_OK)
         return cnn_error_give(&own); // what this rank found comes before what talking about it found
     if (talk != CNN_OK || first == cnn_comm_size(comm))

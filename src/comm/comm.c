@@ -30,8 +30,8 @@ enum cnn_status cnn_comm_start(struct cnn_comm **out) {
         CNN_TRY(cnn_mpi_start(&comm, &launcher));
     else
         return cnn_fail(CNN_ERR_UNSUPPORTED,
-                        "%s started %d copies of this program that cannot find each other: "
-                        "start them with srun --mpi=pmix, or with mpirun",
+                        "%s started %d copies of this program that cannot find each other; start them with "
+                        "srun --mpi=pmix or mpirun",
                         launcher.name, launcher.size);
     assert(is_complete(comm->ops));
     comm->launcher = launcher.name;

@@ -201,7 +201,7 @@ static enum cnn_status share_segment(struct mpi_exchange *exchange, MPI_Comm hos
         status = cnn_segment_open(&exchange->segment, name, bytes);
     if (!makes && !name[0])
         status =
-            cnn_fail(CNN_ERR_IO, "shared memory: rank %d could not make it", exchange->neighbours[0].rank);
+            cnn_fail(CNN_ERR_IO, "shared memory: rank %d could not create it", exchange->neighbours[0].rank);
     return status;
 }
 
@@ -211,7 +211,7 @@ static enum cnn_status try_shared(struct mpi_exchange *exchange, bool *shared) {
     char name[CNN_SEGMENT_NAME_BYTES];
     enum cnn_status status = share_segment(exchange, cnn_mpi_job(comm)->host, name);
     if (status != CNN_OK)
-        cnn_log_warn("%s; gradients go by MPI messages instead, which takes more processor time",
+        cnn_log_warn("%s; gradients are exchanged by MPI messages instead, which takes more processor time",
                      cnn_error_message());
     int64_t works = status == CNN_OK;
     status = cnn_comm_allreduce(comm, &works, 1, CNN_COMM_I64, CNN_REDUCE_MIN);

@@ -167,8 +167,8 @@ static enum cnn_status check_launcher(const struct cnn_comm *base, const struct 
     if (base->size != 1 || launcher->size <= 1)
         return CNN_OK;
     return cnn_fail(CNN_ERR_UNSUPPORTED,
-                    "%s started %d copies of this program, but each is alone to its MPI library (%s): "
-                    "start them with the mpirun of that library, or with srun --mpi=pmix",
+                    "%s started %d copies of this program, but each copy's MPI library (%s) sees only one "
+                    "rank; start them with the mpirun of that library, or with srun --mpi=pmix",
                     launcher->name, launcher->size, base->library);
 }
 

@@ -72,9 +72,9 @@ static void say_way(const struct cnn_comm *comm, const struct cnn_way_choice *ch
     if (comm->rank != 0 || choice->way == CNN_WAY_HOST)
         return;
     if (choice->way == CNN_WAY_NCCL)
-        cnn_log_info("gradients  are summed by %s, from GPU to GPU", sum);
+        cnn_log_info("gradients  summed by %s, directly between GPUs", sum);
     else
-        cnn_log_info("gradients  go through the host's memory and by MPI%s%s",
+        cnn_log_info("gradients  exchanged through host memory and MPI%s%s",
                      choice->why[0] ? ", not by NCCL: " : "", choice->why);
 }
 
@@ -99,8 +99,8 @@ static enum cnn_status check_extent(struct cnn_comm *comm, const struct cnn_redu
     if (extent[0] == -extent[1] && extent[2] == -extent[3])
         return CNN_OK;
     return cnn_fail(CNN_ERR_COMM,
-                    "gradient exchange: ranks have from %lld to %lld gradients in buckets of %lld to %lld: "
-                    "all ranks must run the same model with the same options",
+                    "gradient exchange: ranks have between %lld and %lld gradients in buckets of %lld to "
+                    "%lld; all ranks must run the same model with the same options",
                     (long long)extent[0], -(long long)extent[1], (long long)extent[2], -(long long)extent[3]);
 }
 
@@ -111,8 +111,8 @@ static enum cnn_status check_wire(struct cnn_comm *comm, const struct cnn_wire *
     if (is[0] == -is[1] && is[2] == -is[3])
         return CNN_OK;
     return cnn_fail(CNN_ERR_COMM,
-                    "gradient exchange: ranks differ in %s: all ranks must run the same model with the "
-                    "same options",
+                    "gradient exchange: ranks differ in %s; all ranks must run the same model with the same "
+                    "options",
                     is[0] == -is[1] ? "what they send exactly" : "comm.precision");
 }
 

@@ -234,7 +234,8 @@ static enum cnn_status build(struct threaded *reducer) {
     }
     if (!reducer->exchange->any_thread && base->comm->rank == 0)
         cnn_log_warn(
-            "%s allows one thread at a time: gradients are exchanged after backward instead of during it",
+            "%s does not support several threads: gradients are exchanged after the backward pass, not "
+            "during it",
             base->comm->library);
     return reducer->exchange->any_thread && overlap_is_wanted() ? start_thread(reducer) : CNN_OK;
 }

@@ -25,8 +25,8 @@ static void explain(char *why, size_t bytes, const struct cnn_way_facts *facts, 
             return;
         }
     if (find_shared(facts, size, &first, &second))
-        snprintf(why, bytes, "ranks %d and %d share the GPU %s of %s, and NCCL needs one for each rank",
-                 first, second, facts[first].place, facts[first].host);
+        snprintf(why, bytes, "ranks %d and %d share GPU %s on %s, but NCCL needs one GPU per rank", first,
+                 second, facts[first].place, facts[first].host);
 }
 
 static int count_devices(const struct cnn_way_facts *facts, int size) {
@@ -39,8 +39,7 @@ static int count_devices(const struct cnn_way_facts *facts, int size) {
 static enum cnn_status choose_for_host(struct cnn_way_choice *out, enum cnn_comm_kind wanted) {
     if (wanted == CNN_COMM_NCCL)
         return cnn_fail(CNN_ERR_UNSUPPORTED,
-                        "comm.backend: nccl sums what is in the memory of GPUs, and this run "
-                        "computes on the CPU; use mpi or auto");
+                        "comm.backend: nccl needs GPUs, but this run computes on the CPU; use mpi or auto");
     *out = (struct cnn_way_choice){.way = CNN_WAY_HOST};
     return CNN_OK;
 }
@@ -61,7 +60,7 @@ enum cnn_status cnn_way_choose(struct cnn_way_choice *out, enum cnn_comm_kind wa
         choice.way = choice.why[0] ? CNN_WAY_STAGED : CNN_WAY_NCCL;
     }
     if (wanted == CNN_COMM_NCCL && choice.why[0])
-        return cnn_fail(CNN_ERR_UNSUPPORTED, "comm.backend: nccl is not possible: %s; use mpi or auto",
+        return cnn_fail(CNN_ERR_UNSUPPORTED, "comm.backend: nccl cannot be used: %s; use mpi or auto",
                         choice.why);
     *out = choice;
     return CNN_OK;

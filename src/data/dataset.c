@@ -42,7 +42,7 @@ static enum cnn_status check_names(const char *path, char *const *names, size_t 
     int shard, shards, first_shards = 0;
     for (size_t i = 0; i < n; i++) {
         if (!parse_name(names[i], &prefix, &shard, &shards))
-            return cnn_fail(CNN_ERR_INPUT, "%s/%s: not a shard's name, which is NAME-00000-of-00016.h5", path,
+            return cnn_fail(CNN_ERR_INPUT, "%s/%s: not a shard name; expected NAME-00000-of-00016.h5", path,
                             names[i]);
         if (i == 0) {
             first_prefix = prefix;
@@ -51,14 +51,15 @@ static enum cnn_status check_names(const char *path, char *const *names, size_t 
         if (prefix != first_prefix || strncmp(names[i], names[0], prefix) != 0 || shards != first_shards)
             return cnn_fail(
                 CNN_ERR_INPUT,
-                "%s holds shards of more than one dataset: %s and %s; keep each in a folder of its own", path,
-                names[0], names[i]);
+                "%s contains shards of more than one dataset: %s and %s; put each dataset into its own "
+                "folder",
+                path, names[0], names[i]);
     }
     for (size_t i = 0; i < (size_t)first_shards; i++)
         if (i >= n || !parse_name(names[i], &prefix, &shard, &shards) || (size_t)shard != i)
             return cnn_fail(CNN_ERR_INPUT,
-                            "%s: shard %.*s-%05zu-of-%05d.h5 is missing; the import did not finish or the "
-                            "copy is not whole",
+                            "%s: shard %.*s-%05zu-of-%05d.h5 is missing; the import did not finish, or the "
+                            "copy is incomplete",
                             path, (int)first_prefix, names[0], i, first_shards);
     return CNN_OK;
 }
@@ -71,7 +72,7 @@ static const char *difference(const struct cnn_shard *a, const struct cnn_shard 
     if (x->encoding != y->encoding)
         return "encoding";
     if (x->h != y->h || x->w != y->w || x->c != y->c)
-        return "picture size";
+        return "image size";
     if (x->n_classes != y->n_classes)
         return "num_classes";
     if (x->n_shards != y->n_shards)
@@ -102,10 +103,11 @@ static enum cnn_status open_shard(struct cnn_dataset *dataset, const char *name)
     if (differs)
         return cnn_fail(
             CNN_ERR_INPUT,
-            "%s and %s differ in %s: the import did not finish (run it again) or the shards are mixed",
+            "%s and %s differ in %s: the import did not finish (run it again), or shards of different "
+            "datasets are mixed",
             dataset->files[0], file, differs);
     if (header->shard != i)
-        return cnn_fail(CNN_ERR_INPUT, "%s: is shard %d by its header; files were renamed", file,
+        return cnn_fail(CNN_ERR_INPUT, "%s: the header says shard %d; the file was renamed", file,
                         header->shard);
     dataset->first[i + 1] = dataset->first[i] + cnn_shard_count(dataset->shards[i]);
     return CNN_OK;
@@ -119,11 +121,11 @@ static enum cnn_status open_all(struct cnn_dataset *dataset, char *const *names,
         CNN_TRY(open_shard(dataset, names[i]));
     dataset->header = *cnn_shard_header(dataset->shards[0]);
     if (dataset->header.n_shards != (int)n)
-        return cnn_fail(CNN_ERR_INPUT, "%s: %zu shards, their headers say %d; files were renamed",
+        return cnn_fail(CNN_ERR_INPUT, "%s: found %zu shards, but the headers say %d; files were renamed",
                         dataset->path, n, dataset->header.n_shards);
     if (dataset->first[n] != dataset->header.records_total)
         return cnn_fail(CNN_ERR_INPUT,
-                        "%s: the shards hold %" PRIu64 " records, their headers say %" PRIu64
+                        "%s: the shards hold %" PRIu64 " records, but the headers say %" PRIu64
                         ": the import did not finish; run it again",
                         dataset->path, dataset->first[n], dataset->header.records_total);
     if (dataset->first[n] == 0)
@@ -164,7 +166,7 @@ static enum cnn_status fail_no_shards(const char *path) {
     if (n > 0)
         return cnn_fail(CNN_ERR_INPUT, "%s is not a dataset but a folder of %zu: give %s%s", path, n,
                         n > 1 ? "one of " : "", text);
-    return cnn_fail(CNN_ERR_INPUT, "no dataset at %s: the folder holds no shards; " HOW_TO_MAKE, path);
+    return cnn_fail(CNN_ERR_INPUT, "no dataset at %s: the folder contains no shards; " HOW_TO_MAKE, path);
 }
 
 enum cnn_status cnn_dataset_open(struct cnn_dataset **out, const char *path) {

@@ -112,7 +112,7 @@ enum cnn_status cnn_dataset_stats(const struct cnn_dataset *dataset, int channel
     if (status != CNN_OK)
         return status;
     if (sums.pixels == 0)
-        return cnn_fail_in(CNN_ERR_INPUT, "%s: no picture can be read", cnn_dataset_path(dataset));
+        return cnn_fail_in(CNN_ERR_INPUT, "%s: no image can be read", cnn_dataset_path(dataset));
     for (int c = 0; c < channels; c++) {
         double average = (double)sums.values[c] / (double)sums.pixels;
         double variance = (double)sums.squares[c] / (double)sums.pixels - average * average;

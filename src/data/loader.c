@@ -39,8 +39,7 @@ static enum cnn_status check_start(const struct cnn_loader *loader, uint64_t ste
         most = cnn_sampler_pass_batches(&loader->options.sampler);
     if (step > most)
         return cnn_fail(CNN_ERR_INPUT,
-                        "cannot begin at step %" PRIu64 ": an epoch of this data has %" PRIu64
-                        " (another dataset or "
+                        "cannot start at step %" PRIu64 ": an epoch has only %" PRIu64 " (another dataset or "
                         "batch size than before?)",
                         step, most);
     return CNN_OK;

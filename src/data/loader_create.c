@@ -14,7 +14,7 @@
 static enum cnn_status check_options(const struct cnn_loader_options *options) {
     const struct cnn_sampler *sampler = &options->sampler;
     if (options->channels != 1 && options->channels != 3)
-        return cnn_fail(CNN_ERR_INPUT, "pictures of %d channels: 1 or 3 are possible", options->channels);
+        return cnn_fail(CNN_ERR_INPUT, "invalid number of channels %d; allowed: 1 and 3", options->channels);
     if (options->threads < 1 || options->ahead < 1 || options->max_bad < 0)
         return cnn_fail(CNN_ERR_INPUT,
                         "data.threads %d and data.ahead %d must be at least 1, data.max_bad %" PRId64
@@ -22,7 +22,7 @@ static enum cnn_status check_options(const struct cnn_loader_options *options) {
                         options->threads, options->ahead, options->max_bad);
     uint64_t count = cnn_dataset_count(options->dataset);
     if (sampler->n_records > count)
-        return cnn_fail(CNN_ERR_INPUT, "%s: %" PRIu64 " records are to be read, but it has %" PRIu64,
+        return cnn_fail(CNN_ERR_INPUT, "%s: %" PRIu64 " records were requested, but it has %" PRIu64,
                         cnn_dataset_path(options->dataset), sampler->n_records, count);
     enum cnn_status status =
         options->evaluation ? cnn_sampler_check_pass(sampler) : cnn_sampler_check(sampler);
@@ -74,7 +74,7 @@ static enum cnn_status slot_bytes(const struct cnn_loader *loader, size_t *out_l
     CNN_TRY(cnn_multiply(&pixels, micro, loader->row_bytes));
     CNN_TRY(cnn_multiply(&labels, micro, sizeof(int32_t)));
     if (pixels > SIZE_MAX - CNN_ALIGN || cnn_align_up(pixels, CNN_ALIGN) > SIZE_MAX - labels)
-        return cnn_fail(CNN_ERR_INPUT, "a batch of %zu pictures of %zu bytes is too large", micro,
+        return cnn_fail(CNN_ERR_INPUT, "a batch of %zu images of %zu bytes is too large", micro,
                         loader->row_bytes);
     *out_labels = cnn_align_up(pixels, CNN_ALIGN);
     *out_all = *out_labels + labels;
@@ -97,8 +97,8 @@ static enum cnn_status create_slot(struct cnn_loader *loader, struct cnn_loader_
     if (!slot->memory)
         return cnn_fail(CNN_ERR_MEMORY,
                         "out of memory for %" PRIu64
-                        " batches of %d pictures of %d x %d x %d: use a smaller data.ahead "
-                        "or train.batch.micro",
+                        " batches of %d images of %d x %d x %d: use a smaller data.ahead or "
+                        "train.batch.micro",
                         loader->n_slots, batch->capacity, batch->h, batch->w, batch->c);
     batch->pixels = slot->memory;
     batch->labels = (int32_t *)(void *)((uint8_t *)slot->memory + labels);

@@ -35,7 +35,7 @@ static enum cnn_status decode(struct cnn_loader_worker *worker, uint8_t *pixels,
     const struct cnn_image_info *stored = &loader->stored;
     size_t raw_bytes = (size_t)stored->h * (size_t)stored->w * (size_t)stored->c;
     if (stored->encoding == CNN_ENCODING_RAW && record->bytes != raw_bytes)
-        return cnn_fail(CNN_ERR_INPUT, "%zu bytes where a raw picture of %d x %d x %d has %zu", record->bytes,
+        return cnn_fail(CNN_ERR_INPUT, "%zu bytes, but a raw image of %d x %d x %d has %zu", record->bytes,
                         stored->h, stored->w, stored->c, raw_bytes);
     return cnn_policy_apply(loader->policy, pixels, loader->options.channels, worker->bytes, record->bytes,
                             stored, draws, &worker->scratch);
@@ -105,7 +105,7 @@ static void report_bad(struct cnn_loader *loader, struct cnn_loader_slot *slot, 
     pthread_mutex_unlock(&loader->lock);
     if (first)
         cnn_log_warn("bad record in epoch %" PRIu64 ", %s: %s", epoch,
-                     loader->options.evaluation ? "left out" : "another one takes its place", error.message);
+                     loader->options.evaluation ? "skipped" : "replaced by another one", error.message);
 }
 
 static void report_fatal(struct cnn_loader *loader, struct cnn_loader_slot *slot, enum cnn_status status) {
@@ -128,8 +128,8 @@ static enum cnn_status substitute(struct cnn_loader_worker *worker, struct cnn_b
     struct cnn_error last;
     cnn_error_take(&last, CNN_ERR_FAILED);
     return cnn_fail(CNN_ERR_FAILED,
-                    "record %" PRIu64 " and %d others tried in its place cannot be read; the last: %s",
-                    pick.record, MAX_SUBSTITUTES, last.message);
+                    "record %" PRIu64 " and %d replacements cannot be read; the last error: %s", pick.record,
+                    MAX_SUBSTITUTES, last.message);
 }
 
 // Slower than this, records do not come from the system's memory. A copy of one takes 20 us to begin with at

@@ -5,7 +5,7 @@
 
 static enum cnn_status check_rank(const struct cnn_sampler *sampler) {
     if (sampler->size < 1 || sampler->rank < 0 || sampler->rank >= sampler->size)
-        return cnn_fail(CNN_ERR_INPUT, "rank %d of %d ranks does not exist", sampler->rank, sampler->size);
+        return cnn_fail(CNN_ERR_INPUT, "invalid rank %d of %d ranks", sampler->rank, sampler->size);
     return CNN_OK;
 }
 
@@ -66,12 +66,9 @@ static int repeats_of(const struct cnn_sampler *sampler) {
 static enum cnn_status check_order(const struct cnn_sampler *sampler) {
     int repeats = repeats_of(sampler), global = sampler->global;
     if (sampler->sampling == CNN_SAMPLING_CLASS_BALANCED && sampler->shuffle != CNN_SHUFFLE_FULL)
-        return cnn_fail(
-            CNN_ERR_INPUT,
-            "data.sampling class_balanced goes to and fro in the dataset: it needs data.shuffle full");
+        return cnn_fail(CNN_ERR_INPUT, "data.sampling class_balanced requires data.shuffle full");
     if (sampler->shuffle == CNN_SHUFFLE_WINDOW && sampler->window < 1)
-        return cnn_fail(CNN_ERR_INPUT, "data.window %d: at least 1 shard must be in a window",
-                        sampler->window);
+        return cnn_fail(CNN_ERR_INPUT, "data.window is %d; it must be at least 1", sampler->window);
     if (global % repeats)
         return cnn_fail(
             CNN_ERR_INPUT,
@@ -93,8 +90,8 @@ enum cnn_status cnn_sampler_check(const struct cnn_sampler *sampler) {
     if (sampler->n_records < (uint64_t)sampler->global)
         return cnn_fail(CNN_ERR_INPUT,
                         "the training set has %" PRIu64
-                        " records, fewer than one step takes (train.batch.global %d): "
-                        "use a smaller train.batch.global or more data",
+                        " records, fewer than the batch of one step (train.batch.global %d); use a smaller "
+                        "train.batch.global or more data",
                         sampler->n_records, sampler->global);
     return check_order(sampler);
 }
@@ -155,8 +152,7 @@ uint64_t cnn_sampler_substitute(const struct cnn_sampler *sampler, uint64_t epoc
 enum cnn_status cnn_sampler_check_pass(const struct cnn_sampler *sampler) {
     CNN_TRY(check_rank(sampler));
     if (sampler->micro < 1)
-        return cnn_fail(CNN_ERR_INPUT, "an evaluation batch of %d records: eval.batch must be at least 1",
-                        sampler->micro);
+        return cnn_fail(CNN_ERR_INPUT, "eval.batch is %d; it must be at least 1", sampler->micro);
     if (sampler->n_records < 1)
         return cnn_fail(CNN_ERR_INPUT, "the evaluation set is empty");
     return CNN_OK;

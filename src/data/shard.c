@@ -55,7 +55,8 @@ static enum cnn_status read_encoding(struct cnn_shard *shard, const struct cnn_h
     CNN_TRY(cnn_hdf5_strings(file, "encoding", &text, &n, &stride));
     if (n != 1) {
         free(text);
-        return cnn_fail(CNN_ERR_INPUT, "%s: no attribute 'encoding' with one string", shard->path);
+        return cnn_fail(CNN_ERR_INPUT, "%s: attribute 'encoding' is missing or is not one string",
+                        shard->path);
     }
     const enum cnn_encoding all[] = {CNN_ENCODING_JPEG, CNN_ENCODING_PNG, CNN_ENCODING_RAW};
     enum cnn_status status = CNN_ERR_INPUT;
@@ -66,7 +67,7 @@ static enum cnn_status read_encoding(struct cnn_shard *shard, const struct cnn_h
         }
     }
     if (status != CNN_OK)
-        cnn_fail(status, "%s: encoding is '%.20s', allowed are jpeg, png and raw", shard->path, text);
+        cnn_fail(status, "%s: unknown encoding '%.20s'; allowed: jpeg, png and raw", shard->path, text);
     free(text);
     return status;
 }
@@ -81,8 +82,8 @@ static enum cnn_status read_size(struct cnn_shard *shard, const struct cnn_hdf5 
         CNN_TRY(cnn_hdf5_integer(file, "channels", 1, 3, &c));
     if ((h == 0) != (w == 0) || c == 2 || h * w > (int64_t)CNN_MAX_PIXELS)
         return cnn_fail(CNN_ERR_INPUT,
-                        "%s: pictures of %" PRId64 " x %" PRId64 " x %" PRId64 " are not possible",
-                        shard->path, h, w, c);
+                        "%s: images of %" PRId64 " x %" PRId64 " x %" PRId64 " are out of range", shard->path,
+                        h, w, c);
     header->h = (int)h;
     header->w = (int)w;
     header->c = (int)c;
@@ -95,7 +96,8 @@ static enum cnn_status read_header(struct cnn_shard *shard, const struct cnn_hdf
     CNN_TRY(cnn_hdf5_integer(file, "format_version", 1, INT32_MAX, &version));
     if (version > CNN_SHARD_VERSION)
         return cnn_fail(CNN_ERR_INPUT,
-                        "%s: format version %" PRId64 ", this program reads up to %d: use a newer cnn_dist",
+                        "%s: format version %" PRId64 ", but this program reads versions up to %d; use a "
+                        "newer cnn_dist",
                         shard->path, version, CNN_SHARD_VERSION);
     CNN_TRY(read_encoding(shard, file));
     CNN_TRY(read_size(shard, file));
@@ -139,11 +141,11 @@ static enum cnn_status check_index(const struct cnn_shard *shard) {
     uint64_t raw_bytes = (uint64_t)header->h * (uint64_t)header->w * (uint64_t)header->c;
     if (shard->has_index_crc32c && (uint32_t)(shard->fingerprint >> 32) != shard->index_crc32c)
         return cnn_fail(CNN_ERR_INPUT,
-                        "%s: the index fails its checksum: the file is damaged; make the dataset again",
+                        "%s: wrong checksum of the index: the file is damaged; import the dataset again",
                         shard->path);
     if (index->n > header->records_total)
-        return cnn_fail(CNN_ERR_INPUT, "%s: holds %" PRIu64 " records of a dataset of %" PRIu64, shard->path,
-                        index->n, header->records_total);
+        return cnn_fail(CNN_ERR_INPUT, "%s: contains %" PRIu64 " records of a dataset of %" PRIu64,
+                        shard->path, index->n, header->records_total);
     if (index->offsets[0] != 0 || index->offsets[index->n] != shard->images_bytes)
         return cnn_fail(CNN_ERR_INPUT, "%s: offsets do not span the %" PRIu64 " bytes of images", shard->path,
                         shard->images_bytes);
@@ -152,12 +154,12 @@ static enum cnn_status check_index(const struct cnn_shard *shard) {
             return cnn_fail(CNN_ERR_INPUT, "%s: record %" PRIu64 ": bad offsets: %" PRIu64 " to %" PRIu64,
                             shard->path, i, index->offsets[i], index->offsets[i + 1]);
         if (index->labels[i] < 0 || index->labels[i] >= header->n_classes)
-            return cnn_fail(CNN_ERR_INPUT, "%s: record %" PRIu64 ": label %d is not one of the %d classes",
+            return cnn_fail(CNN_ERR_INPUT, "%s: record %" PRIu64 ": label %d is out of range for %d classes",
                             shard->path, i, index->labels[i], header->n_classes);
         if (header->encoding == CNN_ENCODING_RAW && index->offsets[i + 1] - index->offsets[i] != raw_bytes)
             return cnn_fail(CNN_ERR_INPUT,
                             "%s: record %" PRIu64 ": %" PRIu64
-                            " bytes, a raw picture of %d x %d x %d has %" PRIu64,
+                            " bytes, but a raw image of %d x %d x %d has %" PRIu64,
                             shard->path, i, index->offsets[i + 1] - index->offsets[i], header->h, header->w,
                             header->c, raw_bytes);
     }
@@ -216,7 +218,7 @@ static enum cnn_status check_signature(struct cnn_shard *shard) {
                         shard->file_bytes);
     CNN_TRY(cnn_file_pread(shard->fd, shard->path, found, sizeof found, 0));
     if (memcmp(found, signature, sizeof found) != 0)
-        return cnn_fail(CNN_ERR_INPUT, "%s is not a shard: it does not begin as an HDF5 file", shard->path);
+        return cnn_fail(CNN_ERR_INPUT, "%s is not a shard: it is not an HDF5 file", shard->path);
     return CNN_OK;
 }
 
@@ -292,7 +294,7 @@ enum cnn_status cnn_shard_read(const struct cnn_shard *shard, uint64_t i, void *
                            shard->images_at + shard->index.offsets[i]));
     if (cnn_crc32c(0, data, record.bytes) != record.crc32c)
         return cnn_fail(CNN_ERR_INPUT,
-                        "%s: record %" PRIu64 " (id %" PRIu64 ") fails its checksum: the file is damaged",
+                        "%s: record %" PRIu64 " (id %" PRIu64 "): wrong checksum: the file is damaged",
                         shard->path, i, record.id);
     return CNN_OK;
 }

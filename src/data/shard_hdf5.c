@@ -19,7 +19,7 @@ static herr_t keep_first(unsigned depth, const H5E_error2_t *error, void *contex
 static enum cnn_status fail_hdf5(const struct cnn_hdf5 *file, const char *what) {
     const char *reason = "no reason given";
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, &reason);
-    return cnn_fail(CNN_ERR_INPUT, "%s: %s (HDF5: %s); make the dataset again", file->path, what, reason);
+    return cnn_fail(CNN_ERR_INPUT, "%s: %s (HDF5: %s); import the dataset again", file->path, what, reason);
 }
 
 void cnn_hdf5_library(struct cnn_libraries *list) {
@@ -35,10 +35,10 @@ enum cnn_status cnn_hdf5_open(struct cnn_hdf5 *out, const char *path, uint64_t b
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     if (access < 0 ||
         H5Pset_file_locking(access, false, true) < 0) // read-only and network file systems have no locks
-        return cnn_fail(CNN_ERR_MEMORY, "HDF5 does not start");
+        return cnn_fail(CNN_ERR_MEMORY, "cannot initialize HDF5");
     file.id = H5Fopen(path, H5F_ACC_RDONLY, access);
     enum cnn_status status =
-        file.id < 0 ? fail_hdf5(&file, "cut short or damaged") : CNN_OK; // before a call forgets why
+        file.id < 0 ? fail_hdf5(&file, "truncated or damaged") : CNN_OK; // before a call forgets why
     H5Pclose(access);
     if (status == CNN_OK)
         *out = file;
@@ -75,11 +75,10 @@ enum cnn_status cnn_hdf5_integer(const struct cnn_hdf5 *file, const char *name, 
                 H5Aread(attribute, H5T_NATIVE_INT64, out) >= 0;
     H5Aclose(attribute);
     if (!fine)
-        return cnn_fail(CNN_ERR_INPUT, "%s: attribute '%s' is not one integer", file->path, name);
+        return cnn_fail(CNN_ERR_INPUT, "%s: attribute '%s' is not an integer", file->path, name);
     if (*out < least || *out > most)
-        return cnn_fail(CNN_ERR_INPUT,
-                        "%s: attribute '%s' is %" PRId64 ", allowed are %" PRId64 " to %" PRId64, file->path,
-                        name, *out, least, most);
+        return cnn_fail(CNN_ERR_INPUT, "%s: attribute '%s' is %" PRId64 "; allowed: %" PRId64 " to %" PRId64,
+                        file->path, name, *out, least, most);
     return CNN_OK;
 }
 
@@ -90,7 +89,7 @@ static enum cnn_status read_fixed_strings(const struct cnn_hdf5 *file, hid_t att
     char *packed = NULL, *spaced = NULL;
     enum cnn_status status = CNN_ERR_INPUT;
     if (element == 0 || element > CNN_SHARD_MAX_NAME || n > file->bytes / element)
-        return cnn_fail(CNN_ERR_INPUT, "%s: names longer than the file", file->path);
+        return cnn_fail(CNN_ERR_INPUT, "%s: strings are longer than the file", file->path);
     CNN_TRY(cnn_multiply(&bytes, n, element + 1));
     CNN_TRY(cnn_calloc(&packed, n, element));
     status = cnn_calloc(&spaced, n, element + 1);
@@ -125,7 +124,7 @@ static enum cnn_status read_variable_strings(const struct cnn_hdf5 *file, hid_t 
     char **strings = NULL, *spaced = NULL;
     size_t longest = 0;
     if (n > file->bytes / 16)
-        return cnn_fail(CNN_ERR_INPUT, "%s: more names than the file can hold", file->path);
+        return cnn_fail(CNN_ERR_INPUT, "%s: more strings than the file can contain", file->path);
     CNN_TRY(cnn_calloc(&strings, n, sizeof *strings));
     hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
     enum cnn_status status = CNN_OK;
@@ -170,7 +169,7 @@ enum cnn_status cnn_hdf5_strings(const struct cnn_hdf5 *file, const char *name, 
     enum cnn_status status;
     hssize_t n = space >= 0 ? H5Sget_simple_extent_npoints(space) : -1;
     if (type < 0 || n < 1 || H5Tget_class(type) != H5T_STRING)
-        status = cnn_fail(CNN_ERR_INPUT, "%s: attribute '%s' does not hold strings", file->path, name);
+        status = cnn_fail(CNN_ERR_INPUT, "%s: attribute '%s' does not contain strings", file->path, name);
     else if (H5Tis_variable_str(type) > 0)
         status = read_variable_strings(file, attribute, (size_t)n, out, out_stride);
     else
@@ -225,7 +224,7 @@ static enum cnn_status measure(const struct cnn_hdf5 *file, hid_t dataset, const
         return cnn_fail(CNN_ERR_INPUT, "%s: '%s' is not a contiguous list of %zu-byte integers", file->path,
                         name, element_bytes);
     if (at == HADDR_UNDEF || at > file->bytes || n > (file->bytes - at) / element_bytes)
-        return cnn_fail(CNN_ERR_INPUT, "%s: '%s' lies outside the file, which is cut short or damaged",
+        return cnn_fail(CNN_ERR_INPUT, "%s: '%s' lies outside the file, which is truncated or damaged",
                         file->path, name);
     *out_n = n;
     *out_at = at;

@@ -20,7 +20,7 @@
 enum cnn_status cnn_shard_check_header(const struct cnn_shard_header *header) {
     bool raw = header->encoding == CNN_ENCODING_RAW;
     if (header->n_classes < 1 || header->n_classes > CNN_SHARD_MAX_CLASSES)
-        return cnn_fail(CNN_ERR_INPUT, "%d classes: a dataset has 1 to %d", header->n_classes,
+        return cnn_fail(CNN_ERR_INPUT, "%d classes; allowed: 1 to %d", header->n_classes,
                         CNN_SHARD_MAX_CLASSES);
     if (header->n_shards < 1 || header->n_shards > CNN_SHARD_MAX_SHARDS || header->shard < 0 ||
         header->shard >= header->n_shards)
@@ -29,7 +29,7 @@ enum cnn_status cnn_shard_check_header(const struct cnn_shard_header *header) {
     if (header->h < raw || header->w < raw || header->h > CNN_SHARD_MAX_SIDE ||
         header->w > CNN_SHARD_MAX_SIDE || (raw && header->c != 1 && header->c != 3) ||
         (uint64_t)header->h * (uint64_t)header->w > CNN_MAX_PIXELS)
-        return cnn_fail(CNN_ERR_INPUT, "pictures of %d x %d x %d cannot be stored", header->h, header->w,
+        return cnn_fail(CNN_ERR_INPUT, "images of %d x %d x %d cannot be stored", header->h, header->w,
                         header->c);
     return CNN_OK;
 }
@@ -315,10 +315,12 @@ enum cnn_status cnn_shard_writer_append(struct cnn_shard_writer *writer, const v
     const struct cnn_shard_header *header = &writer->header;
     size_t raw_bytes = (size_t)header->h * (size_t)header->w * (size_t)header->c;
     if (label < 0 || label >= header->n_classes)
-        return cnn_fail(CNN_ERR_INPUT, "record %" PRIu64 ": label %d is not one of the %d classes", id, label,
-                        header->n_classes);
+        return cnn_fail(CNN_ERR_INPUT, "record %" PRIu64 ": label %d is out of range for %d classes", id,
+                        label, header->n_classes);
     if (bytes == 0 || (header->encoding == CNN_ENCODING_RAW && bytes != raw_bytes))
-        return cnn_fail(CNN_ERR_INPUT, "record %" PRIu64 ": a picture of %zu bytes does not fit this dataset",
+        return cnn_fail(CNN_ERR_INPUT,
+                        "record %" PRIu64 ": an image of %zu bytes does not match this "
+                        "dataset",
                         id, bytes);
     return cnn_shard_gather_append(&writer->gather, data, bytes, label, id, cnn_crc32c(0, data, bytes));
 }

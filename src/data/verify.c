@@ -32,8 +32,8 @@ static enum cnn_status check_picture(const struct cnn_shard_header *header, cons
     CNN_TRY(cnn_image_decode(&pixels, &info, data, bytes, 3));
     free(pixels);
     if (header->h > 0 && (info.h != header->h || info.w != header->w))
-        return cnn_fail(CNN_ERR_INPUT, "is %d x %d in a dataset of %d x %d pictures", info.h, info.w,
-                        header->h, header->w);
+        return cnn_fail(CNN_ERR_INPUT, "is %d x %d in a dataset of %d x %d images", info.h, info.w, header->h,
+                        header->w);
     return CNN_OK;
 }
 

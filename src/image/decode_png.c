@@ -16,12 +16,12 @@ static uint32_t read_u32(const uint8_t *p) {
 enum cnn_status cnn_png_header(const void *data, size_t bytes, int *out_w, int *out_h, int *out_c) {
     const uint8_t *head = data;
     if (bytes < HEADER_BYTES)
-        return cnn_fail(CNN_ERR_INPUT, "PNG: ends inside its header, after %zu bytes", bytes);
+        return cnn_fail(CNN_ERR_INPUT, "PNG: the file ends inside the header, after %zu bytes", bytes);
     if (read_u32(head + 8) != 13 || memcmp(head + 12, "IHDR", 4) != 0)
         return cnn_fail(CNN_ERR_INPUT, "PNG: does not begin with an IHDR chunk");
     uint32_t w = read_u32(head + 16), h = read_u32(head + 20);
     if (w == 0 || h == 0)
-        return cnn_fail(CNN_ERR_INPUT, "PNG: empty picture, %u x %u pixels", w, h);
+        return cnn_fail(CNN_ERR_INPUT, "PNG: empty image, %u x %u pixels", w, h);
     if (w > MAX_SIDE || h > MAX_SIDE || (uint64_t)w * h > CNN_MAX_PIXELS)
         return cnn_fail(CNN_ERR_INPUT, "PNG: %u x %u pixels exceed the limit of %u", w, h, CNN_MAX_PIXELS);
     int colour = head[25];

@@ -87,7 +87,7 @@ static enum cnn_status walk(struct metadata *out, const uint8_t *data, size_t by
         bool exif = strcmp(type, "eXIf") == 0;
         if (content.bytes > rest && exif)
             return cnn_fail(CNN_ERR_INPUT,
-                            "PNG: the file is cut short inside its EXIF, which has the orientation");
+                            "PNG: the file is truncated inside its EXIF, which has the orientation");
         if (content.bytes > rest || strcmp(type, "IEND") == 0)
             break;
         if (exif)

@@ -111,8 +111,8 @@ enum cnn_status cnn_check_backends_alike(struct cnn_comm *comm, struct cnn_backe
         return CNN_OK;
     return cnn_fail(
         CNN_ERR_INPUT,
-        "backend: the ranks would not all compute alike, rank %d on %s; give every rank a GPU of the "
-        "same kind, or say backend: cpu, or train.precision",
+        "backend: the ranks would not compute identically: rank %d uses %s; give every rank the same kind "
+        "of GPU, or set backend: cpu, or set train.precision",
         cnn_comm_rank(comm), cnn_backend_description(backend));
 }
 
@@ -128,7 +128,8 @@ enum cnn_status cnn_check_layouts_alike(struct cnn_comm *comm, struct cnn_backen
         return CNN_OK;
     return cnn_fail(
         CNN_ERR_INPUT,
-        "the ranks lay out the network differently in memory, rank %d on %s; use hosts with one kind of "
-        "processor, or set ONEDNN_MAX_CPU_ISA on all ranks to what the least of them has, such as AVX2",
+        "the memory layout of the network differs between ranks: rank %d runs on %s; use hosts with the "
+        "same kind of processor, or set ONEDNN_MAX_CPU_ISA on all ranks to the lowest common instruction "
+        "set, such as AVX2",
         cnn_comm_rank(comm), cnn_backend_description(backend));
 }

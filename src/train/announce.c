@@ -18,10 +18,9 @@ static void announce_eval(const struct cnn_event *event) {
     const struct cnn_event_eval *eval = &event->eval;
     char duration[32];
     cnn_format_duration(duration, sizeof duration, eval->seconds);
-    cnn_log_info("epoch %" PRIu64 "    evaluated: top1 %.2f %%, top5 %.2f %%, loss %.4f, %" PRIu64
-                 " records, %s%s",
-                 event->epoch, eval->top1, eval->top5, eval->loss, eval->n, duration,
-                 eval->best ? ", the best so far" : "");
+    cnn_log_info(
+        "epoch %" PRIu64 "    evaluated: top1 %.2f %%, top5 %.2f %%, loss %.4f, %" PRIu64 " records, %s%s",
+        event->epoch, eval->top1, eval->top5, eval->loss, eval->n, duration, eval->best ? ", new best" : "");
 }
 
 static void announce_checkpoint(const struct cnn_event *event) {

@@ -13,11 +13,11 @@ static const char *plural(int64_t n) { return n == 1 ? "" : "s"; }
 
 static void log_place(const struct cnn_run *run) {
     int size = run->place.size, hosts = cnn_comm_hosts(run->comm);
-    const char *library = size == 1 ? "no exchange needed" : cnn_comm_library(run->comm);
+    const char *library = size == 1 ? "no exchange" : cnn_comm_library(run->comm);
     cnn_log_info("cnn_dist %s: run %s in %s", cnn_dist_version(), run->config.run.name,
                  run->outputs.folder.path);
     cnn_log_info("ranks      %d on %d host%s (%s), each with %d compute and %d loader thread%s; processors: "
-                 "%d of %d here",
+                 "%d of %d on this host",
                  size, hosts, plural(hosts), library, run->threads.compute, run->threads.loader,
                  plural(run->threads.loader), run->threads.allowed, run->threads.online);
     cnn_log_info("backend    %s", cnn_backend_description(run->backend));
@@ -26,7 +26,7 @@ static void log_place(const struct cnn_run *run) {
 static void log_model(const struct cnn_run *run) {
     const struct cnn_model *model = run->model;
     cnn_log_info(
-        "model      %s: %.2f million parameters, %.1f MFLOP an image, input %d x %d x %d, %d classes",
+        "model      %s: %.2f million parameters, %.1f MFLOPs per image, input %d x %d x %d, %d classes",
         model->arch, (double)cnn_model_count(model) / 1e6, cnn_model_flops(model) / 1e6, model->input.h,
         model->input.w, model->input.c, model->n_classes);
 }
@@ -65,7 +65,7 @@ static void log_left_out(const struct cnn_sampler *sampler) {
             "data.shuffle full, or a batch that divides it",
             left_out, n, sampler->global);
     else
-        cnn_log_info("left out   %" PRIu64 " of %" PRIu64
+        cnn_log_info("unused     %" PRIu64 " of %" PRIu64
                      " records, different ones each epoch: train.batch.global %d "
                      "does not divide the number of records",
                      left_out, n, sampler->global);
@@ -74,16 +74,16 @@ static void log_left_out(const struct cnn_sampler *sampler) {
 static void log_data(const struct cnn_run *run) {
     const struct cnn_phase_plan *plan = &run->plan.phases[run->phase];
     const struct cnn_run_facts *facts = &run->record.facts;
-    cnn_log_info("data       %" PRIu64 " records to train on (%s), %" PRIu64 " to evaluate on%s%s%s",
+    cnn_log_info("data       %" PRIu64 " training records (%s), %" PRIu64 " evaluation records%s%s%s",
                  plan->sampler.n_records, run->config.data.train,
                  run->inputs.val ? cnn_dataset_count(run->inputs.val) : 0, run->inputs.val ? " (" : "",
                  run->inputs.val ? run->config.data.val : "", run->inputs.val ? ")" : "");
     if (facts->channels == 1)
-        cnn_log_info("pixels     mean %.4f, deviation %.4f", facts->mean[0], facts->std[0]);
+        cnn_log_info("pixels     mean %.4f, standard deviation %.4f", facts->mean[0], facts->std[0]);
     else
-        cnn_log_info("pixels     mean %.4f %.4f %.4f, deviation %.4f %.4f %.4f", facts->mean[0],
+        cnn_log_info("pixels     mean %.4f %.4f %.4f, standard deviation %.4f %.4f %.4f", facts->mean[0],
                      facts->mean[1], facts->mean[2], facts->std[0], facts->std[1], facts->std[2]);
-    cnn_log_info("batch      %d a step = %d rank%s x %d micro-batch%s x %d", plan->sampler.global,
+    cnn_log_info("batch      %d per step = %d rank%s x %d micro-batch%s x %d", plan->sampler.global,
                  run->place.size, plural(run->place.size), plan->micros, plan->micros == 1 ? "" : "es",
                  plan->sampler.micro);
     log_length(run);
@@ -104,9 +104,8 @@ static void log_memory(const struct cnn_run *run) {
     cnn_format_bytes(unshared, sizeof unshared, (double)memory.activations_unshared);
     cnn_format_bytes(scratch, sizeof scratch, (double)memory.scratch);
     cnn_format_bytes(loader, sizeof loader, (double)cnn_loader_bytes(run->loader));
-    cnn_log_info("memory     of a rank: parameters %s, gradients %s, momentum %s, activations %s (%s without "
-                 "reuse), scratch %s, "
-                 "batches %s",
+    cnn_log_info("memory     per rank: parameters %s, gradients %s, momentum %s, activations %s (%s without "
+                 "reuse), scratch %s, batches %s",
                  parameters, gradients, velocity, activations, unshared, scratch, loader);
 }
 

@@ -18,16 +18,16 @@ static enum cnn_status read_metadata(struct cnn_checkpoint *checkpoint) {
     const char *format = cnn_safetensors_metadata(checkpoint->file, "format");
     const char *version = cnn_safetensors_metadata(checkpoint->file, "format_version");
     if (!format || strncmp(format, "cnn_dist ", 9) != 0)
-        return cnn_fail(CNN_ERR_INPUT, "not a checkpoint of cnn_dist (its metadata does not say so)");
+        return cnn_fail(CNN_ERR_INPUT, "not a cnn_dist checkpoint (according to its metadata)");
     if (!version || strcmp(version, "1") != 0)
-        return cnn_fail(CNN_ERR_INPUT, "checkpoint format version %s, this program reads version 1",
+        return cnn_fail(CNN_ERR_INPUT, "checkpoint format version %s, but this program reads version 1",
                         version ? version : "(none)");
     for (int i = 0; i < cnn_record_n_fields(); i++)
         CNN_TRY(cnn_record_read(&checkpoint->record, i,
                                 cnn_safetensors_metadata(checkpoint->file, cnn_record_key(i))));
     CNN_TRY(cnn_record_check(&checkpoint->record));
     if (!cnn_checkpoint_config(checkpoint))
-        return cnn_fail(CNN_ERR_INPUT, "its metadata has no `config`: not a checkpoint of cnn_dist");
+        return cnn_fail(CNN_ERR_INPUT, "missing `config` in the metadata; not a cnn_dist checkpoint");
     return CNN_OK;
 }
 
@@ -108,10 +108,10 @@ static enum cnn_status check_tensor(const struct cnn_checkpoint *checkpoint, con
                                     const char *prefix, const struct cnn_param *param) {
     const struct cnn_tensor *tensor = find(checkpoint, prefix, param->name);
     if (!tensor)
-        return cnn_fail(CNN_ERR_INPUT, "%s has no %s%s, which %s wants: %s", checkpoint->path, prefix,
+        return cnn_fail(CNN_ERR_INPUT, "%s has no %s%s, which %s requires: %s", checkpoint->path, prefix,
                         param->name, model->arch,
-                        *prefix ? "these are weights without an optimizer and cannot be trained on"
-                                : "look at model.arch");
+                        *prefix ? "the file contains weights without optimizer state and cannot be resumed"
+                                : "check model.arch");
     if (same_shape(tensor, param))
         return CNN_OK;
     char has[128], wants[128];
@@ -120,7 +120,7 @@ static enum cnn_status check_tensor(const struct cnn_checkpoint *checkpoint, con
         dims[d] = param->dims[d];
     format_dims(has, sizeof has, tensor->n_dims, tensor->dims);
     format_dims(wants, sizeof wants, param->n_dims, dims);
-    return cnn_fail(CNN_ERR_INPUT, "%s has %s%s %s%s, the model wants %s: look at %s", checkpoint->path,
+    return cnn_fail(CNN_ERR_INPUT, "%s has %s%s %s%s, but the model requires %s; check %s", checkpoint->path,
                     prefix, param->name, has, tensor->dtype == CNN_DTYPE_F32 ? "" : " (not fp32)", wants,
                     what_to_look_at(&checkpoint->record.facts, model));
 }
@@ -129,7 +129,7 @@ enum cnn_status cnn_checkpoint_check(const struct cnn_checkpoint *checkpoint, co
                                      bool velocity) {
     if (strcmp(checkpoint->record.facts.arch, model->arch) != 0)
         return cnn_fail(CNN_ERR_INPUT,
-                        "%s holds a %s, the config asks for a %s: set model.arch, or give the run another "
+                        "%s contains a %s, but the config has a %s; set model.arch, or give the run another "
                         "name (run.name)",
                         checkpoint->path, checkpoint->record.facts.arch, model->arch);
     for (int i = 0; i < model->n_params; i++) {

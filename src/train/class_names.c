@@ -111,7 +111,7 @@ static bool describe_missing(char *out, size_t out_bytes, const struct cnn_class
         n += missing[i];
     }
     cnn_class_list_format(names, sizeof names, network, missing);
-    snprintf(out, out_bytes, "no pictures of %s (%d of the network's %d classes)", names, n, network->n);
+    snprintf(out, out_bytes, "no images of %s (%d of the network's %d classes)", names, n, network->n);
     return n > 0;
 }
 

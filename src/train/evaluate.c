@@ -250,7 +250,7 @@ static enum cnn_status sum_metrics(struct cnn_evaluator *evaluator, struct cnn_e
     if (n_bad > (double)evaluator->max_bad)
         return cnn_fail(CNN_ERR_FAILED,
                         "%s: %.0f records could not be used, more than data.max_bad %" PRId64
-                        " allows; `cnn_dist dataset verify` names them",
+                        " allows; `cnn_dist dataset verify` lists them",
                         evaluator->path, n_bad, evaluator->max_bad);
     double n = sums[3] > 0 ? sums[3] : 1;
     out->loss = sums[0] / n;

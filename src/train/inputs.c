@@ -26,8 +26,7 @@ static bool find_script(char *out, size_t out_bytes, const char *path) {
 static enum cnn_status open_dataset(struct cnn_dataset **out, const char *option, const char *path) {
     char script[4096];
     if (!cnn_folder_exists(path) && find_script(script, sizeof script, path))
-        return cnn_fail(CNN_ERR_INPUT, "%s: there is no dataset at %s: run %s to make it", option, path,
-                        script);
+        return cnn_fail(CNN_ERR_INPUT, "%s: no dataset at %s; run %s to make it", option, path, script);
     enum cnn_status status = cnn_dataset_open(out, path);
     if (status != CNN_OK)
         return cnn_fail_in(status, "%s", option);
@@ -45,7 +44,8 @@ static enum cnn_status check_labels(const struct cnn_dataset *dataset, const cha
         if (record.label < 0 || record.label >= classes)
             return cnn_fail(
                 CNN_ERR_INPUT,
-                "%s: record %llu of %s has label %d, but there are %d classes (0..%d): look at model.classes",
+                "%s: record %llu of %s has label %d, but there are only %d classes (0..%d); check "
+                "model.classes",
                 option, (unsigned long long)record.id, cnn_dataset_path(dataset), record.label, classes,
                 classes - 1);
     }
@@ -84,10 +84,9 @@ enum cnn_status cnn_inputs_match_one(struct cnn_dataset *dataset, const char *op
 static enum cnn_status resolve_classes(struct cnn_inputs *inputs, const struct cnn_config *config) {
     int stored = cnn_dataset_header(inputs->train)->n_classes, wanted = config->model.classes;
     if (wanted == CNN_AUTO && stored < 2)
-        return cnn_fail(
-            CNN_ERR_INPUT,
-            "data.train: %s says it has %d class%s, and a network needs at least 2: set model.classes",
-            config->data.train, stored, stored == 1 ? "" : "es");
+        return cnn_fail(CNN_ERR_INPUT,
+                        "data.train: %s has %d class%s, but a network needs at least 2; set model.classes",
+                        config->data.train, stored, stored == 1 ? "" : "es");
     inputs->classes = wanted == CNN_AUTO ? stored : wanted;
     CNN_TRY(check_labels(inputs->train, "data.train", inputs->classes));
     return cnn_class_names_of_dataset(&inputs->names, inputs->train, inputs->classes);
@@ -118,8 +117,8 @@ static enum cnn_status check_all_there(const struct cnn_inputs *inputs) {
         return CNN_OK;
     return cnn_fail(
         CNN_ERR_INPUT,
-        "cannot resume: data.train: %s lacks %d of the checkpoint's classes: %s; use the dataset the run "
-        "began with, or start another run (--set run.name=...)",
+        "cannot resume: data.train: %s lacks %d of the checkpoint's classes: %s; use the dataset with which "
+        "the run began, or start another run (--set run.name=...)",
         cnn_dataset_path(inputs->train), n, absent);
 }
 
@@ -153,7 +152,7 @@ static enum cnn_status open_all(struct cnn_inputs *inputs, const struct cnn_conf
     if (config->data.train[0] == '\0')
         return cnn_fail(
             CNN_ERR_INPUT,
-            "%s: data.train: training needs the folder of a dataset (cnn_dist dataset --help makes one)",
+            "%s: data.train is not set; set it to the folder of a dataset (see cnn_dist dataset --help)",
             config->path);
     CNN_TRY(open_dataset(&inputs->train, "data.train", config->data.train));
     if (config->data.val[0] != '\0')

@@ -33,7 +33,7 @@ enum cnn_status cnn_network_check_norms(const struct cnn_model *model, int micro
             CNN_ERR_INPUT,
             "%s: batch norm would see a single value for each channel (micro-batch 1, %s's output there is "
             "1 x 1), and nothing can be learned from that; use train.batch.micro of 2 or more, or larger "
-            "pictures",
+            "images",
             node->name, model->arch);
     }
     return CNN_OK;
@@ -54,8 +54,8 @@ enum cnn_status cnn_network_train_loader(struct cnn_loader **out, const struct c
                                          bool one_host) {
     if ((config->augment.mixup > 0 || config->augment.cutmix > 0) && sampler->micro < 2)
         return cnn_fail(CNN_ERR_INPUT,
-                        "augment.mixup and augment.cutmix mix the pictures of a micro-batch, which here "
-                        "has one; use a larger train.batch.micro, or leave them out");
+                        "augment.mixup and augment.cutmix mix the images of a micro-batch, but it has only "
+                        "one image; use a larger train.batch.micro, or remove them");
     struct cnn_loader_options options = {
         .dataset = dataset,
         .augment = &config->augment.train,

@@ -33,8 +33,8 @@ static enum cnn_status check_size(const struct cnn_run *run, int phase, struct c
         return CNN_OK;
     return cnn_fail(
         CNN_ERR_INPUT,
-        "its size is %d x %d, but augment.train goes on after its last crop and makes pictures of %d x "
-        "%d; let the crop come last",
+        "its size is %d x %d, but augment.train changes it after the last crop to %d x %d; move the crop to "
+        "the end",
         own->height, own->width, input.h, input.w);
 }
 
@@ -51,10 +51,10 @@ static enum cnn_status check_parameters(const struct cnn_model *first, const str
         return CNN_OK;
     return cnn_fail(
         CNN_ERR_INPUT,
-        "%s has other parameters for pictures of %d x %d than for %d x %d (%s differs), so they cannot "
-        "be trained one after the other; use one size in all phases, or a network that takes any",
+        "%s has different parameters for images of %d x %d and %d x %d (%s differs); use the same size in "
+        "all phases, or a network without this restriction",
         first->arch, other->input.h, other->input.w, first->input.h, first->input.w,
-        i < n ? first->params[i].name : "their number");
+        i < n ? first->params[i].name : "the number of parameters");
 }
 
 static enum cnn_status make_model(struct cnn_run *run, int phase, const struct cnn_loader *loader) {
@@ -235,8 +235,8 @@ void cnn_phase_describe(const struct cnn_run *run, int phase, char *out, size_t 
     else
         snprintf(epochs, sizeof epochs, "epoch %" PRId64, stretch->first_epoch + 1);
     snprintf(out, out_bytes,
-             "%d of %d: %s, pictures of %d x %d, batch %d in micro-batches of %d, %" PRId64
-             " step%s an epoch, rate %g%s",
+             "%d of %d: %s, images of %d x %d, batch %d in micro-batches of %d, %" PRId64
+             " step%s per epoch, rate %g%s",
              phase + 1, timeline->n, epochs, run->models[phase]->input.h, run->models[phase]->input.w,
              sampler->global, sampler->micro, stretch->steps_per_epoch,
              stretch->steps_per_epoch == 1 ? "" : "s", schedule->rate, rate);

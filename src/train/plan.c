@@ -21,7 +21,7 @@ static enum cnn_status choose_micro(int *out, const struct cnn_config *config, i
         if (global % size != 0)
             return cnn_fail(
                 CNN_ERR_INPUT,
-                "train.batch.global: %d does not divide by %d ranks; use %d, or another number of ranks",
+                "train.batch.global %d is not divisible by %d ranks; use %d, or another number of ranks",
                 global, size, nearest_multiple(global, size));
         micro = global / size;
     }
@@ -114,14 +114,16 @@ bool cnn_plan_judge_threads(char *out, size_t out_bytes, const struct cnn_thread
     int fair = threads->online / place.local_size;
     if (threads->share < fair)
         snprintf(out, out_bytes,
-                 "rank %d may use %d of the host's %d processors (its part would be %d): an affinity mask or "
-                 "CPU quota holds it back; under mpirun try --bind-to none",
+                 "rank %d may use only %d of the host's %d processors (its share would be %d) because of an "
+                 "affinity mask or CPU quota; under mpirun, try --bind-to none",
                  place.rank, threads->share, threads->online, fair);
     else if (fair < 1)
-        snprintf(out, out_bytes, "%d ranks share %d processors: they take turns, fewer ranks would be faster",
+        snprintf(out, out_bytes, "%d ranks share %d processors and take turns; fewer ranks would be faster",
                  place.local_size, threads->online);
     else if (threads->compute > threads->allowed)
-        snprintf(out, out_bytes, "train.threads: %d compute threads on %d processors get in each other's way",
+        snprintf(out, out_bytes,
+                 "train.threads: %d compute threads are more than the %d available "
+                 "processors and slow each other down",
                  threads->compute, threads->allowed);
     else
         return false;

@@ -68,7 +68,7 @@ static void report_fit(struct size size, const struct cnn_dataset *dataset) {
 
 static enum cnn_status put_fit_first(struct cnn_augment_list *list, struct size size) {
     if (list->n == CNN_AUGMENT_MAX_OPS)
-        return cnn_fail(CNN_ERR_INPUT, "augment: %d augmentations of which none sets a size", list->n);
+        return cnn_fail(CNN_ERR_INPUT, "augment: none of the %d augmentations sets a size", list->n);
     memmove(list->ops + 1, list->ops, (size_t)list->n * sizeof *list->ops);
     list->ops[0] = cnn_augment_default(CNN_AUGMENT_FIT);
     list->ops[0].args[0][0] = size.h;

@@ -128,7 +128,7 @@ enum cnn_status cnn_record_read(struct cnn_run_record *record, int field, const 
     if (!value && f->may_lack)
         return CNN_OK;
     if (!value)
-        return cnn_fail(CNN_ERR_INPUT, "its metadata has no `%s`: not a checkpoint of cnn_dist", f->key);
+        return cnn_fail(CNN_ERR_INPUT, "missing `%s` in the metadata; not a cnn_dist checkpoint", f->key);
     switch (f->type) {
     case TEXT:
         good = strlen(value) < f->bytes;
@@ -146,13 +146,13 @@ enum cnn_status cnn_record_read(struct cnn_run_record *record, int field, const 
         break;
     }
     return good ? CNN_OK
-                : cnn_fail(CNN_ERR_INPUT, "`%s` in its metadata is '%.60s', which is out of range", f->key,
+                : cnn_fail(CNN_ERR_INPUT, "`%s` in the metadata is '%.60s', which is out of range", f->key,
                            value);
 }
 
 static enum cnn_status fail_together(const char *a, int64_t value_a, const char *b, int64_t value_b) {
     return cnn_fail(CNN_ERR_INPUT,
-                    "`%s` %" PRId64 " and `%s` %" PRId64 " in its metadata cannot both be right", a, value_a,
+                    "`%s` %" PRId64 " and `%s` %" PRId64 " in the metadata contradict each other", a, value_a,
                     b, value_b);
 }
 
@@ -173,7 +173,7 @@ enum cnn_status cnn_record_check(const struct cnn_run_record *record) {
         return fail_together("skipped_steps", state->skipped_steps, "step", state->step);
     for (int c = 0; c < facts->channels; c++)
         if (!(facts->std[c] > 0))
-            return cnn_fail(CNN_ERR_INPUT, "`std` in its metadata is %g, which is out of range",
+            return cnn_fail(CNN_ERR_INPUT, "`std` in the metadata is %g, which is out of range",
                             facts->std[c]);
     return CNN_OK;
 }

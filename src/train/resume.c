@@ -15,9 +15,8 @@ static enum cnn_status refuse_existing(const char *folder) {
     free(steps);
     if (n > 0)
         return cnn_fail(CNN_ERR_INPUT,
-                        "%s holds %zu checkpoint%s of an earlier run: give this one another name (--set "
-                        "run.name=...), go on with "
-                        "--resume auto, or delete the folder",
+                        "%s contains %zu checkpoint%s of an earlier run; give this run another name (--set "
+                        "run.name=...), resume with --resume auto, or delete the folder",
                         folder, n, n == 1 ? "" : "s");
     return CNN_OK;
 }
@@ -75,7 +74,7 @@ static enum cnn_status check_place(const struct cnn_resume *resume, const struct
     return cnn_fail(
         CNN_ERR_INPUT,
         "train.phases: %s was written after step %" PRId64 ", before step %" PRId64 " of epoch %" PRId64
-        "; this run is elsewhere after so many steps: restore the phases that are over and what "
+        "; this config gives another epoch for that step; restore the phases that are over and what "
         "data.train had, or start another run (--set run.name=...)",
         cnn_checkpoint_path(resume->checkpoint), state->step, step_of_epoch + 1, state->epoch + 1);
 }

@@ -26,8 +26,8 @@ static enum cnn_status check_writable(const char *path) {
     char at[4096];
     enum cnn_status status = cnn_folder_nearest(at, path);
     if (status != CNN_OK)
-        return cnn_fail(status, "cannot make the run folder %s: %s; choose another run.dir or run.name", path,
-                        cnn_error_message());
+        return cnn_fail(status, "cannot create the run folder %s: %s; choose another run.dir or run.name",
+                        path, cnn_error_message());
     if (access(at, W_OK | X_OK) != 0)
         return cnn_fail(CNN_ERR_INPUT, "cannot write the run folder %s: %s: %s; choose another run.dir", path,
                         at, strerror(errno));

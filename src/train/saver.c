@@ -157,7 +157,7 @@ enum cnn_status cnn_saver_create(struct cnn_saver **out, const struct cnn_saver_
     if (status == CNN_OK)
         status = cnn_snapshot_create(&saver->snapshot, options->model, true);
     if (status == CNN_OK && pthread_create(&saver->thread, NULL, run, saver) != 0)
-        status = cnn_fail(CNN_ERR_FAILED, "cannot start the thread that writes checkpoints");
+        status = cnn_fail(CNN_ERR_FAILED, "cannot start the checkpoint thread");
     saver->has_thread = status == CNN_OK;
     if (status != CNN_OK) {
         cnn_saver_destroy(saver);

@@ -86,16 +86,15 @@ enum cnn_status cnn_schedule_init(struct cnn_schedule *out, const struct cnn_con
     if (schedule.warmup_steps > 0 && schedule.warmup_steps >= timeline->total_steps)
         return cnn_fail(
             CNN_ERR_INPUT,
-            "train.schedule.warmup: %lld steps of warm-up leave nothing of a run of %lld steps; shorten the "
-            "warm-up or train longer (train.epochs)",
+            "train.schedule.warmup: the warm-up (%lld steps) must be shorter than the run (%lld steps); "
+            "shorten it or train longer (train.epochs)",
             (long long)schedule.warmup_steps, (long long)timeline->total_steps);
     if (schedule.kind == CNN_SCHEDULE_STEP && schedule.every <= 0)
-        return cnn_fail(
-            CNN_ERR_INPUT,
-            "train.schedule.every: the step schedule needs a time between two drops, such as '30 epochs'");
+        return cnn_fail(CNN_ERR_INPUT,
+                        "train.schedule.every: schedule `step` needs a time above 0, such as '30 epochs'");
     if (schedule.kind == CNN_SCHEDULE_MULTISTEP && schedule.n_milestones == 0)
-        return cnn_fail(CNN_ERR_INPUT, "train.schedule.milestones: the multistep schedule needs at least "
-                                       "one, such as [30 epochs, 60 epochs]");
+        return cnn_fail(CNN_ERR_INPUT, "train.schedule.milestones: schedule `multistep` needs at least one, "
+                                       "such as [30 epochs, 60 epochs]");
     *out = schedule;
     return CNN_OK;
 }
@@ -203,5 +202,5 @@ void cnn_schedule_describe(const struct cnn_schedule *schedule, char *out, size_
         snprintf(warmup, sizeof warmup, ", linear warm-up from %g over %lld steps",
                  schedule->rate * schedule->warmup_from, (long long)schedule->warmup_steps);
     snprintf(out, out_bytes, "learning rate %s%s, then %s%s", derivation, warmup, curve,
-             schedule->by_epoch ? ", changing between epochs only" : "");
+             schedule->by_epoch ? ", updated only between epochs" : "");
 }

@@ -41,7 +41,7 @@ static enum cnn_status check_comm(const struct cnn_run *run) {
     enum cnn_comm_kind kind = run->config.comm.backend;
     if (kind == CNN_COMM_SELF && run->place.size > 1)
         return cnn_fail(CNN_ERR_INPUT,
-                        "comm.backend: self is for one rank alone, and there are %d; use mpi or auto",
+                        "comm.backend: self supports only one rank, but there are %d; use mpi or auto",
                         run->place.size);
     return CNN_OK;
 }

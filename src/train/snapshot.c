@@ -114,7 +114,7 @@ enum cnn_status cnn_snapshot_check_finite(const struct cnn_snapshot *snapshot) {
         for (int d = 0; d < tensor->n_dims; d++)
             n *= (size_t)tensor->dims[d];
         if (!all_finite(tensor->data, n))
-            return cnn_fail(CNN_ERR_FAILED, "%s holds values that are not finite", tensor->name);
+            return cnn_fail(CNN_ERR_FAILED, "%s contains values that are not finite", tensor->name);
     }
     return CNN_OK;
 }

@@ -123,9 +123,8 @@ enum cnn_status cnn_store_open_newest(struct cnn_checkpoint **out, const char *f
         return status;
     if (!found && n > 0)
         return cnn_fail(CNN_ERR_INPUT,
-                        "none of the %zu checkpoints in %s can be read (the log names each fault): start "
-                        "anew under another "
-                        "run.name, or delete the run folder",
+                        "none of the %zu checkpoints in %s can be read (see the log for details); start a "
+                        "new run with another run.name, or delete the run folder",
                         n, folder);
     *out = found;
     return CNN_OK;

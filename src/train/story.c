@@ -122,7 +122,7 @@ void cnn_story_start(struct cnn_story *story) {
                        "the previous job ended without saying so: it was killed, or its host failed", true);
     if (!run->resumed)
         return;
-    snprintf(message, sizeof message, "going on after step %" PRId64 " of %" PRId64 " with %d rank%s",
+    snprintf(message, sizeof message, "resuming after step %" PRId64 " of %" PRId64 " with %d rank%s",
              run->record.state.step, run->plan.timeline.total_steps, run->place.size,
              run->place.size == 1 ? "" : "s");
     cnn_story_note(story, "resumed", message, false);
@@ -157,7 +157,7 @@ static void tell_overflow(struct cnn_story *story, const struct cnn_step_report 
     if (sums->overflow <= 0)
         return;
     snprintf(message, sizeof message,
-             "the gradients overflowed: the step changed nothing, and the loss scale is %g from now on",
+             "the gradients overflowed: the update was skipped, and the loss scale is now %g",
              story->run->record.state.loss_scale);
     cnn_story_note(story, "overflow", message, false);
 }

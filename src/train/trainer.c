@@ -125,7 +125,7 @@ static void start_save(struct trainer *trainer, bool best) {
     if (status == CNN_OK)
         cnn_saver_start(run->outputs.saver, &run->record, best);
     else
-        cnn_story_trouble(&trainer->story, cnn_fail_in(status, "no checkpoint was made of step %" PRId64,
+        cnn_story_trouble(&trainer->story, cnn_fail_in(status, "no checkpoint was saved at step %" PRId64,
                                                        run->record.state.step));
 }
 
@@ -183,10 +183,11 @@ static enum cnn_status stop(struct trainer *trainer) {
 
 // A stop that was requested during the setup: there is nothing new to save. Collective.
 static enum cnn_status stop_before_first_step(struct trainer *trainer) {
-    enum cnn_status status = check_stop(trainer, " before the first step; there is nothing to save");
+    enum cnn_status status = check_stop(trainer, " before the first step; nothing to save");
     if (status != CNN_STOPPED)
         return status;
-    return cnn_fail(CNN_STOPPED, "stopped on request before the first step; the same command starts again");
+    return cnn_fail(CNN_STOPPED, "stopped on request before the first step; run the same command to start "
+                                 "again");
 }
 
 static enum cnn_status fail_step(struct trainer *trainer, const struct cnn_step_report *sums,
@@ -195,7 +196,7 @@ static enum cnn_status fail_step(struct trainer *trainer, const struct cnn_step_
         return cnn_comm_agree(trainer->run->comm, mine);
     return cnn_fail(CNN_ERR_FAILED,
                     "step %" PRId64 " (epoch %" PRIu64
-                    "): the loss is not finite; the last checkpoint is from before it. Lower "
+                    "): the loss is not finite; the last checkpoint was saved before. Lower "
                     "train.schedule.rate or lengthen train.schedule.warmup",
                     state_of(trainer)->step + 1,
                     (uint64_t)cnn_timeline_epoch(&trainer->run->plan.timeline, state_of(trainer)->step + 1));
@@ -209,8 +210,8 @@ static enum cnn_status check_bad_records(struct trainer *trainer, const struct c
     return cnn_fail(CNN_ERR_FAILED,
                     "step %" PRId64 ": %.0f records of epoch %" PRIu64
                     " could not be used, more than data.max_bad %" PRId64
-                    " allows; the log names them, `cnn_dist dataset verify %s` finds all, a higher "
-                    "data.max_bad goes on without them",
+                    " allows; they are named in the log, and `cnn_dist dataset verify %s` lists all; to "
+                    "continue without them, raise data.max_bad",
                     state_of(trainer)->step, trainer->story.epoch_bad,
                     (uint64_t)cnn_timeline_epoch(&trainer->run->plan.timeline, state_of(trainer)->step),
                     config->data.max_bad, config->data.train);
@@ -291,7 +292,7 @@ static enum cnn_status train(struct trainer *trainer) {
         CNN_TRY(stop_before_first_step(trainer));
     CNN_TRY(catch_up(trainer));
     if (run->record.state.step >= total)
-        cnn_log_info("nothing left to train: all %" PRId64 " steps are done (raise train.epochs to go on)",
+        cnn_log_info("nothing left to train: all %" PRId64 " steps are done (raise train.epochs to continue)",
                      total);
     while (run->record.state.step < total) {
         CNN_TRY(enter_phase(trainer));

@@ -39,8 +39,8 @@ enum cnn_status cnn_tta_list(struct cnn_augment_list *out, const struct cnn_augm
     const int at = last_crop(out);
     if (at < 0)
         return cnn_fail(CNN_ERR_INPUT,
-                        "augment.eval: %s moves a center_crop to the corners, and there is none; add one, "
-                        "such as [resize: 256, center_crop: 224], or use flip",
+                        "augment.eval: %s needs a center_crop, which it moves to the corners; add one, such "
+                        "as [resize: 256, center_crop: 224], or use flip",
                         words[tta]);
     struct cnn_augment *op = &out->ops[at];
     op->kind = CNN_AUGMENT_CROP; // its size stays

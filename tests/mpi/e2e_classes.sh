@@ -40,8 +40,8 @@ says() { grep -qF -- "$2" "$1" || fail "'$2' is not in: $(cat "$1")"; }
 say "a validation set without class a, numbered by itself"
 expect 0 "$cnn" train net.yaml 2>err >out
 says err "data.val: ds/bc: classes were matched by name and renumbered (b from 0 to 1, c from 1 to 2)"
-says err "no pictures of a (1 of the network's 3 classes)"
-says runs/net/log.txt "no pictures of a"
+says err "no images of a (1 of the network's 3 classes)"
+says runs/net/log.txt "no images of a"
 printf 'a\nb\nc\n' >classes
 expect 0 "$cnn" dataset import folder pictures/bc --classes classes --out ds/numbered >/dev/null 2>&1
 diff <(evaluate ds/bc 2>/dev/null) <(evaluate ds/numbered 2>/dev/null) || fail "the numbering changes the result"
@@ -88,7 +88,7 @@ grep -q "learning rate jumps from [0-9.e-]* in step 12, with which the run had e
 grep -q "resuming on other data: data.val had fingerprint" err || fail "the other validation set is not reported"
 says again/net/log.txt "train.epochs was 3 and is 4 now"
 expect 2 resume --set model.arch=resnet20 --set train.epochs=5 >out 2>err
-says err "holds a resnet8, the config asks for a resnet20"
+says err "contains a resnet8, but the config has a resnet20"
 expect 2 resume --set data.channels=1 --set train.epochs=5 >out 2>err
 says err "data.channels was 3 and is 1 now"
 

@@ -24,7 +24,7 @@ grep -q "data.repeats 3 does not divide train.batch.global 32" none/err || fail 
 say "records that do not fill a step are counted"
 short=(--set train.batch.global=48 --set train.epochs=1 --set data.val=)
 expect 0 train 1 rest "${short[@]}"
-grep -q "left out   16 of 256 records, different ones each epoch" rest/err || fail "$(cat rest/err)"
+grep -q "unused     16 of 256 records, different ones each epoch" rest/err || fail "$(cat rest/err)"
 expect 0 train 1 same "${short[@]}" --set data.shuffle=none
 grep -q "16 of 256 records are never trained on" same/err || fail "$(cat same/err)"
 expect 0 train 1 even --set train.epochs=1 --set data.val=

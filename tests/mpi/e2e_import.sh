@@ -37,9 +37,9 @@ args=(--shard-records 9 --split "train=0.8,val=0.2" --name d)
 say "any number of ranks and threads"
 expect 0 "$cnn" dataset import folder pictures --out of1 "${args[@]}" --threads 1 >out1
 grep -q "of1: 119 records of 3 classes in 14 shards" out1 || fail "not what was expected: $(cat out1)"
-grep -q "skipped 1 image that cannot be used; see of1/quarantine.tsv: JPEG: .*cut short.* (1)" out1 ||
+grep -q "skipped 1 image that cannot be used; see of1/quarantine.tsv: JPEG: .*truncated.* (1)" out1 ||
     fail "the broken picture was not mentioned"
-grep -q "two/001.jpg.*cut short" of1/quarantine.tsv || fail "the report does not name the broken picture"
+grep -q "two/001.jpg.*truncated" of1/quarantine.tsv || fail "the report does not name the broken picture"
 for cut in "1 3" "2 1" "3 2" "4 1"; do
     read -r n threads <<<"$cut"
     expect 0 ranks "$n" dataset import folder pictures --out "of$n-$threads" "${args[@]}" --threads "$threads" >/dev/null
@@ -75,7 +75,7 @@ mkdir -p odd/Käfer odd/leer odd/Hünde && cp pictures/one/*.jpg odd/Käfer && c
 ln -s ../Käfer/000.jpg odd/Hünde/link.jpg && ln odd/Käfer/003.jpg odd/Hünde/hard.jpg && ln -s Käfer odd/beetle
 ln -s none.jpg odd/Hünde/lost.jpg && touch odd/.hidden odd/README
 expect 0 "$cnn" dataset import folder odd --out odd-folder >odd.out 2>odd.err
-grep -q "no usable pictures of 1 of the 4 classes: leer" odd.err || fail "the empty class was not named: $(cat odd.err)"
+grep -q "no usable images of 1 of the 4 classes: leer" odd.err || fail "the empty class was not named: $(cat odd.err)"
 tar -cf odd.tar odd && tar -czf odd.tar.gz --format=pax odd
 archives=(odd.tar odd.tar.gz)
 if command -v zip >/dev/null; then (cd odd && zip -qry ../odd.zip .) && archives+=(odd.zip); fi
@@ -105,10 +105,10 @@ refused 1 "none.csv" list none.csv
 refused 1 "data_batch_1.bin" cifar10 pictures
 refused 1 "train.bin" cifar100 pictures
 refused 1 "train-images-idx3-ubyte" idx pictures
-refused 2 "must add up to 1" folder pictures --split train=0.5
+refused 2 "instead of 1" folder pictures --split train=0.5
 refused 1 "unknown part .val." cifar10 pictures --part val
 refused 1 "header, decode and none" folder pictures --check all
 refused 1 "HEIGHTxWIDTH" folder pictures --raw 10x
 refused 1 "out of range" folder pictures --quality 101
-refused 2 "not one of the 2 pictures for refused can be used, for example a/1.jpg" folder junk --shard-records 1
-refused 2 "two/001.jpg.*cut short" folder pictures --strict --shard-records 9
+refused 2 "none of the 2 images for refused can be used, for example a/1.jpg" folder junk --shard-records 1
+refused 2 "two/001.jpg.*truncated" folder pictures --strict --shard-records 9

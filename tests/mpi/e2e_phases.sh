@@ -24,7 +24,7 @@ steps_of() { sed -n "s/.*\"kind\":\"$1\".*\"step\":\([0-9]*\).*/\1/p" "$(metrics
 [ "$(grep -c '"event":"phase"' "$(metrics ranks1)")" = 3 ] || fail "not every phase is in metrics.jsonl"
 grep -q '"kind":"event",.*"epoch":3,"step":9,"event":"phase",.*"height":14,"width":12,"global_batch":32,"micro_batch":4,"steps_per_epoch":8,"rate":0.02}' \
     "$(metrics ranks1)" || fail "the second phase is not told: $(grep '"phase"' "$(metrics ranks1)")"
-grep -q "phase      2 of 3: epochs 3 to 4, pictures of 14 x 12, batch 32 in micro-batches of 4, 8 steps an epoch, rate 0.02 = 0.02 x 32 / 32" \
+grep -q "phase      2 of 3: epochs 3 to 4, images of 14 x 12, batch 32 in micro-batches of 4, 8 steps per epoch, rate 0.02 = 0.02 x 32 / 32" \
     ranks1/runs/tiny/log.txt || fail "the second phase is not in the log"
 rate_of() { sed -n "s/.*\"kind\":\"step\",.*\"epoch\":[0-9]*,\"step\":$1,.*\"lr\":\([^,]*\),.*/\1/p" "$(metrics ranks1)"; }
 # Step 8 begins at epoch 1.75 of 3 of warm-up with twice the rate, step 9 at epoch 2, step 17 at epoch 3.
@@ -35,9 +35,9 @@ awk -v a="$(rate_of 8)" -v b="$(rate_of 9)" -v c="$(rate_of 17)" 'function near(
 say "going on from any step around the boundaries"
 for step in 01 07 08 09 23 24 25 31; do
     expect 0 train 1 from$step --resume "$(at ranks1 $step)"
-    cmp "$(at ranks1 32)" "$(at from$step 32)" || fail "going on after step $step ends elsewhere"
+    cmp "$(at ranks1 32)" "$(at from$step 32)" || fail "resuming after step $step ends elsewhere"
 done
-cmp "$(at ranks1 24)" "$(at from08 24)" || fail "going on after step 8 is elsewhere at the end of the phase"
+cmp "$(at ranks1 24)" "$(at from08 24)" || fail "resuming after step 8 is elsewhere at the end of the phase"
 expect 0 train 2 two08 --resume "$(at ranks1 08)"
 cmp "$(at ranks1 32)" "$(at two08 32)" || fail "going on with 2 ranks ends elsewhere"
 
@@ -92,7 +92,7 @@ refused "train.phases\[1\]: the phase ends after 2 epochs" 1 --set 'train.phases
 refused "train.phases\[1\], whose batch is 48: 6 micro-batches" 4 --set 'train.phases=[{until: 1 epochs}, {until: 2 epochs, batch: 48}]'
 refused "phase 1: the micro-batch 8 (train.batch.micro) does not divide" 1 --set 'train.phases=[{until: 1 epochs, batch: 60}]'
 refused "has no effect: augment.train needs" 1 --set 'augment.train=[flip_horizontal]'
-refused "let the crop come last" 1 --set 'augment.train=[random_crop: {size: 16, padding: 2}, pad: 2]'
+refused "move the crop to the end" 1 --set 'augment.train=[random_crop: {size: 16, padding: 2}, pad: 2]'
 refused "train.phases\[1\], whose batch is 512: the training set has 256 records" 1 \
     --set 'train.phases=[{until: 1 epochs}, {until: 2 epochs, batch: 512}]'
 # A network that halves its pictures five times.

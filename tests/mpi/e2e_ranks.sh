@@ -77,7 +77,7 @@ SH
     chmod +x mixed
     train_mixed() { ISA_OF_RANK_0=$1 "$here/run_ranks.sh" 2 ./mixed >mixed.txt 2>&1; }
     expect 2 train_mixed AVX512_CORE
-    grep -q "lay out the network differently.*set ONEDNN_MAX_CPU_ISA" mixed.txt || fail "$(cat mixed.txt)"
+    grep -q "memory layout of the network differs.*set ONEDNN_MAX_CPU_ISA" mixed.txt || fail "$(cat mixed.txt)"
     [ ! -e mixed_runs ] || fail "a run folder was made"
     expect 0 train_mixed AVX2
 fi

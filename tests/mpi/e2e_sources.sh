@@ -64,12 +64,12 @@ say "the classes of another dataset"
 picture t/{a,b,c}/1.png v/{b,c}/1.png x/{b,d}/1.png
 expect 0 "$cnn" dataset import folder t --out ds/t >/dev/null
 import 0 folder v --classes-of ds/t
-says "no usable pictures of 1 of the 3 classes: a" "2 records of 3 classes"
+says "no usable images of 1 of the 3 classes: a" "2 records of 3 classes"
 import 2 folder x --classes-of ds/t
 says "--classes-of: 1 class ds/t lacks: d (ds/t has: a, b, c)"
 rm -rf out
 expect 0 ranks 2 dataset import folder v --out out --classes-of ds/t --shard-records 1 >said 2>&1
-[ "$(grep -c "no usable pictures" said)" = 1 ] || fail "not one warning of two ranks: $(cat said)"
+[ "$(grep -c "no usable images" said)" = 1 ] || fail "not one warning of two ranks: $(cat said)"
 
 say "sources of two parts"
 # idx NAME N: N pictures of one pixel with labels 0, 0, 1

@@ -137,7 +137,7 @@ MPI_TEST(a_device_shared_by_ranks_is_not_for_nccl) {
     options.kind = CNN_COMM_NCCL;
     if (size > 1) {
         assert_int_equal(cnn_reducer_create(&reducer, comm, &options), CNN_ERR_UNSUPPORTED);
-        assert_non_null(strstr(cnn_error_message(), "comm.backend: nccl is not possible: "));
+        assert_non_null(strstr(cnn_error_message(), "comm.backend: nccl cannot be used: "));
         assert_null(reducer);
         assert_ok(cnn_comm_agree(comm, CNN_OK));
     }

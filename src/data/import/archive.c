@@ -116,7 +116,7 @@ static enum cnn_status fail(const struct cnn_archive *archive, const struct laye
     const char *reason = archive_error_string(layer->handle);
     bool inside = layer == &archive->inner;
     return cnn_fail(CNN_ERR_INPUT, "%s%s%s: cannot be read as a tar%s: %s", archive->path, inside ? ": " : "",
-                    inside ? archive->prefix : "", inside ? "" : ", compressed tar or zip",
+                    inside ? archive->prefix : "", inside ? "" : ", compressed tar or zip file",
                     reason ? reason : "damaged");
 }
 
@@ -366,7 +366,7 @@ enum cnn_status cnn_archive_read(struct cnn_archive *archive, struct cnn_bytes *
                             archive->member.path, reason ? reason : "damaged");
         }
         if (got == 0)
-            return cnn_fail(CNN_ERR_INPUT, "%s: %s: shorter than its header says", archive->path,
+            return cnn_fail(CNN_ERR_INPUT, "%s: %s: shorter than in its header", archive->path,
                             archive->member.path);
         done += (size_t)got;
         to->n += (size_t)got;

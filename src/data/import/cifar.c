@@ -53,7 +53,7 @@ static enum cnn_status add_labels(struct cifar *cifar, int file, const char *dat
     for (size_t i = 0; i < n; i++) {
         uint8_t label = (uint8_t)data[i * cifar->record_bytes + (size_t)cifar->format->label_at];
         if (label >= cifar->n_classes)
-            return cnn_fail(CNN_ERR_INPUT, "%s: record %zu: label %d is not one of the %d classes",
+            return cnn_fail(CNN_ERR_INPUT, "%s: record %zu: label %d is out of range for %d classes",
                             cifar->files[file], i, label, cifar->n_classes);
         cifar->labels.data[cifar->labels.n++] = label;
     }
@@ -71,8 +71,8 @@ static enum cnn_status survey(struct cifar *cifar, int file) {
     if (bytes == 0 || bytes % cifar->record_bytes != 0)
         status = cnn_fail(
             CNN_ERR_INPUT,
-            "%s: %zu bytes are no whole number of CIFAR records of %zu bytes; is it the binary version, and "
-            "whole?",
+            "%s: %zu bytes are not a multiple of the CIFAR record size of %zu bytes; is it the binary "
+            "version, and complete?",
             path, bytes, cifar->record_bytes);
     if (status == CNN_OK)
         status = add_labels(cifar, file, data, bytes);
@@ -117,8 +117,7 @@ static int part_of(const void *context, uint64_t i) {
 
 static enum cnn_status add_part(struct cifar *cifar, const struct cnn_cifar_part *part) {
     if (part->n_files < 1 || part->n_files > MAX_FILES - cifar->n_files)
-        return cnn_fail(CNN_ERR_INPUT, "%d CIFAR files are given: 1 to %d are read", part->n_files,
-                        MAX_FILES);
+        return cnn_fail(CNN_ERR_INPUT, "%d CIFAR files; allowed: 1 to %d", part->n_files, MAX_FILES);
     for (int k = 0; k < part->n_files; k++) {
         cifar->part[cifar->n_files] = cifar->n_parts;
         cifar->fds[cifar->n_files] = -1;

@@ -54,7 +54,7 @@ static enum cnn_status fail_unlisted(const struct cnn_records *records, int labe
     uint64_t i = 0;
     while (i + 1 < records->n && records->files[i].label != label)
         i++;
-    return cnn_fail(CNN_ERR_INPUT, "%s: the class '%s' (of %s) is not among the classes in %s", what,
+    return cnn_fail(CNN_ERR_INPUT, "%s: class '%s' (of %s) is not listed in %s", what,
                     records->classes.items[label], cnn_records_path(records, i), order);
 }
 
@@ -63,7 +63,9 @@ static enum cnn_status add_ordered(struct cnn_records *records, struct cnn_names
     const char *name = row->fields[0], *keep = row->n > 1 && *row->fields[1] ? row->fields[1] : name;
     int before = ordered->n, shown_before = shown->n, ignored;
     if (row->n > 2 || !*name)
-        return cnn_fail(CNN_ERR_INPUT, "%s:%" PRIu64 ": expected a class, and after a tab the name to keep",
+        return cnn_fail(CNN_ERR_INPUT,
+                        "%s:%" PRIu64 ": expected a class, optionally followed by a tab and "
+                        "another name for it",
                         order, row->line);
     CNN_TRY(cnn_names_add_utf8(&ignored, ordered, name, strlen(name)));
     CNN_TRY(cnn_names_add_utf8(&ignored, shown, keep, strlen(keep)));

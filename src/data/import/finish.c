@@ -49,9 +49,8 @@ static void add_facts(struct whole *whole, const struct cnn_work_facts *facts) {
 static enum cnn_status fail_empty(const struct cnn_import_plan *plan, const char *report, uint64_t rejected) {
     char path[256] = "", reason[256] = "";
     sscanf(report, "%255[^\t]\t%255[^\n]", path, reason);
-    return cnn_fail(CNN_ERR_INPUT,
-                    "not one of the %" PRIu64 " pictures for %s can be used, for example %s: %s", rejected,
-                    plan->out, path, reason);
+    return cnn_fail(CNN_ERR_INPUT, "none of the %" PRIu64 " images for %s can be used, for example %s: %s",
+                    rejected, plan->out, path, reason);
 }
 
 static enum cnn_status survey_part(struct whole *whole, const struct cnn_import_plan *plan, int p) {
@@ -119,7 +118,7 @@ static enum cnn_status check_length(int fd, const char *images, uint64_t least) 
     struct stat info;
     if (fstat(fd, &info) == 0 && (uint64_t)info.st_size >= least)
         return CNN_OK;
-    return cnn_fail(CNN_ERR_INPUT, "%s is cut short; remove it and its .index, and run the import again",
+    return cnn_fail(CNN_ERR_INPUT, "%s is truncated; remove it and its .index, and run the import again",
                     images);
 }
 
@@ -203,8 +202,8 @@ static enum cnn_status check_complete(const struct cnn_import_plan *plan) {
         missing += !cnn_file_exists(path);
     }
     if (missing > 0)
-        return cnn_fail(CNN_ERR_INPUT, "%s: %d of %d shards are not made yet: run the import again",
-                        plan->out, missing, plan->n_shards);
+        return cnn_fail(CNN_ERR_INPUT, "%s: %d of %d shards are missing; run the import again", plan->out,
+                        missing, plan->n_shards);
     return CNN_OK;
 }
 
@@ -226,8 +225,8 @@ static enum cnn_status warn_empty(const struct cnn_import_plan *plan, int p, con
     if (empty == 0)
         return CNN_OK;
     CNN_TRY(cnn_import_part_folder(folder, plan, p));
-    cnn_log_warn("%s: no usable pictures of %d of the %d classes: %s%s", folder, empty, plan->n_classes,
-                 names, empty > MAX_NAMED ? ", ..." : "");
+    cnn_log_warn("%s: no usable images of %d of the %d classes: %s%s", folder, empty, plan->n_classes, names,
+                 empty > MAX_NAMED ? ", ..." : "");
     return CNN_OK;
 }
 

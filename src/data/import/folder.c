@@ -170,7 +170,7 @@ static enum cnn_status list_classes(struct cnn_records *records, const char *fol
     CNN_TRY(list_files(records, &top));
     CNN_TRY(cnn_records_by_folder(records, &origin));
     if (records->classes.n == 0)
-        return cnn_fail(CNN_ERR_INPUT, "%s has no class folders: expected %s/CLASS/PICTURE.jpg%s", folder,
+        return cnn_fail(CNN_ERR_INPUT, "%s has no class folders: expected %s/CLASS/IMAGE.jpg%s", folder,
                         folder, cnn_ignored_note(note, &records->ignored));
     if (records->n == 0)
         return cnn_fail(CNN_ERR_INPUT, "%s: the class folders are empty%s", folder,

@@ -65,8 +65,8 @@ static enum cnn_status check_end(const struct idx *idx) {
     if (got < 0 || (code != Z_OK && code != Z_STREAM_END))
         return fail_gz(idx, "read the end");
     if (got > 0)
-        return cnn_fail(CNN_ERR_INPUT, "%s: goes on after the %" PRIu32 " records its header says", idx->path,
-                        idx->n);
+        return cnn_fail(CNN_ERR_INPUT, "%s: contains data after the %" PRIu32 " records given in its header",
+                        idx->path, idx->n);
     return CNN_OK;
 }
 
@@ -76,11 +76,11 @@ static uint32_t big_endian(const uint8_t *bytes) {
 
 static enum cnn_status check_dimensions(const struct idx *idx, int dimensions) {
     if (idx->n == 0 || idx->n > MAX_RECORDS)
-        return cnn_fail(CNN_ERR_INPUT, "%s: the header says %" PRIu32 " records, allowed are 1 to %" PRIu32,
+        return cnn_fail(CNN_ERR_INPUT, "%s: the header says %" PRIu32 " records; allowed: 1 to %" PRIu32,
                         idx->path, idx->n, MAX_RECORDS);
     if (dimensions == 3 && (idx->h == 0 || idx->w == 0 || idx->h > CNN_SHARD_MAX_SIDE ||
                             idx->w > CNN_SHARD_MAX_SIDE || (uint64_t)idx->h * idx->w > CNN_MAX_PIXELS))
-        return cnn_fail(CNN_ERR_INPUT, "%s: the header says pictures of %" PRIu32 " x %" PRIu32 " pixels",
+        return cnn_fail(CNN_ERR_INPUT, "%s: the header says images of %" PRIu32 " x %" PRIu32 " pixels",
                         idx->path, idx->h, idx->w);
     return CNN_OK;
 }
@@ -97,9 +97,10 @@ static enum cnn_status open_idx(struct idx *idx, const char *path, int dimension
     CNN_TRY(read_exactly(idx, header, idx->header_bytes, "read the header"));
     if (header[0] != 0 || header[1] != 0 || header[2] != 8 || header[3] != dimensions)
         return cnn_fail(CNN_ERR_INPUT,
-                        "%s: not idx %s: it begins %02x %02x %02x %02x, expected 00 00 08 %02x", path,
-                        dimensions == 3 ? "images" : "labels", header[0], header[1], header[2], header[3],
-                        (unsigned)dimensions);
+                        "%s: not an idx file of %s: it begins with %02x %02x %02x %02x, expected 00 00 08 "
+                        "%02x",
+                        path, dimensions == 3 ? "images" : "labels", header[0], header[1], header[2],
+                        header[3], (unsigned)dimensions);
     idx->n = big_endian(header + 4);
     idx->h = dimensions == 3 ? big_endian(header + 8) : 1;
     idx->w = dimensions == 3 ? big_endian(header + 12) : 1;
@@ -147,7 +148,7 @@ static enum cnn_status count_classes(struct idx_source *source, const struct idx
             continue;
         if (source->named)
             return cnn_fail(CNN_ERR_INPUT,
-                            "%s: record %" PRIu32 ": label %d, but only %d class names are given", idx->path,
+                            "%s: record %" PRIu32 ": label %d, but there are only %d class names", idx->path,
                             i, labels[i], source->n_classes);
         source->n_classes = labels[i] + 1;
     }
@@ -161,7 +162,7 @@ static enum cnn_status read_labels(struct idx_source *source, struct pair *pair,
     if (status == CNN_OK && idx.n != pair->images.n)
         status =
             cnn_fail(CNN_ERR_INPUT,
-                     "%s has %" PRIu32 " labels, %s has %" PRIu32 " pictures: they do not belong together",
+                     "%s has %" PRIu32 " labels, but %s has %" PRIu32 " images; they do not belong together",
                      path, idx.n, pair->images.path, pair->images.n);
     if (status == CNN_OK)
         status = read_growing(&pair->labels, &idx);
@@ -181,7 +182,7 @@ static enum cnn_status survey_images(const struct idx *images, size_t picture_by
     CNN_TRY(cnn_malloc(&pixels, picture_bytes, 1));
     enum cnn_status status = CNN_OK;
     for (uint32_t i = 0; i < images->n && status == CNN_OK; i++) {
-        status = read_exactly(images, pixels, picture_bytes, "read the pictures");
+        status = read_exactly(images, pixels, picture_bytes, "read the images");
         crc = status == CNN_OK ? cnn_crc32c(crc, pixels, picture_bytes) : 0;
     }
     free(pixels);
@@ -207,9 +208,9 @@ static enum cnn_status read_picture(void *context, uint64_t i, struct cnn_bytes 
     CNN_TRY(cnn_bytes_reserve(to, source->picture_bytes));
     enum cnn_status status = CNN_OK;
     if (gzseek(images->file, at, SEEK_SET) != at)
-        status = fail_gz(images, "skip pictures");
+        status = fail_gz(images, "skip images");
     if (status == CNN_OK)
-        status = read_exactly(images, to->data + to->n, source->picture_bytes, "read the pictures");
+        status = read_exactly(images, to->data + to->n, source->picture_bytes, "read the images");
     to->n += source->picture_bytes;
     return status == CNN_ERR_INPUT ? CNN_ERR_IO : status;
 }
@@ -235,7 +236,7 @@ static enum cnn_status survey(struct idx_source *source, const struct cnn_idx_pa
     CNN_TRY(open_idx(images, part->images, 3));
     if (images->h != before->images.h || images->w != before->images.w)
         return cnn_fail(CNN_ERR_INPUT,
-                        "%s and %s hold pictures of different sizes; import them one by one (--part)",
+                        "%s and %s contain images of different sizes; import them one at a time (--part)",
                         before->images.path, images->path);
     pair->first = before->first + (before < pair ? before->images.n : 0);
     source->picture_bytes = (size_t)images->h * images->w;

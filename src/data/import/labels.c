@@ -162,8 +162,8 @@ static enum cnn_status check_unique(uint64_t *file_of, const struct cnn_records 
     if (strcmp(other, path) == 0)
         return CNN_OK;
     return cnn_fail(CNN_ERR_INPUT,
-                    "%s:%" PRIu64 ": '%s' stands for two pictures of %s, %s and %s; list them with their "
-                    "folders and endings, or take one folder with --under",
+                    "%s:%" PRIu64 ": '%s' matches two images of %s: %s and %s; list them with folder and "
+                    "extension, or choose one folder with --under",
                     labels->listing.table.path, at->line, at->name, labels->what, other, path);
 }
 
@@ -195,7 +195,7 @@ static enum cnn_status take_rows(struct cnn_records *records, const struct label
             records->files[kept++] = records->files[i];
     records->n = kept;
     if (found < labels->listing.n)
-        cnn_log_warn("%s: %" PRIu64 " of the %" PRIu64 " pictures in %s do not exist", labels->what,
+        cnn_log_warn("%s: %" PRIu64 " of the %" PRIu64 " images in %s do not exist", labels->what,
                      labels->listing.n - found, labels->listing.n, labels->listing.table.path);
     return CNN_OK;
 }
@@ -221,8 +221,8 @@ static enum cnn_status keep_pictures(struct cnn_records *records, struct labels 
         cnn_listing_drop_heading(&labels->listing);
     if (kept != labels->listing.n)
         return cnn_fail(CNN_ERR_INPUT,
-                        "%s holds %" PRIu64 " pictures, %s has %" PRIu64
-                        " classes: they do not belong together",
+                        "%s holds %" PRIu64 " images, but %s has %" PRIu64
+                        " classes; they do not belong together",
                         labels->what, kept, labels->listing.table.path, labels->listing.n);
     return CNN_OK;
 }

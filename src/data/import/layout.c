@@ -208,8 +208,8 @@ static enum cnn_status fail_flat(const struct place *place, const struct level *
     struct text splits = {0};
     append_folders(&splits, level, SPLITS_ONLY);
     return cnn_fail(CNN_ERR_INPUT,
-                    "%s has no class folders: its splits (%s) hold files and no folders; expected "
-                    "SPLIT/CLASS/PICTURE.jpg, or a list of pictures and classes: %s",
+                    "%s has no class folders: its splits (%s) contain files but no folders; expected "
+                    "SPLIT/CLASS/IMAGE.jpg, or a list of images and classes: %s",
                     where(place).data, splits.data,
                     place->origin->is_archive
                         ? "--labels FILE for a flat archive, with --under FOLDER for one of its folders"
@@ -223,9 +223,9 @@ static enum cnn_status fail_classes_of_splits(const struct place *place, const s
     for (int k = 0; k < level->inner_splits.n; k++)
         append(&splits, "%s%s", k > 0 ? ", " : "", level->inner_splits.items[k]);
     return cnn_fail(CNN_ERR_INPUT,
-                    "%s: the folders %s hold splits (%s): expected SPLIT/CLASS/PICTURE.jpg, found "
-                    "CLASS/SPLIT/PICTURE.jpg; move the folders, or import a list of the pictures of each "
-                    "split (`cnn_dist dataset import list`)",
+                    "%s: the folders %s contain splits (%s): expected SPLIT/CLASS/IMAGE.jpg, found "
+                    "CLASS/SPLIT/IMAGE.jpg; move the folders, or import a list of the images of each split "
+                    "(`cnn_dist dataset import list`)",
                     where(place).data, classes.data, splits.data);
 }
 
@@ -236,9 +236,9 @@ static enum cnn_status fail_one_folder(const struct place *place, const struct l
     append_command(&command, place, name, "", NULL);
     return cnn_fail(
         CNN_ERR_INPUT,
-        "%s: the only folder, %s, holds both pictures (%" PRIu64 ") and folders (with %" PRIu64
-        " files). If its folders are classes: %s; if it is a class itself, move its pictures into "
-        "one folder or import a list (`cnn_dist dataset import list`)",
+        "%s: the only folder, %s, contains both images (%" PRIu64 ") and folders (with %" PRIu64
+        " files). If its folders are classes: %s; if it is a class itself, move its images into one folder "
+        "or import a list (`cnn_dist dataset import list`)",
         where(place).data, name, content->pictures, content->deep, command.data);
 }
 
@@ -279,7 +279,7 @@ static enum cnn_status judge(enum shape *out, const struct place *place, const s
 static void warn_of_empty_splits(const struct place *place, const struct level *level) {
     for (int k = 0; k < level->folders.n; k++)
         if (level->contents[k].deep == 0 && place->origin->warns)
-            cnn_log_warn("%s/%s has no class folders: ignored its %" PRIu64 " files", where(place).data,
+            cnn_log_warn("%s/%s has no class folders: ignored %" PRIu64 " files", where(place).data,
                          level->folders.items[k], level->contents[k].direct);
 }
 

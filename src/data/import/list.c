@@ -40,7 +40,7 @@ static enum cnn_status look_at(uint64_t *out_bytes, const struct list *list,
     bool found = stat(path, &info) == 0;
     if (!found && listing->n == 1 && !cnn_path_is_picture(row->name))
         return cnn_fail(CNN_ERR_INPUT,
-                        "%s lists no pictures: line %" PRIu64 ", the only one, names no file (%s: %s)", file,
+                        "%s lists no images: line %" PRIu64 ", the only one, names no file (%s: %s)", file,
                         row->line, path, strerror(errno));
     if (!found)
         return cnn_fail(CNN_ERR_INPUT, "%s:%" PRIu64 ": no file %s: %s", file, row->line, path,
@@ -97,7 +97,7 @@ static enum cnn_status find_root(struct list *list, const char *file, const char
     else
         CNN_TRY(cnn_path_format(list->root, sizeof list->root, "%.*s", length, file));
     if (!realpath(list->root, list->real))
-        return cnn_fail(CNN_ERR_INPUT, "cannot look at %s: %s", list->root, strerror(errno));
+        return cnn_fail(CNN_ERR_INPUT, "cannot access %s: %s", list->root, strerror(errno));
     return CNN_OK;
 }
 

@@ -17,7 +17,7 @@ static enum cnn_status add_row(struct cnn_listing *listing, const struct cnn_row
     if (row->n != wanted || empty)
         return cnn_fail(CNN_ERR_INPUT, "%s:%" PRIu64 ": found %d field%s%s, expected %s", listing->table.path,
                         row->line, row->n, row->n == 1 ? "" : "s", empty ? ", one of them empty" : "",
-                        listing->named ? "a picture and its class" : "a class alone, as in the lines before");
+                        listing->named ? "an image and its class" : "a class alone, as in the lines before");
     CNN_TRY(cnn_make_room(&listing->rows, &listing->room, (size_t)listing->n, sizeof *listing->rows));
     listing->rows[listing->n++] =
         (struct cnn_listing_row){row->line, listing->named ? row->fields[0] : NULL, row->fields[wanted - 1]};
@@ -37,7 +37,7 @@ enum cnn_status cnn_listing_read(struct cnn_listing *out, const char *path, bool
             out->named = !alone || row.n != 1;
         CNN_TRY(add_row(out, &row));
     }
-    return out->n > 0 ? CNN_OK : cnn_fail(CNN_ERR_INPUT, "%s is empty: it lists no pictures", path);
+    return out->n > 0 ? CNN_OK : cnn_fail(CNN_ERR_INPUT, "%s is empty: it lists no images", path);
 }
 
 void cnn_listing_close(struct cnn_listing *listing) {

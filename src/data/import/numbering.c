@@ -23,7 +23,7 @@ static void name_dropped(const struct cnn_class_list *own, const struct cnn_clas
     if (n == 0)
         return;
     cnn_class_list_format(names, sizeof names, own, dropped);
-    cnn_log_info("ignored %d class%s without pictures that %s lacks: %s", n, n == 1 ? "" : "es", path, names);
+    cnn_log_info("ignored %d class%s without images that %s lacks: %s", n, n == 1 ? "" : "es", path, names);
 }
 
 static enum cnn_status match(struct cnn_numbering *numbering, struct cnn_import_source *source, bool says) {

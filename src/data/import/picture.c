@@ -61,7 +61,7 @@ static enum cnn_status tell_kind(enum cnn_encoding *out, const uint8_t *data, si
         if (starts_with(data, bytes, foreign[i].at, foreign[i].bytes, foreign[i].n))
             return cnn_fail(CNN_ERR_UNSUPPORTED, "%s is not supported; convert it to JPEG or PNG",
                             foreign[i].name);
-    return cnn_fail(CNN_ERR_INPUT, "not a picture in JPEG or PNG format");
+    return cnn_fail(CNN_ERR_INPUT, "not a JPEG or PNG image");
 }
 
 // ---- its structure, without decoding ----
@@ -74,7 +74,8 @@ static enum cnn_status check_frame(int marker, int precision) {
     if (marker > 0xc2)
         return cnn_fail(CNN_ERR_UNSUPPORTED, "JPEG: lossless and hierarchical coding are not supported");
     if (precision != 8)
-        return cnn_fail(CNN_ERR_UNSUPPORTED, "JPEG: %d bits a sample are not supported, 8 are", precision);
+        return cnn_fail(CNN_ERR_UNSUPPORTED, "JPEG: %d bits per sample are not supported; only 8 bits are",
+                        precision);
     return CNN_OK;
 }
 
@@ -91,7 +92,7 @@ static enum cnn_status find_scan(size_t *out, const uint8_t *data, size_t bytes)
         }
         int marker = data[at + 1];
         if (marker == 0xd9)
-            return cnn_fail(CNN_ERR_INPUT, "JPEG: ends before the picture");
+            return cnn_fail(CNN_ERR_INPUT, "JPEG: the file ends before the image data");
         if (marker == 0x01 || (marker >= 0xd0 && marker <= 0xd8)) { // without a length
             at += 2;
             continue;
@@ -104,7 +105,7 @@ static enum cnn_status find_scan(size_t *out, const uint8_t *data, size_t bytes)
         if (marker == 0xda && at <= bytes)
             return CNN_OK;
     }
-    return cnn_fail(CNN_ERR_INPUT, "JPEG: the file is cut short before the picture");
+    return cnn_fail(CNN_ERR_INPUT, "JPEG: the file is truncated before the image data");
 }
 
 // The end-of-image marker is looked for from the end: bytes after it, even whole pictures, do no harm.
@@ -119,7 +120,7 @@ static enum cnn_status check_jpeg(const uint8_t *data, size_t bytes) {
             return CNN_OK;
         end = (size_t)(found - data);
     }
-    return cnn_fail(CNN_ERR_INPUT, "JPEG: the file is cut short");
+    return cnn_fail(CNN_ERR_INPUT, "JPEG: the file is truncated");
 }
 
 static uint32_t read_u32(const uint8_t *p) {
@@ -138,7 +139,7 @@ static enum cnn_status check_cut_png(const uint8_t *data, size_t bytes) {
     uint8_t *pixels = NULL;
     enum cnn_status status = cnn_image_decode(&pixels, NULL, data, bytes, 1);
     free(pixels);
-    return status == CNN_ERR_INPUT ? cnn_fail(status, "PNG: the file is cut short") : status;
+    return status == CNN_ERR_INPUT ? cnn_fail(status, "PNG: the file is truncated") : status;
 }
 
 // Walks the chunks to the end of the pixels.
@@ -156,7 +157,7 @@ static enum cnn_status check_png(const uint8_t *data, size_t bytes) {
             break;
         at += 12 + length;
     }
-    return pixels ? check_cut_png(data, bytes) : cnn_fail(CNN_ERR_INPUT, "PNG: the file is cut short");
+    return pixels ? check_cut_png(data, bytes) : cnn_fail(CNN_ERR_INPUT, "PNG: the file is truncated");
 }
 
 static enum cnn_status check_structure(struct cnn_image_info *out, const uint8_t *data, size_t bytes) {
@@ -181,7 +182,7 @@ static enum cnn_status resample(struct pixels *out, const struct pixels *in, dou
         {.start = (in->h - part_h) / 2, .stop = (in->h + part_h) / 2, .limit = in->h, .out = h, .count = h}};
     *out = (struct pixels){malloc((size_t)h * (size_t)w * (size_t)in->c), h, w, in->c};
     if (!out->data)
-        return cnn_fail(CNN_ERR_MEMORY, "out of memory: a picture of %d x %d", h, w);
+        return cnn_fail(CNN_ERR_MEMORY, "out of memory: an image of %d x %d", h, w);
     enum cnn_status status = cnn_filters_create(filters, axes, &scratch);
     if (status == CNN_OK) {
         struct cnn_view whole = {in->data, (size_t)in->w * (size_t)in->c, in->h, in->w, in->c};

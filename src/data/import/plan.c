@@ -31,7 +31,7 @@ static enum cnn_status name_part(struct cnn_import_part *part, const struct cnn_
         name = slash ? slash + 1 : path;
     }
     if (!*name || name[0] == '.' || strchr(name, '/') || strlen(name) >= 200 || strpbrk(name, "\t\n"))
-        return cnn_fail(CNN_ERR_INPUT, "'%.200s' cannot be the name of shards: give one with --name", name);
+        return cnn_fail(CNN_ERR_INPUT, "'%.200s' is not a valid shard name; give one with --name", name);
     return cnn_path_format(part->name, sizeof part->name, "%s", name);
 }
 
@@ -69,7 +69,7 @@ static enum cnn_status cut(struct cnn_import_part *part, uint64_t bytes,
         n = n < 1 ? 1 : n > part->records ? part->records : n;
     }
     if (n > CNN_SHARD_MAX_SHARDS)
-        return cnn_fail(CNN_ERR_INPUT, "%" PRIu64 " shards are too many: at most %d; ask for larger ones", n,
+        return cnn_fail(CNN_ERR_INPUT, "%" PRIu64 " shards are too many (at most %d); use larger shards", n,
                         CNN_SHARD_MAX_SHARDS);
     part->shard_records = asked;
     part->n_shards = (int)n;
@@ -150,7 +150,7 @@ static enum cnn_status describe(struct cnn_bytes *out, const struct cnn_import_s
 static enum cnn_status copy_classes(struct cnn_import_plan *plan, const struct cnn_import_source *source) {
     plan->n_classes = source->n_classes;
     if (source->n_classes < 1 || source->n_classes > CNN_SHARD_MAX_CLASSES)
-        return cnn_fail(CNN_ERR_INPUT, "%d classes: a dataset has 1 to %d", source->n_classes,
+        return cnn_fail(CNN_ERR_INPUT, "%d classes; allowed: 1 to %d", source->n_classes,
                         CNN_SHARD_MAX_CLASSES);
     if (!source->classes)
         return CNN_OK;
@@ -160,8 +160,9 @@ static enum cnn_status copy_classes(struct cnn_import_plan *plan, const struct c
         if (strpbrk(name, "\t\r\n") || strlen(name) >= CNN_SHARD_MAX_NAME)
             return cnn_fail(
                 CNN_ERR_INPUT,
-                "'%.60s' cannot be the name of a class: no tabs, no line ends, less than %d bytes", name,
-                CNN_SHARD_MAX_NAME);
+                "'%.60s' is not a valid class name: it must not contain tabs or line ends and must be "
+                "shorter than %d bytes",
+                name, CNN_SHARD_MAX_NAME);
         CNN_TRY(cnn_utf8_escape(&plan->classes[i], name));
     }
     return CNN_OK;
@@ -273,7 +274,8 @@ static enum cnn_status parse(struct cnn_import_plan *out, char *text, const char
     while (fine && (line = strtok_r(NULL, "\n", &rest)))
         fine = read_line(out, line, &n_named);
     if (!fine || !out->source || out->n_parts == 0 || (out->classes && n_named != out->n_classes))
-        return cnn_fail(CNN_ERR_INPUT, "%s is damaged, or of another version; remove its folder", path);
+        return cnn_fail(CNN_ERR_INPUT, "%s is damaged or was written by another version; remove its folder",
+                        path);
     return CNN_OK;
 }
 

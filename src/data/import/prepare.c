@@ -96,8 +96,8 @@ static enum cnn_status compare_begun(const struct cnn_import_plan *plan, const c
         int there = (int)strcspn(found + at, "\n"), here = (int)strcspn(wanted + at, "\n");
         status = cnn_fail(
             CNN_ERR_INPUT,
-            "%s holds the half of another import: there '%.*s', now '%.*s'; finish that one with its own "
-            "command, or remove the folder",
+            "%s contains another unfinished import ('%.*s', now '%.*s'); finish it with its own command, or "
+            "remove the folder",
             plan->out, there < 200 ? there : 200, found + at, here < 200 ? here : 200, wanted + at);
     }
     free(found);
@@ -137,7 +137,7 @@ static enum cnn_status check_names(const struct cnn_import_plan *plan, const cha
         if (!shard && strcmp(names[i], CNN_IMPORT_QUARANTINE) != 0 &&
             (p >= 0 || !is_part_folder(plan, names[i])))
             status = cnn_fail(CNN_ERR_INPUT,
-                              "%s holds something else already: %s; choose another --out or remove it",
+                              "%s already contains something else: %s; choose another --out or remove it",
                               folder, names[i]);
     }
     cnn_names_free(names, n);
@@ -160,18 +160,17 @@ static enum cnn_status check_shard(const struct cnn_import_plan *plan, int s, ui
     CNN_TRY(cnn_import_shard_path(path, plan, s));
     enum cnn_status status = cnn_shard_open(&shard, path);
     if (status != CNN_OK)
-        return cnn_fail_in(status, "%s holds a file that cannot be kept; remove it", plan->out);
+        return cnn_fail_in(status, "%s contains a file that cannot be used; remove it", plan->out);
     const struct cnn_shard_header *found = cnn_shard_header(shard);
     if (found->n_classes != plan->n_classes || !same_classes(plan, shard))
-        status =
-            cnn_fail(CNN_ERR_INPUT,
-                     "%s is of another dataset: its classes, or their order, differ; choose another --out "
-                     "or remove it",
-                     path);
+        status = cnn_fail(CNN_ERR_INPUT,
+                          "%s belongs to another dataset: its classes or their order differ; choose another "
+                          "--out or remove it",
+                          path);
     else if (!found->source || strcmp(found->source, plan->source) != 0)
         status = cnn_fail(CNN_ERR_INPUT,
-                          "%s is of another dataset (%s; now %s): choose another --out or remove it", path,
-                          found->source ? found->source : "not said of what", plan->source);
+                          "%s belongs to another dataset (%s; now %s); choose another --out or remove it",
+                          path, found->source ? found->source : "unknown source", plan->source);
     *out_records += cnn_shard_count(shard);
     cnn_shard_close(shard);
     return status;
@@ -211,7 +210,7 @@ static enum cnn_status look_at_finished(enum cnn_import_state *out, const struct
         return CNN_OK;
     CNN_TRY(check_shard(plan, 0, &records)); // says what is wrong where it is another dataset's
     if (all != (size_t)plan->n_shards)
-        return cnn_fail(CNN_ERR_INPUT, "%s holds %zu of %d shards and nothing to make the rest of; remove it",
+        return cnn_fail(CNN_ERR_INPUT, "%s contains %zu of %d shards, and the rest cannot be made; remove it",
                         plan->out, all, plan->n_shards);
     return CNN_OK;
 }

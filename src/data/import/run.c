@@ -163,16 +163,16 @@ static enum cnn_status import_planned(struct run *run) {
 
 static enum cnn_status check_options(const struct cnn_import_options *options) {
     if (!options->out || !*options->out)
-        return cnn_fail(CNN_ERR_INPUT, "an import needs a folder to write to");
+        return cnn_fail(CNN_ERR_INPUT, "missing output folder");
     if (options->shard_records > 0 && options->shard_bytes > 0)
-        return cnn_fail(CNN_ERR_INPUT, "the size of a shard is given in records and in MiB; give one");
-    if (options->raw_h > 0 && (options->max_side > 0 || options->quality > 0))
         return cnn_fail(CNN_ERR_INPUT,
-                        "raw pixels have no quality and one size; leave --max-side and --quality out");
+                        "--shard-records and --shard-mib exclude each other; give one of them");
+    if (options->raw_h > 0 && (options->max_side > 0 || options->quality > 0))
+        return cnn_fail(CNN_ERR_INPUT, "--max-side and --quality cannot be used with --raw");
     if (options->classes && options->classes_of)
-        return cnn_fail(CNN_ERR_INPUT, "--classes and --classes-of both number the classes; give one");
+        return cnn_fail(CNN_ERR_INPUT, "--classes and --classes-of exclude each other; give one of them");
     if (options->gray && options->raw_h == 0)
-        return cnn_fail(CNN_ERR_INPUT, "--gray goes with --raw");
+        return cnn_fail(CNN_ERR_INPUT, "--gray requires --raw");
     return CNN_OK;
 }
 

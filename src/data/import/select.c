@@ -33,17 +33,16 @@ static enum cnn_status add_share(struct cnn_selection *out, struct share *share,
     double value = equals && equals[1] != ' ' ? strtod(equals + 1, &after) : 0;
     if (!equals || after == equals + 1 || !is_part_name(text, length) || (*after != ',' && *after != '\0'))
         return cnn_fail(CNN_ERR_INPUT,
-                        "--split: '%s': expected NAME=SHARE,NAME=SHARE, for example "
-                        "train=0.8,val=0.2",
+                        "--split: found '%s'; expected NAME=SHARE,NAME=SHARE, such as train=0.8,val=0.2",
                         text);
     if (!(value > 0 && value <= 1))
-        return cnn_fail(CNN_ERR_INPUT, "--split: %.*s gets %g: shares are above 0 and at most 1", (int)length,
-                        text, value);
+        return cnn_fail(CNN_ERR_INPUT, "--split: the share of %.*s is %g; it must be above 0 and at most 1",
+                        (int)length, text, value);
     if (share->n == CNN_IMPORT_MAX_PARTS)
         return cnn_fail(CNN_ERR_INPUT, "--split: more than %d parts", CNN_IMPORT_MAX_PARTS);
     for (int i = 0; i < share->n; i++)
         if (strlen(out->names[i]) == length && strncmp(out->names[i], text, length) == 0)
-            return cnn_fail(CNN_ERR_INPUT, "--split: %.*s is there twice", (int)length, text);
+            return cnn_fail(CNN_ERR_INPUT, "--split: duplicate name %.*s", (int)length, text);
     memcpy(out->names[share->n], text, length);
     out->names[share->n][length] = '\0';
     share->until[share->n] = (share->n > 0 ? share->until[share->n - 1] : 0) + value;
@@ -61,7 +60,7 @@ static enum cnn_status parse_split(struct cnn_selection *out, struct share *shar
     }
     out->n_parts = share->n;
     if (fabs(share->until[share->n - 1] - 1) > 1e-9)
-        return cnn_fail(CNN_ERR_INPUT, "--split: the shares add up to %g; they must add up to 1",
+        return cnn_fail(CNN_ERR_INPUT, "--split: the shares add up to %g instead of 1",
                         share->until[share->n - 1]);
     share->until[share->n - 1] = 1;
     return CNN_OK;
@@ -151,7 +150,7 @@ static enum cnn_status count_parts(struct cnn_selection *out, uint64_t n) {
             out->counts[out->part_of[i]]++;
     for (int p = 0; p < out->n_parts; p++)
         if (out->counts[p] == 0)
-            return cnn_fail(CNN_ERR_INPUT, "%s would hold no records: the source has too few",
+            return cnn_fail(CNN_ERR_INPUT, "%s would be empty: the source has too few records",
                             *out->names[p] ? out->names[p] : "the dataset");
     return CNN_OK;
 }
@@ -162,11 +161,10 @@ enum cnn_status cnn_selection_make(struct cnn_selection *out, const struct cnn_i
     struct strata strata = {.source = source};
     *out = (struct cnn_selection){.n_parts = 1};
     if (source->n == 0)
-        return cnn_fail(CNN_ERR_INPUT, "there are no records to import");
+        return cnn_fail(CNN_ERR_INPUT, "the source has no records");
     if (options->split && source->parts)
         return cnn_fail(CNN_ERR_INPUT,
-                        "--split: the source is cut already, into %s and %d more; import one of its "
-                        "folders",
+                        "--split: the source is already split into %s and %d more; import one of its folders",
                         source->parts[0], source->n_parts - 1);
     if (options->split)
         CNN_TRY(parse_split(out, &split, options->split));

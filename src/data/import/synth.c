@@ -34,12 +34,12 @@ static int label_of(const void *context, uint64_t i) {
 
 static enum cnn_status check(const struct cnn_synth_options *options) {
     if (options->side < MIN_SIDE || options->side > MAX_SIDE)
-        return cnn_fail(CNN_ERR_INPUT, "side %d: allowed are %d to %d", options->side, MIN_SIDE, MAX_SIDE);
+        return cnn_fail(CNN_ERR_INPUT, "--side %d is out of range; allowed: %d to %d", options->side,
+                        MIN_SIDE, MAX_SIDE);
     if (options->quality < 1 || options->quality > 100)
-        return cnn_fail(CNN_ERR_INPUT, "quality %d: allowed are 1 to 100", options->quality);
+        return cnn_fail(CNN_ERR_INPUT, "--quality %d is out of range; allowed: 1 to 100", options->quality);
     if (options->count < 1 || options->count > UINT64_C(1) << 40 || options->first > UINT64_C(1) << 60)
-        return cnn_fail(CNN_ERR_INPUT,
-                        "%" PRIu64 " pictures from id %" PRIu64 " on: at least 1, at most 2^40",
+        return cnn_fail(CNN_ERR_INPUT, "%" PRIu64 " images from id %" PRIu64 "; allowed: 1 to 2^40",
                         options->count, options->first);
     return CNN_OK;
 }

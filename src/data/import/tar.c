@@ -83,7 +83,7 @@ static enum cnn_status go_to(struct tar *tar, uint64_t number) {
     while (tar->next <= number) {
         enum cnn_status status = cnn_archive_next(tar->archive, &member, &end);
         if (status != CNN_OK || end)
-            return cnn_fail(CNN_ERR_IO, "%s has changed while it was read", tar->path);
+            return cnn_fail(CNN_ERR_IO, "%s changed while it was being read", tar->path);
         tar->next = member.number + 1;
     }
     return CNN_OK;
@@ -110,7 +110,7 @@ static enum cnn_status read_next(void *context, uint64_t i, struct cnn_bytes *to
         CNN_TRY(keep(tar, file->at));
     }
     if (tar->kept_number != file->at)
-        return cnn_fail(CNN_ERR_IO, "%s has changed while it was read", tar->path);
+        return cnn_fail(CNN_ERR_IO, "%s changed while it was being read", tar->path);
     if (tar->kept_status != CNN_OK)
         return cnn_fail(tar->kept_status, "%s", tar->kept_reason);
     return cnn_bytes_add(to, tar->kept.data, tar->kept.n);
@@ -135,7 +135,7 @@ static enum cnn_status classify(struct tar *tar, const struct cnn_archive_option
                                                                             .warns = options->rank == 0}));
     if (records->n == 0)
         return cnn_fail(CNN_ERR_INPUT,
-                        "%s has no class folders: expected CLASS/PICTURE.jpg inside, or --labels FILE for a "
+                        "%s has no class folders: expected CLASS/IMAGE.jpg inside, or --labels FILE for a "
                         "flat archive%s",
                         tar->path, cnn_ignored_note(note, &records->ignored));
     return cnn_records_order_classes(records, options->classes, archive->labels != NULL, tar->path);
@@ -169,7 +169,7 @@ enum cnn_status cnn_import_archive(struct cnn_import_result *out, const char *fi
     struct tar tar = {.records = &records, .path = file, .fd = -1};
     enum cnn_status status = CNN_OK;
     if (archive->numbers && !archive->labels)
-        return cnn_fail(CNN_ERR_INPUT, "--numbers says what the numbers of --labels mean: give both");
+        return cnn_fail(CNN_ERR_INPUT, "--numbers requires --labels");
     status = list_files(&tar, archive, options->rank == 0);
     if (status == CNN_OK)
         status = classify(&tar, archive, options);

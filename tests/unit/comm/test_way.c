@@ -46,7 +46,7 @@ static void on_the_cpu(void **state) {
     no_devices();
     expect(CNN_COMM_AUTO, CNN_WAY_HOST, "");
     expect(CNN_COMM_MPI, CNN_WAY_HOST, "");
-    refuse(CNN_COMM_NCCL, CNN_ERR_UNSUPPORTED, "comm.backend: nccl sums what is in the memory of GPUs");
+    refuse(CNN_COMM_NCCL, CNN_ERR_UNSUPPORTED, "comm.backend: nccl needs GPUs");
 }
 
 static void a_gpu_for_every_rank(void **state) {
@@ -57,7 +57,7 @@ static void a_gpu_for_every_rank(void **state) {
 
 static void a_shared_gpu(void **state) {
     strcpy(facts[3].place, facts[2].place);
-    const char *why = "ranks 2 and 3 share the GPU 0000:00:00.0 of node1, and NCCL needs one for each rank";
+    const char *why = "ranks 2 and 3 share GPU 0000:00:00.0 on node1, but NCCL needs one GPU per rank";
     expect(CNN_COMM_AUTO, CNN_WAY_STAGED, why);
     refuse(CNN_COMM_NCCL, CNN_ERR_UNSUPPORTED, why);
     expect(CNN_COMM_MPI, CNN_WAY_STAGED, ""); // it was asked for
@@ -65,10 +65,10 @@ static void a_shared_gpu(void **state) {
 
 static void no_nccl_somewhere(void **state) {
     facts[1].has_nccl = 0;
-    strcpy(facts[1].why, "this build has no NCCL");
-    expect(CNN_COMM_AUTO, CNN_WAY_STAGED, "rank 1: this build has no NCCL");
+    strcpy(facts[1].why, "this build does not support NCCL");
+    expect(CNN_COMM_AUTO, CNN_WAY_STAGED, "rank 1: this build does not support NCCL");
     refuse(CNN_COMM_NCCL, CNN_ERR_UNSUPPORTED,
-           "comm.backend: nccl is not possible: rank 1: this build has no NCCL; use mpi or auto");
+           "comm.backend: nccl cannot be used: rank 1: this build does not support NCCL; use mpi or auto");
 }
 
 static void gpus_on_some_ranks(void **state) {

@@ -90,7 +90,7 @@ static void test_no_dataset(void **state) {
     assert_fails(cnn_dataset_open(&dataset, in(*state, "nowhere")), CNN_ERR_INPUT, "cnn_dist dataset");
     assert_fails(cnn_dataset_open(&dataset, *state), CNN_ERR_INPUT, "no shards");
     write_file(in(*state, "readme.h5"), "x", 1);
-    assert_fails(cnn_dataset_open(&dataset, *state), CNN_ERR_INPUT, "not a shard's name");
+    assert_fails(cnn_dataset_open(&dataset, *state), CNN_ERR_INPUT, "not a shard name");
 }
 
 static void test_missing_shards(void **state) {
@@ -131,7 +131,7 @@ static void test_disagreeing_headers(void **state) {
     header = header_of(1);
     header.w++;
     write_shard_as(in(*state, shard_name(1)), &header, names);
-    assert_fails(cnn_dataset_open(&dataset, *state), CNN_ERR_INPUT, "picture size");
+    assert_fails(cnn_dataset_open(&dataset, *state), CNN_ERR_INPUT, "image size");
     header = header_of(1);
     header.source = "another";
     write_shard_as(in(*state, shard_name(1)), &header, names);

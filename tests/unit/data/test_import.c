@@ -146,11 +146,11 @@ static void test_idx_wrong(void **state) {
     uint8_t longer[sizeof files.images + 1] = {0};
     memcpy(longer, files.images, all);
     assert_fails(import_idx(*state, longer, all + 1, files.labels, labels, NULL, 0, &result), CNN_ERR_INPUT,
-                 "goes on");
+                 "contains data after");
     assert_fails(import_idx(*state, files.labels, labels, files.images, all, NULL, 0, &result), CNN_ERR_INPUT,
-                 "not idx images");
+                 "not an idx file of images");
     assert_fails(import_idx(*state, files.images, all, files.images, all, NULL, 0, &result), CNN_ERR_INPUT,
-                 "not idx labels");
+                 "not an idx file of labels");
     assert_fails(import_idx(*state, files.images, all, files.labels, labels, names, 4, &result),
                  CNN_ERR_INPUT, "record 3: label 4");
     put_big_endian(files.labels + 4, N_IDX - 1);
@@ -257,7 +257,7 @@ static void test_cifar10_wrong(void **state) {
     char *data = read_file(path, &bytes);
     write_file(path, data, bytes - 1);
     assert_fails(cnn_import_cifar(&result, CNN_CIFAR10, &path, 1, NULL, 0, &options), CNN_ERR_INPUT,
-                 "no whole number");
+                 "not a multiple");
     write_file(path, data, 0);
     assert_status(cnn_import_cifar(&result, CNN_CIFAR10, &path, 1, NULL, 0, &options), CNN_ERR_INPUT);
     data[2 * CIFAR_RECORD] = 10;
@@ -344,7 +344,7 @@ static void test_folder_class_lost(void **state) {
     cnn_log_remove_sink(keep_line, line);
     assert_int_equal(result.records, 6);
     assert_int_equal(result.n_classes, 5);
-    assert_non_null(strstr(line, "no usable pictures of 2 of the 5 classes: bad, empty"));
+    assert_non_null(strstr(line, "no usable images of 2 of the 5 classes: bad, empty"));
 }
 
 // Class folders with names in Latin-1: two classes that differ in such a byte stay two, under names in UTF-8.
@@ -432,8 +432,8 @@ static void test_quarantine(void **state) {
     }
     char *report = read_file(in(options.out, "quarantine.tsv"), &bytes), *line, *rest;
     assert_string_equal(strtok_r(report, "\n", &rest), "path\treason");
-    static const char *const starts[3] = {"class 0/050.jpg\tJPEG: the file is cut short",
-                                          "class 1/new?line.jpg\tnot a picture",
+    static const char *const starts[3] = {"class 0/050.jpg\tJPEG: the file is truncated",
+                                          "class 1/new?line.jpg\tnot a JPEG or PNG image",
                                           "class 2/empty.jpg\tthe file is empty"};
     for (int i = 0; i < 3; i++) {
         line = strtok_r(NULL, "\n", &rest);
@@ -488,7 +488,7 @@ static void test_resumed(void **state) {
     options.size = 2;
     options.rank = 1;
     assert_ok(cnn_import_folder(&result, in(*state, "src"), &options));
-    assert_fails(cnn_dataset_open(&dataset, options.out), CNN_ERR_INPUT, "holds no shards");
+    assert_fails(cnn_dataset_open(&dataset, options.out), CNN_ERR_INPUT, "contains no shards");
     assert_fails(cnn_import_finish(&result, &options), CNN_ERR_INPUT, "run the import again");
     options.size = 1;
     options.rank = 0;
@@ -505,10 +505,11 @@ static void test_folder_wrong(void **state) {
     assert_ok(cnn_folder_create(in(src, "empty")));
     assert_fails(import_folder(src, out, &result), CNN_ERR_INPUT, "are empty");
     write_file(in(src, "empty/text"), "no picture", 10);
-    assert_fails(import_folder(src, out, &result), CNN_ERR_INPUT, "example empty/text: not a picture");
+    assert_fails(import_folder(src, out, &result), CNN_ERR_INPUT,
+                 "example empty/text: not a JPEG or PNG image");
     write_file(in(src, "empty/text"), "\xff\xd8\xff\xe0 but then nothing", 20);
     assert_false(cnn_folder_exists(out));
-    assert_fails(import_folder(src, out, &result), CNN_ERR_INPUT, "not one of the 1 pictures");
+    assert_fails(import_folder(src, out, &result), CNN_ERR_INPUT, "none of the 1 images");
 }
 
 // JPEG and PNG may mix; the header says what most are.

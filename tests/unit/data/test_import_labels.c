@@ -93,7 +93,7 @@ static void test_same_name_in_two_folders(void **state) {
     struct cnn_import_result result;
     put_archive(in(*state, "a.tar"), names);
     assert_fails(import(*state, "1,cat\n2,dog\n", NULL, &result), CNN_ERR_INPUT,
-                 "l.csv:1: '1' stands for two pictures");
+                 "l.csv:1: '1' matches two images");
     check(*state, "a/1,cat\nb/1.jpg,dog\n2,dog\n", NULL, "cat dog dog (2)");
     check(*state, "1.jpg,cat\na/1.jpg,dog\n2,dog\n", NULL, "dog cat dog (2)");
 }

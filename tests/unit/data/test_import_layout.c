@@ -87,13 +87,13 @@ static void test_unclear_layouts(void **state) {
          {"src/w holds folders of splits (test, train)", "src/w/train --out ", "out/test --classes-of "}},
         {FILES("train/cat/1.jpg", "bus/2.jpg"), {"splits (train) beside other folders (bus)"}},
         {FILES("train/1.jpg", "test/2.jpg"),
-         {"src has no class folders: its splits (test, train) hold files", "import list FILE"}},
+         {"src has no class folders: its splits (test, train) contain files", "import list FILE"}},
         {FILES("cat/train/1.jpg", "cat/val/2.jpg", "dog/train/3.jpg"),
-         {"the folders cat, dog hold splits (", "found CLASS/SPLIT/PICTURE.jpg"}},
+         {"the folders cat, dog contain splits (", "found CLASS/SPLIT/IMAGE.jpg"}},
         {FILES("train/train/1.jpg", "train/val/2.jpg", "test/val/3.jpg"),
-         {"the folders test, train hold splits (train, val)"}},
+         {"the folders test, train contain splits (train, val)"}},
         {FILES("cat/1.jpg", "cat/2.jpg", "cat/old/3.jpg"),
-         {"the only folder, cat, holds both pictures (2) and folders (with 1 files)", "src/cat --out "}},
+         {"the only folder, cat, contains both images (2) and folders (with 1 files)", "src/cat --out "}},
     };
     struct cnn_import_result result;
     for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {

@@ -258,8 +258,7 @@ static void test_what_is_left_out(void **state) {
         text, "ignored 6 files: 2 outside the class folders, 2 hidden, 1 not a regular file, 1 replaced by "
               "a later member of the same name");
     assert_non_null(strstr(lines, "links lead to nothing in the archive, or in a circle: lost\n"));
-    assert_non_null(
-        strstr(lines, "no usable pictures of 4 of the 5 classes: all lost, deep, empty, hidden\n"));
+    assert_non_null(strstr(lines, "no usable images of 4 of the 5 classes: all lost, deep, empty, hidden\n"));
 }
 
 // What a tar inside has lies in the folder of its name, and so do its links.

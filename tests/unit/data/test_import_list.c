@@ -56,9 +56,9 @@ static void test_list(void **state) {
 static void test_wrong_list(void **state) {
     static const struct {
         const char *text, *says;
-    } wrong[] = {{"", "lists no pictures"},
-                 {"\n \r\n\t\r", "lists no pictures"},
-                 {"path,label\n", "lists no pictures: line 1, the only one, names no file"},
+    } wrong[] = {{"", "lists no images"},
+                 {"\n \r\n\t\r", "lists no images"},
+                 {"path,label\n", "lists no images: line 1, the only one, names no file"},
                  {"path,label\np/none.jpg,a\n", "list.csv:2: no file "},
                  {"p/1.jpg,a\np/1.jpg\n", "list.csv:2: found 1 field,"},
                  {"p/1.jpg,a\np/1.jpg,\n", "list.csv:2: found 2 fields, one of them empty"},
@@ -143,7 +143,7 @@ static void test_quoted_fields(void **state) {
         assert_string_equal(classes_of(*state), "x, y; z \"q\" x, y; z inch\" (3)");
     }
     assert_fails(import_list(*state, "5\" disk.jpg,\"two\nlines\"\n", &result), CNN_ERR_INPUT,
-                 "no line ends");
+                 "must not contain tabs or line ends");
 }
 
 // The separator is the one that cuts most lines in two.

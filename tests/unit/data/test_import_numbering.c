@@ -61,7 +61,7 @@ static void test_folder(void **state) {
     assert_ok(import_folder(*state, "v", "val", "train", &result));
     assert_true(result.was_there);
     assert_fails(import_folder(*state, "v", "val", NULL, &result), CNN_ERR_INPUT,
-                 "its classes, or their order, differ");
+                 "its classes or their order differ");
 }
 
 static void test_unknown_classes(void **state) {
@@ -103,7 +103,7 @@ static void test_continued(void **state) {
     assert_ok(cnn_import_folder(&result, in(*state, "v"), &options));
     options.classes_of = NULL;
     assert_fails(cnn_import_folder(&result, in(*state, "v"), &options), CNN_ERR_INPUT,
-                 "the half of another import");
+                 "another unfinished import");
     options.classes_of = in(*state, "train");
     options.size = 1;
     assert_ok(cnn_import_folder(&result, in(*state, "v"), &options));
@@ -173,7 +173,7 @@ static void test_idx_parts(void **state) {
     options.out = in(*state, "no");
     options.classes_of = NULL;
     options.split = "x=0.5,y=0.5";
-    assert_fails(cnn_import_idx_parts(&result, parts, 2, NULL, 0, &options), CNN_ERR_INPUT, "cut already");
+    assert_fails(cnn_import_idx_parts(&result, parts, 2, NULL, 0, &options), CNN_ERR_INPUT, "already split");
     put_idx(*state, "b", 5, 3, 1);
     options.split = NULL;
     assert_fails(cnn_import_idx_parts(&result, parts, 2, NULL, 0, &options), CNN_ERR_INPUT,

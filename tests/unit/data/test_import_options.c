@@ -64,11 +64,11 @@ static void test_split(void **state) {
 static void test_wrong_split(void **state) {
     static const struct {
         const char *split, *says;
-    } wrong[] = {{"train=0.8", "add up to 0.8"},        {"train", "expected NAME=SHARE"},
-                 {"=1", "expected NAME=SHARE"},         {"a=0.5,a=0.5", "a is there twice"},
-                 {"a=0.5,../b=0.5", "expected NAME="},  {"a=1.5,b=-0.5", "a gets 1.5"},
-                 {"a=0.5,b=0.5,", "expected NAME="},    {"a=x", "expected NAME="},
-                 {"a=0.999,b=0.001", "b would hold no"}};
+    } wrong[] = {{"train=0.8", "add up to 0.8"},         {"train", "expected NAME=SHARE"},
+                 {"=1", "expected NAME=SHARE"},          {"a=0.5,a=0.5", "duplicate name a"},
+                 {"a=0.5,../b=0.5", "expected NAME="},   {"a=1.5,b=-0.5", "share of a is 1.5"},
+                 {"a=0.5,b=0.5,", "expected NAME="},     {"a=x", "expected NAME="},
+                 {"a=0.999,b=0.001", "b would be empty"}};
     struct cnn_import_result result;
     put_classes(in(*state, "src"), 12, 2);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -119,7 +119,7 @@ static void test_nested_splits(void **state) {
     assert_true(cnn_file_exists(in(*state, "out/train/train-00000-of-00001.h5")));
     cnn_dataset_close(dataset);
     options.split = "a=0.5,b=0.5";
-    assert_fails(import(*state, "src", &options, "no", &result), CNN_ERR_INPUT, "cut already");
+    assert_fails(import(*state, "src", &options, "no", &result), CNN_ERR_INPUT, "already split");
 }
 
 static void test_shard_sizes(void **state) {
@@ -341,7 +341,7 @@ static void test_cut_png(void **state) {
         check_gradient(dataset, i, 20, 20);
     cnn_dataset_close(dataset);
     char *report = read_file(in(*state, "out/quarantine.tsv"), &bytes);
-    assert_non_null(strstr(report, "c/22.png\tPNG: the file is cut short\n"));
+    assert_non_null(strstr(report, "c/22.png\tPNG: the file is truncated\n"));
     free(report);
     free(png);
 }
@@ -385,10 +385,10 @@ static void test_refused_pictures(void **state) {
                   "ftypheic",
                   12, "HEIC is not supported"},
                  {"c/d.jpg", "\xff\xd8\xff\xc9\0\x0b\x08\0\1\0\1\1\1\x11\0", 15, "arithmetic coding"},
-                 {"c/e.jpg", "\xff\xd8\xff\xc1\0\x0b\x0c\0\1\0\1\1\1\x11\0", 15, "12 bits a sample"},
-                 {"c/f.jpg", "\xff\xd8\xff\xd9", 4, "cut short"},
+                 {"c/e.jpg", "\xff\xd8\xff\xc1\0\x0b\x0c\0\1\0\1\1\1\x11\0", 15, "12 bits per sample"},
+                 {"c/f.jpg", "\xff\xd8\xff\xd9", 4, "truncated"},
                  {"c/g.jpg", "", 0, "empty"},
-                 {"c/h.txt", "text", 4, "not a picture"}};
+                 {"c/h.txt", "text", 4, "not a JPEG or PNG image"}};
     struct cnn_import_options options = {0};
     struct cnn_import_result result;
     size_t bytes, n = sizeof files / sizeof *files;

@@ -166,7 +166,7 @@ static void test_another_command(void **state) {
     options.size = 1;
     options.rank = 0;
     assert_fails(cnn_import_folder(&result, in(*state, "other"), &options), CNN_ERR_INPUT,
-                 "half of another import");
+                 "another unfinished import");
     changed = options;
     changed.seed = 6;
     assert_fails(cnn_import_folder(&result, in(*state, "src"), &changed), CNN_ERR_INPUT, "seed=6");
@@ -176,11 +176,11 @@ static void test_another_command(void **state) {
     changed = options;
     changed.shard_records = 21;
     assert_fails(cnn_import_folder(&result, in(*state, "src"), &changed), CNN_ERR_INPUT,
-                 "half of another import");
+                 "another unfinished import");
     changed = options;
     changed.name = "e";
     assert_fails(cnn_import_folder(&result, in(*state, "src"), &changed), CNN_ERR_INPUT,
-                 "half of another import");
+                 "another unfinished import");
     // The half is being worked on: here by this very process.
     struct cnn_owner *owner;
     char work[1100];
@@ -226,7 +226,7 @@ static void test_damaged_work(void **state) {
     assert_int_equal(unlink(in(*state, "out/.import/00003.index")), 0);
     assert_int_equal(truncate(in(*state, "out/.import/00001.images"), 6000), 0);
     assert_fails(cnn_import_folder(&result, in(*state, "src"), &options), CNN_ERR_FAILED,
-                 "00001.images is cut short");
+                 "00001.images is truncated");
     assert_int_equal(unlink(in(*state, "out/.import/00001.index")), 0);
     assert_ok(cnn_import_folder(&result, in(*state, "src"), &options));
     struct cnn_import_options whole = options_for(whole_out);
@@ -255,7 +255,7 @@ static void test_errors_in_the_middle(void **state) {
     assert_true(cnn_import_is_begun(&options));
     options.strict = false;
     options.split = "a=0.5,b=0.5"; // another import: refused before anything is changed
-    assert_fails(cnn_import_folder(&result, src, &options), CNN_ERR_INPUT, "the half of another import");
+    assert_fails(cnn_import_folder(&result, src, &options), CNN_ERR_INPUT, "another unfinished import");
     assert_false(result.begun);
     options.split = NULL;
     assert_ok(cnn_import_folder(&result, src, &options));

@@ -240,7 +240,7 @@ static void test_wrong_labels(void **state) {
     static const struct {
         const char *text, *says;
     } wrong[] = {{"", "l.txt is empty"},
-                 {"1\n2\n3\n", "val.tar holds 10 pictures, "},
+                 {"1\n2\n3\n", "val.tar holds 10 images, "},
                  {"a.jpg,x\na.jpg,y\n", "l.txt:2: a.jpg has class 'y', but on line 1 class 'x'"},
                  {"a.jpg,x\nb.jpg\n", "l.txt:2: found 1 field,"},
                  {"a.jpg,x\n", "has no class for ILSVRC2012_val_"},

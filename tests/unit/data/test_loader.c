@@ -456,7 +456,7 @@ static void impossible_options_are_refused(void **state) {
     refuse(bad, "it has 203");
     bad = good;
     bad.channels = 2;
-    refuse(bad, "2 channels");
+    refuse(bad, "number of channels 2");
     bad = good;
     bad.threads = 0;
     refuse(bad, "data.threads 0");

@@ -316,13 +316,13 @@ static void expecting_is_harmless(void **state) {
 
 static void impossible_orders_are_refused(void **state) {
     struct cnn_sampler sampler = sampler_of(CNN_SHUFFLE_WINDOW, CNN_SAMPLING_CLASS_BALANCED, 1);
-    assert_fails(cnn_sampler_check(&sampler), CNN_ERR_INPUT, "needs data.shuffle full");
+    assert_fails(cnn_sampler_check(&sampler), CNN_ERR_INPUT, "requires data.shuffle full");
     sampler = sampler_of(CNN_SHUFFLE_FULL, CNN_SAMPLING_UNIFORM, 5);
     assert_fails(cnn_sampler_check(&sampler), CNN_ERR_INPUT,
                  "data.repeats 5 does not divide train.batch.global 24: use 4 repeats, or a global of 25");
     sampler = sampler_of(CNN_SHUFFLE_WINDOW, CNN_SAMPLING_UNIFORM, 1);
     sampler.window = 0;
-    assert_fails(cnn_sampler_check(&sampler), CNN_ERR_INPUT, "data.window 0");
+    assert_fails(cnn_sampler_check(&sampler), CNN_ERR_INPUT, "data.window is 0");
     sampler = sampler_of(CNN_SHUFFLE_FULL, CNN_SAMPLING_UNIFORM, 1);
     sampler.n_records = 100;
     struct cnn_order *order = NULL;

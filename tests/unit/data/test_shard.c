@@ -297,7 +297,7 @@ static void test_wrong_header(void **state) {
         {"num_classes", 0, "num_classes"}, {"num_classes", 2, "class names"},
         {"shard", 4, "'shard'"},           {"shard", -1, "'shard'"},
         {"shards", 0, "'shards'"},         {"height", -1, "height"},
-        {"height", 70000, "height"},       {"height", 10, "not possible"},
+        {"height", 70000, "height"},       {"height", 10, "out of range"},
         {"records_total", 6, "records"},   {"index_crc32c", 1, "checksum"},
     };
     struct cnn_shard *shard;

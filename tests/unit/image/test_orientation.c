@@ -280,7 +280,7 @@ static void test_png_last_counts(void **state) {
     for (size_t n = cut - 29; n < cut - 4; n++) { // inside the later one
         struct cnn_image_info info;
         assert_int_equal(cnn_image_probe(&info, file.data, n), CNN_ERR_INPUT);
-        assert_non_null(strstr(cnn_error_message(), "cut short inside its EXIF"));
+        assert_non_null(strstr(cnn_error_message(), "truncated inside its EXIF"));
     }
     file.n = cut - 4; // only its checksum is missing
     assert_int_equal(orientation_of(&file), 3);

@@ -65,7 +65,7 @@ static void another_number_of_classes_is_refused(void **state) {
     write_file(path, model, 5, true);
     assert_int_equal(cnn_checkpoint_open(&checkpoint, path), CNN_OK);
     assert_int_equal(cnn_checkpoint_check(checkpoint, other, true), CNN_ERR_INPUT);
-    assert_says("fc.weight [10,64], the model wants [7,64]");
+    assert_says("fc.weight [10,64], but the model requires [7,64]");
     assert_says("model.classes");
     cnn_checkpoint_close(checkpoint);
     cnn_model_destroy(other);
@@ -79,7 +79,7 @@ static void another_architecture_is_refused(void **state) {
     write_file(path, model, 5, true);
     assert_int_equal(cnn_checkpoint_open(&checkpoint, path), CNN_OK);
     assert_int_equal(cnn_checkpoint_check(checkpoint, other, true), CNN_ERR_INPUT);
-    assert_says("holds a resnet20, the config asks for a resnet32");
+    assert_says("contains a resnet20, but the config has a resnet32");
     cnn_checkpoint_close(checkpoint);
     cnn_model_destroy(other);
     cnn_model_destroy(model);
@@ -94,7 +94,7 @@ static void weights_alone_cannot_be_trained_on(void **state) {
     assert_int_equal(cnn_checkpoint_open(&checkpoint, path), CNN_OK);
     assert_int_equal(cnn_checkpoint_check(checkpoint, model, false), CNN_OK);
     assert_int_equal(cnn_checkpoint_check(checkpoint, model, true), CNN_ERR_INPUT);
-    assert_says("without an optimizer");
+    assert_says("without optimizer state");
     cnn_checkpoint_close(checkpoint);
     assert_int_equal(cnn_safetensors_open(&file, path), CNN_OK);
     const struct cnn_tensor *counter = cnn_safetensors_find(file, "bn1.num_batches_tracked");
@@ -147,7 +147,7 @@ static void other_programs_files_are_not_taken_for_checkpoints(void **state) {
     char *path = in_folder(*state, "a");
     assert_int_equal(cnn_safetensors_write(path, &tensor, 1, &metadata, 1), CNN_OK);
     assert_int_equal(cnn_checkpoint_open(&checkpoint, path), CNN_ERR_INPUT);
-    assert_says("not a checkpoint of cnn_dist");
+    assert_says("not a cnn_dist checkpoint");
     assert_int_equal(cnn_checkpoint_open(&checkpoint, in_folder(*state, "absent")), CNN_ERR_INPUT);
     assert_says("absent");
 }

@@ -100,7 +100,7 @@ static void a_dataset_is_renumbered_and_it_is_said(void **state) {
     assert_labels(dataset, (const int[]){1, 2, 2});
     assert_int_equal(cnn_dataset_header(dataset)->n_classes, 3);
     assert_non_null(strstr(note, "renumbered (b from 0 to 1, c from 1 to 2)"));
-    assert_non_null(strstr(note, "no pictures of a (1 of the network's 3 classes)"));
+    assert_non_null(strstr(note, "no images of a (1 of the network's 3 classes)"));
     free(note);
     cnn_dataset_close(dataset);
 

@@ -121,7 +121,7 @@ static void a_phase_that_does_not_divide_is_named(void **state) {
     config.train.phases[0] = (struct cnn_phase){.until = 2, .batch = 99};
     assert_int_equal(cnn_plan_make(&plan, &config, place, 1000, (struct cnn_earlier_cut){0}), CNN_ERR_INPUT);
     const char *start =
-        "train.phases[1], whose batch is 100: train.batch.global: 100 does not divide by 3 ranks";
+        "train.phases[1], whose batch is 100: train.batch.global 100 is not divisible by 3 ranks";
     if (strncmp(cnn_error_message(), start, strlen(start)) != 0)
         fail_msg("%s", cnn_error_message());
 }
@@ -173,7 +173,7 @@ static void starving_threads_are_reported(void **state) {
     assert_true(cnn_plan_report_threads(&greedy, one));
     char sentence[512];
     assert_true(cnn_plan_judge_threads(sentence, sizeof sentence, &bound, second));
-    assert_non_null(strstr(sentence, "may use 1 of the host's 16 processors (its part would be 8)"));
+    assert_non_null(strstr(sentence, "may use only 1 of the host's 16 processors (its share would be 8)"));
     assert_false(cnn_plan_judge_threads(sentence, sizeof sentence, &fine, two));
 }
 
