@@ -157,6 +157,7 @@ struct place {
     const struct cnn_records_origin *origin;
     char prefix[4096]; // "" or "folder/folder/"
     int skip;
+    int between; // folders in every split that are around all its classes
 };
 
 // "SRC" or "SRC/folder/folder"
@@ -283,6 +284,30 @@ static void warn_of_empty_splits(const struct place *place, const struct level *
                          level->folders.items[k], level->contents[k].direct);
 }
 
+// Counts folders that are the only one in every split and hold nothing but folders:
+// SPLIT/photos/CLASS/PICTURE.
+static enum cnn_status look_into_splits(struct place *place, const struct cnn_records *records) {
+    char prefix[4096] = "";
+    for (bool is_wrapper = true; is_wrapper;) {
+        struct level level = {0};
+        enum cnn_status status = level_look(&level, records, place->skip + 1 + place->between);
+        const struct content *only = level.contents;
+        is_wrapper =
+            status == CNN_OK && level.folders.n == 1 && only->pictures == 0 && only->deep > only->direct;
+        if (is_wrapper) {
+            size_t n = strlen(prefix);
+            status = cnn_path_format(prefix + n, sizeof prefix - n, "/%s", level.folders.items[0]);
+            place->between++;
+        }
+        level_finish(&level);
+        CNN_TRY(status);
+    }
+    if (place->between > 0)
+        cnn_log_info("%s: the classes are the folders in SPLIT%s, the only folder of each split",
+                     where(place).data, prefix);
+    return CNN_OK;
+}
+
 // *out_splits: the folders behind place->skip others are splits, not classes.
 static enum cnn_status find_layout(struct place *place, bool *out_splits, const struct cnn_records *records) {
     enum shape shape;
@@ -306,21 +331,23 @@ static enum cnn_status find_layout(struct place *place, bool *out_splits, const 
     if (place->skip > 0)
         cnn_log_info("%s: the %s are the folders in %s, the only folder", place->origin->path,
                      *out_splits ? "splits" : "classes", where(place).data);
-    return CNN_OK;
+    return *out_splits ? look_into_splits(place, records) : CNN_OK;
 }
 
 // Label and part of a file, or *out_outside: it is in no class folder.
-static enum cnn_status put_in_class(struct cnn_records *records, int skip, bool splits,
+static enum cnn_status put_in_class(struct cnn_records *records, const struct place *place, bool splits,
                                     struct cnn_import_file *file, const char *path, bool *out_outside) {
-    struct piece pieces[MAX_PIECES];
-    int n = cut_path(pieces, path, skip), at = splits, label, part = 0;
+    struct piece pieces[MAX_PIECES], split[MAX_PIECES];
+    int n = cut_path(pieces, path, place->skip + splits + place->between), label, part = 0;
     bool empty = file->at == CNN_RECORD_IS_FOLDER;
-    *out_outside = n < at + (cnn_record_is_folder(file) ? 1 : 2);
+    *out_outside = n < (cnn_record_is_folder(file) ? 1 : 2);
     if (*out_outside)
         return CNN_OK;
-    CNN_TRY(cnn_records_add_class(&label, records, pieces[at].text, pieces[at].length));
-    if (splits && !empty)
-        CNN_TRY(cnn_names_add(&part, &records->parts, pieces[0].text, pieces[0].length));
+    CNN_TRY(cnn_records_add_class(&label, records, pieces[0].text, pieces[0].length));
+    if (splits && !empty) {
+        cut_path(split, path, place->skip);
+        CNN_TRY(cnn_names_add(&part, &records->parts, split[0].text, split[0].length));
+    }
     if (part >= CNN_IMPORT_MAX_PARTS)
         return cnn_fail(CNN_ERR_INPUT, "more than %d folders with the names of splits", CNN_IMPORT_MAX_PARTS);
     file->label = label;
@@ -336,7 +363,7 @@ enum cnn_status cnn_records_by_folder(struct cnn_records *records, const struct 
     for (uint64_t i = 0; i < records->n; i++) {
         struct cnn_import_file file = records->files[i];
         bool outside, empty = file.at == CNN_RECORD_IS_FOLDER;
-        CNN_TRY(put_in_class(records, place.skip, splits, &file, cnn_records_path(records, i), &outside));
+        CNN_TRY(put_in_class(records, &place, splits, &file, cnn_records_path(records, i), &outside));
         records->ignored.files[CNN_IGNORED_OUTSIDE] += outside && !empty;
         if (outside || empty)
             records->bytes -= file.bytes;

@@ -57,7 +57,9 @@ static void test_layouts(void **state) {
         {FILES("train/cat/1.jpg", "test/2.jpg"), "out/train", "cat (1)"},
         {FILES("test/train/cat/1.jpg", "test/val/dog/2.jpg"), "out/val", "cat dog (1)"},
         {FILES("train/cat/1.jpg", "val/cat/2.jpg", "logs/"), "out/val", "cat (1)"},
-        {FILES("train/1.jpg", "bus/2.jpg"), "out", "bus train (2)"}, // a class that is called train
+        {FILES("train/x/y/cat/1.jpg", "val/x/y/dog/2.jpg", "val/x/README"), "out/val", "cat dog (1)"},
+        {FILES("train/x/cat/1.jpg", "val/x/2.jpg"), "out/train", "x (1)"}, // x is a class: it has a picture
+        {FILES("train/1.jpg", "bus/2.jpg"), "out", "bus train (2)"},       // a class that is called train
         {FILES("cat/train/1.jpg", "dog/train/2.jpg"), "out", "cat dog (2)"},
         {FILES("cat/1.jpg", "@eaDir/cat/2.jpg", "__MACOSX/cat/3.jpg", ".ipynb_checkpoints/4.jpg",
                "cat/Thumbs.db", "cat/.DS_Store", "dog/5.jpg", "dog/desktop.ini", "lost+found/"),
