@@ -76,7 +76,7 @@ expect 2 train 1 over "${changed[@]}" 'train.phases=[{until: 1 epochs, size: 12,
 grep -q "train.phases: .* was written after step 12, before step 5 of epoch 3; this run is elsewhere after so many steps" over/err ||
     fail "phases that are over have no clear error"
 expect 2 train 1 over "${changed[@]}" 'train.phases=[{until: 2 epochs, size: 12, batch: 64}, {until: 4 epochs, batch: 64}]'
-grep -q "batch of the phase was 32 in" over/err || fail "a changed batch has no clear error"
+grep -q "batch of the phase was 32 and is 64 now" over/err || fail "a changed batch has no clear error"
 
 say "mistakes are found before anything is written"
 # refused WORDS RANKS ARGS...
