@@ -70,6 +70,7 @@ expect 0 ranks 2 dataset import tar p.tar.gz --out tar2 "${args[@]}" >/dev/null
 same tar1 tar2
 
 say "an archive with links and names of all kinds gives what the unpacked folder gives"
+left_out() { sed '1d; s/; see .*//' "$1"; } # the reason why the dangling link cannot be read has other words
 contents() { "$cnn" dataset info "$1" | grep -vE '^(dataset|source|fingerprint) '; }
 mkdir -p odd/Käfer odd/leer odd/Hünde && cp pictures/one/*.jpg odd/Käfer && cp pictures/three/*9*.jpg odd/Hünde
 ln -s ../Käfer/000.jpg odd/Hünde/link.jpg && ln odd/Käfer/003.jpg odd/Hünde/hard.jpg && ln -s Käfer odd/beetle
@@ -82,7 +83,7 @@ if command -v zip >/dev/null; then (cd odd && zip -qry ../odd.zip .) && archives
 for archive in "${archives[@]}"; do
     expect 0 "$cnn" dataset import tar "$archive" --out "of-$archive" >archive.out 2>archive.err
     diff <(contents odd-folder) <(contents "of-$archive") || fail "$archive differs from its folder"
-    diff <(sed 1d odd.out | sed 's/odd-folder//') <(sed 1d archive.out | sed "s/of-$archive//") || fail "$archive: other files were left out"
+    diff <(left_out odd.out) <(left_out archive.out) || fail "$archive: other files were left out"
     grep -q "of the 4 classes: leer" archive.err || fail "$archive: the empty class was not named: $(cat archive.err)"
 done
 
