@@ -177,3 +177,15 @@ enum cnn_status cnn_record_check(const struct cnn_run_record *record) {
                             facts->std[c]);
     return CNN_OK;
 }
+
+bool cnn_record_evaluation(struct cnn_run_state *state, double loss, double top1) {
+    if (!isfinite(loss) || !isfinite(top1))
+        return false;
+    state->evaluated_step = state->step;
+    state->evaluated_top1 = top1;
+    if (state->best_step >= 0 && !(top1 > state->best_top1))
+        return false;
+    state->best_step = state->step;
+    state->best_top1 = top1;
+    return true;
+}

@@ -3,6 +3,7 @@
 #ifndef CNN_TRAIN_RECORD_H
 #define CNN_TRAIN_RECORD_H
 #include <cnn_dist/status.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,6 +49,10 @@ struct cnn_run_record {
     struct cnn_run_facts facts;
     struct cnn_run_state state;
 };
+
+// Enters the result of an evaluation at the state's step. True where it is the best so far: of equal ones the
+// first stays the best, and one whose loss is not finite never is.
+bool cnn_record_evaluation(struct cnn_run_state *state, double loss, double top1);
 
 // The record as words for a checkpoint's metadata. values[i] belongs to cnn_record_key(i).
 #define CNN_RECORD_FIELDS 32

@@ -52,23 +52,12 @@ static bool is_best_on_disk(const struct trainer *trainer, double top1) {
     return trainer->run->place.rank == 0 && cnn_saver_is_better(trainer->run->outputs.saver, top1);
 }
 
-// Of equal evaluations the first stays the best; one without a finite loss never is.
 static bool count_evaluation(struct trainer *trainer, const struct cnn_evaluation *result) {
-    struct cnn_run_state *state = state_of(trainer);
-    if (!isfinite(result->loss) || !isfinite(result->top1)) {
+    if (!isfinite(result->loss))
         cnn_story_note(
             &trainer->story, "evaluation_not_finite",
             "the loss of the evaluation is not finite, so it does not count for the best checkpoint", true);
-        return false;
-    }
-    state->evaluated_step = state->step;
-    state->evaluated_top1 = result->top1;
-    bool best = state->best_step < 0 || result->top1 > state->best_top1;
-    if (best) {
-        state->best_top1 = result->top1;
-        state->best_step = state->step;
-    }
-    return best;
+    return cnn_record_evaluation(state_of(trainer), result->loss, result->top1);
 }
 
 // *interrupted: a stop was asked for meanwhile, and the evaluation is due again. *best: to be saved at once,

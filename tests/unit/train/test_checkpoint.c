@@ -269,6 +269,23 @@ static void numbers_that_contradict_each_other_are_refused(void **state) {
     cnn_model_destroy(model);
 }
 
+static void the_best_evaluation_is_the_first_of_the_highest(void **state) {
+    struct cnn_run_state run = {.step = 10, .best_step = -1};
+    assert_false(cnn_record_evaluation(&run, NAN, 90));
+    assert_false(cnn_record_evaluation(&run, INFINITY, 90));
+    assert_int_equal(run.best_step, -1);
+    assert_int_equal(run.evaluated_step, 0);
+    assert_true(cnn_record_evaluation(&run, 2, 0)); // however bad, it is the best there is
+    run.step = 20;
+    assert_true(cnn_record_evaluation(&run, 1, 50));
+    run.step = 30;
+    assert_false(cnn_record_evaluation(&run, 0.5, 50)); // a tie
+    assert_int_equal(run.evaluated_step, 30);
+    assert_false(cnn_record_evaluation(&run, NAN, 99));
+    assert_int_equal(run.best_step, 20);
+    assert_true(run.best_top1 == 50);
+}
+
 int main(void) {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
@@ -282,6 +299,7 @@ int main(void) {
         IN_FOLDER(other_programs_files_are_not_taken_for_checkpoints),
         cmocka_unit_test(values_that_are_not_finite_are_named),
         cmocka_unit_test(records_read_back_exactly),
+        cmocka_unit_test(the_best_evaluation_is_the_first_of_the_highest),
         cmocka_unit_test(numbers_that_no_run_reaches_are_refused),
         cmocka_unit_test(numbers_that_contradict_each_other_are_refused),
     };
