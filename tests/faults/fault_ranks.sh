@@ -63,7 +63,7 @@ one() {
         cut_cable
         rm now
     fi
-    end= job_end=
+    end='' job_end=''
     for _ in $(seq 1 $((most * 10))); do
         [ -z "$end" ] && [ -z "$(ranks_alive "run.name=$name")" ] && end=$(date +%s.%N)
         [ -z "$job_end" ] && ! kill -0 $job 2>/dev/null && job_end=$(date +%s.%N)

@@ -38,7 +38,14 @@ plug_cable() {
     ip -n "$host_b" link set "vb-$$" up
 }
 
+# A daemon of mpirun that is cut off may stay for as long as TCP tries again.
 two_hosts_down() {
+    local host pid
+    for host in "$host_a" "$host_b"; do
+        for pid in $(ip netns pids "$host" 2>/dev/null); do
+            kill -KILL "$pid" 2>/dev/null
+        done
+    done
     ip netns del "$host_a" 2>/dev/null
     ip netns del "$host_b" 2>/dev/null
     rm -rf "/etc/netns/$host_a" "/etc/netns/$host_b"
