@@ -278,6 +278,21 @@ static void a_long_text_is_cut_not_torn(void **state) {
     free(text);
 }
 
+static void an_end_that_another_event_follows_is_taken_back(void **state) {
+    const struct cnn_event events[] = {step_event(1, 1), end_event(1), step_event(2, 1), end_event(2)};
+    char *path = in_folder(*state, "m");
+    assert_true(cnn_metrics_is_ended(path)); // there is none
+    write_events(path, -1, events, 3);
+    assert_false(cnn_metrics_is_ended(path));
+    json_t *lines = read_lines(path);
+    assert_int_equal(json_array_size(lines), 2);
+    assert_string_equal(kind_at(lines, 1), "step");
+    assert_int_equal(strlen(json_string_value(json_object_get(json_array_get(lines, 0), "time"))), 24);
+    json_decref(lines);
+    write_events(path, -1, events, 4);
+    assert_true(cnn_metrics_is_ended(path));
+}
+
 int main(void) {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
@@ -291,6 +306,7 @@ int main(void) {
         IN_FOLDER(any_step_of_a_long_file),
         IN_FOLDER(a_huge_file_is_read_from_its_end),
         IN_FOLDER(a_new_run_begins_an_empty_file),
+        IN_FOLDER(an_end_that_another_event_follows_is_taken_back),
         cmocka_unit_test(a_full_disk_is_an_error),
         cmocka_unit_test(a_long_text_is_cut_not_torn),
     };
