@@ -7,6 +7,49 @@
 #include <stdlib.h>
 #include <string.h>
 
+// ---- configs ----
+
+struct difference {
+    char path[64], of_rank_0[128], mine[128]; // of the first option that differs; "" where none does
+};
+
+static void keep_first(void *context, const char *path, const char *was, const char *is,
+                       const char *what_follows) {
+    struct difference *first = context;
+    (void)what_follows;
+    if (first->path[0])
+        return;
+    snprintf(first->path, sizeof first->path, "%s", path);
+    snprintf(first->of_rank_0, sizeof first->of_rank_0, "%s", was);
+    snprintf(first->mine, sizeof first->mine, "%s", is);
+}
+
+static enum cnn_status compare_configs(const struct cnn_comm *comm, const struct cnn_config *of_rank_0,
+                                       const struct cnn_config *mine) {
+    struct difference first = {.path = ""};
+    CNN_TRY(cnn_config_compare(of_rank_0, mine, keep_first, &first));
+    if (!first.path[0])
+        return CNN_OK;
+    return cnn_fail(
+        CNN_ERR_INPUT,
+        "rank %d on %s has another config than rank 0: %s is %s there and %s on rank 0; start all "
+        "ranks with the same config file and options",
+        cnn_comm_rank(comm), cnn_comm_host(comm), first.path, first.mine, first.of_rank_0);
+}
+
+enum cnn_status cnn_check_configs_alike(struct cnn_comm *comm, const struct cnn_config *config) {
+    struct cnn_config *of_rank_0 = NULL;
+    if (cnn_comm_size(comm) == 1)
+        return CNN_OK;
+    CNN_TRY(cnn_comm_agree(comm, cnn_malloc(&of_rank_0, 1, sizeof *of_rank_0)));
+    *of_rank_0 = *config;
+    enum cnn_status status = cnn_comm_broadcast(comm, of_rank_0, sizeof *of_rank_0, 0);
+    if (status == CNN_OK)
+        status = cnn_comm_agree(comm, compare_configs(comm, of_rank_0, config));
+    free(of_rank_0);
+    return status;
+}
+
 // ---- datasets ----
 
 #define MAX_DATASETS 2

@@ -3,8 +3,14 @@
 #ifndef CNN_TRAIN_ALIKE_H
 #define CNN_TRAIN_ALIKE_H
 #include "comm/comm.h"
+#include "config/config.h"
 #include "data/dataset.h"
 #include "replica/replica.h"
+
+// Every rank has the config of rank 0: each reads the file on its own host. CNN_ERR_INPUT names the rank, its
+// host, the first option that differs, and both values. Collective.
+enum cnn_status cnn_check_configs_alike(struct cnn_comm *comm,
+                                        const struct cnn_config *config) CNN_MUST_CHECK;
 
 // Every rank opened the same data: the `n` <= 2 datasets (NULL: none) called `options` have the same number
 // of records and the same fingerprint as on rank 0. CNN_ERR_INPUT names the first rank that differs, its

@@ -279,6 +279,7 @@ static enum cnn_status create_from(struct cnn_run *run, const struct cnn_resume 
 static enum cnn_status create_all(struct cnn_run *run) {
     struct cnn_resume resume = {0};
     CNN_TRY(cnn_comm_name_hosts(run->comm, run->host_ranks, sizeof run->host_ranks));
+    CNN_TRY(cnn_check_configs_alike(run->comm, &run->config));
     CNN_TRY(cnn_comm_agree(run->comm, look_at_folder(run)));
     cnn_comm_set_task(run->comm, is_rank_0(run) ? "checking checkpoints" : setting_up);
     CNN_TRY(cnn_resume_choose(&resume, run->options->resume, run->outputs.folder.checkpoints, run->comm));

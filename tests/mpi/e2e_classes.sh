@@ -131,6 +131,13 @@ cp -r ds/numbered host1/ds/bc
 expect 2 apart 2 eval "$work/runs/net" --data ds/bc >out 2>err
 says err "--data: ds/bc is not the same dataset on rank 1"
 
+say "another config on another host"
+cp net.yaml host0/own.yaml
+sed 's/rate: [0-9.]*/rate: 0.125/' net.yaml >host1/own.yaml
+expect 2 apart 2 train own.yaml --set run.dir="$work/apart" >out 2>err
+says err "has another config than rank 0: train.schedule.rate is 0.125 there and "
+[ ! -e apart ] || fail "a refused run left a folder"
+
 say "what a checkpoint and dataset info say of the data"
 fingerprint=$("$cnn" dataset info ds/train --json | sed -n 's/.*"fingerprint": "\([0-9a-f]*\)".*/\1/p')
 [ ${#fingerprint} = 16 ] || fail "no fingerprint: '$fingerprint'"
