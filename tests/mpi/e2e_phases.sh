@@ -73,7 +73,7 @@ say "phases to come may be changed, those that are over may not"
 changed=(--resume "$(at ranks1 12)" --set)
 expect 0 train 1 later "${changed[@]}" 'train.phases=[{until: 2 epochs, size: 12, batch: 64}, {until: 3 epochs, size: [14, 12], micro: 4}]'
 expect 2 train 1 over "${changed[@]}" 'train.phases=[{until: 1 epochs, size: 12, batch: 64}, {until: 4 epochs, size: [14, 12], micro: 4}]'
-grep -q "train.phases: .* was written after step 12, before step 5 of epoch 3; this run is elsewhere after so many steps" over/err ||
+grep -q "train.phases: .* was written after step 12, before step 5 of epoch 3; this config gives another epoch for that step" over/err ||
     fail "phases that are over have no clear error"
 expect 2 train 1 over "${changed[@]}" 'train.phases=[{until: 2 epochs, size: 12, batch: 64}, {until: 4 epochs, batch: 64}]'
 grep -q "batch of the phase was 32 and is 64 now" over/err || fail "a changed batch has no clear error"

@@ -334,7 +334,7 @@ static void test_cut_png(void **state) {
                     1 + 21); // the last chunk, a checksum, that of the pixels, their end
     assert_int_equal(result.records + result.quarantined, 31);
     assert_int_equal(result.n_reasons, 1);
-    assert_string_equal(result.reasons[0].text, "PNG: the file is cut short");
+    assert_string_equal(result.reasons[0].text, "PNG: the file is truncated");
     assert_int_equal(result.reasons[0].pictures, result.quarantined);
     struct cnn_dataset *dataset = open_dataset(*state, "out");
     for (uint64_t i = 0; i < result.records; i++)
