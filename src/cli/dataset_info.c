@@ -138,7 +138,7 @@ static void info_text(const struct info *info) {
         printf(" (%s each)\n", mean);
     else
         printf(" (%s each, from %s to %s)\n", mean, least, most);
-    printf("pictures  %s", cnn_encoding_name(header->encoding));
+    printf("images    %s", cnn_encoding_name(header->encoding));
     print_sizes(info);
     printf("\nsource    %s\nfingerprint %016" PRIx64 "\nclasses   %d\n",
            header->source ? header->source : "unknown", cnn_dataset_fingerprint(info->dataset),
@@ -309,7 +309,7 @@ static void stats_text(const struct info *info, uint64_t looked_at, int channels
                100 * (double)n / (double)info->records);
     }
     if (most > 2 * least)
-        printf("# classes are uneven (%" PRIu64 " to %" PRIu64
+        printf("# classes are unbalanced (%" PRIu64 " to %" PRIu64
                " records): see data.sampling class_balanced\n",
                least, most);
 }
