@@ -321,8 +321,8 @@ enum cnn_status cnn_members_make_records(struct cnn_records *out, struct cnn_mem
     if (status == CNN_OK)
         status = put_records(out, &job);
     if (status == CNN_OK && job.n_lost > 0 && options->warns)
-        cnn_log_warn("%s: %zu links lead to nothing in the archive, or in a circle: %s%s", options->what,
-                     job.n_lost, job.lost, job.n_lost > MAX_NAMED ? ", ..." : "");
+        cnn_log_warn("%s: %zu broken or circular link%s: %s%s", options->what, job.n_lost,
+                     job.n_lost == 1 ? "" : "s", job.lost, job.n_lost > MAX_NAMED ? ", ..." : "");
     free(job.files);
     free(job.followed);
     return status;
