@@ -200,7 +200,17 @@ static void steps_are_skipped_in_bf16(void **state) {
 
 // What a checkpoint keeps of it.
 static struct cnn_run_state through_a_record(const struct cnn_run_state *state) {
-    struct cnn_run_record out = {.state = *state}, back = {.state = {.step = -1}};
+    struct cnn_run_record out = {.facts = {.arch = "resnet8",
+                                           .classes = 2,
+                                           .channels = 3,
+                                           .height = 8,
+                                           .width = 8,
+                                           .global = 4,
+                                           .micro = 4,
+                                           .records = 4,
+                                           .std = {1, 1, 1}},
+                                 .state = *state},
+                          back = {.state = {.step = -1}};
     char value[CNN_RECORD_VALUE_BYTES];
     for (int field = 0; field < cnn_record_n_fields(); field++) {
         cnn_record_write(&out, field, value);
