@@ -44,6 +44,9 @@ bool cnn_folder_exists(const char *path);
 // The folder itself, or else the nearest one above it that exists. A file in the way is CNN_ERR_INPUT, named.
 enum cnn_status cnn_folder_nearest(char out[4096], const char *path) CNN_MUST_CHECK;
 
+// TOP/PATH is a symbolic link to one of the folders that lead there, from the root on.
+bool cnn_folder_is_circular(const char *top, const char *path);
+
 // Names in `path` that begin with `prefix` and end with `suffix`, sorted by strcmp, dot-files left out.
 // *out and its strings are freed by cnn_names_free.
 enum cnn_status cnn_folder_list(char ***out, size_t *out_n, const char *path, const char *prefix,

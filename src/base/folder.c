@@ -5,8 +5,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum cnn_status cnn_folder_nearest(char out[4096], const char *path) {
     char at[4096];
@@ -24,6 +26,42 @@ enum cnn_status cnn_folder_nearest(char out[4096], const char *path) {
     }
     strcpy(out, at);
     return CNN_OK;
+}
+
+static bool is_at(const char *path, const struct stat *folder) {
+    struct stat found;
+    return stat(path, &found) == 0 && found.st_dev == folder->st_dev && found.st_ino == folder->st_ino;
+}
+
+static bool is_above(const char *top, const struct stat *folder) {
+    char full[PATH_MAX];
+    if (!realpath(top, full))
+        return false;
+    for (char *slash; (slash = strrchr(full, '/'));) {
+        slash[slash == full] = '\0'; // the root stays
+        if (is_at(full, folder))
+            return true;
+        if (slash == full)
+            return false;
+    }
+    return false;
+}
+
+bool cnn_folder_is_circular(const char *top, const char *path) {
+    char full[8192];
+    struct stat link, folder;
+    if (cnn_path_format(full, sizeof full, "%s/%s", top, path) != CNN_OK || lstat(full, &link) != 0 ||
+        !S_ISLNK(link.st_mode) || stat(full, &folder) != 0 || !S_ISDIR(folder.st_mode))
+        return false;
+    for (size_t length = strlen(path); length > 0;) {
+        while (length > 0 && path[length - 1] != '/')
+            length--;
+        length -= length > 0;
+        if (cnn_path_format(full, sizeof full, "%s/%.*s", top, (int)length, path) == CNN_OK &&
+            is_at(full, &folder))
+            return true;
+    }
+    return is_above(top, &folder);
 }
 
 struct names {

@@ -1,7 +1,9 @@
 #include "cli/picture_list.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/memory.h"
+#include "data/import/paths.h"
 #include "image/image.h"
 
 #include <errno.h>
@@ -9,11 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_DEPTH 64 // of folders below the one that is named; deeper means links in a circle
+#define MAX_DEPTH 64 // of folders below the one that is named
 
 void cnn_picture_list_finish(struct cnn_picture_list *list) {
     cnn_names_free(list->paths, list->n);
@@ -31,19 +32,9 @@ static enum cnn_status push(struct cnn_picture_list *list, char *path) {
     return CNN_OK;
 }
 
-static bool is_picture_name(const char *path) {
-    static const char *const endings[] = {".jpg", ".jpeg", ".jpe",  ".jfif", ".png",  ".gif", ".bmp",
-                                          ".tif", ".tiff", ".webp", ".heic", ".heif", ".avif"};
-    const char *dot = strrchr(path, '.');
-    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
-        if (strcasecmp(dot, endings[i]) == 0)
-            return true;
-    return false;
-}
-
 static bool is_picture(const char *path) {
     unsigned char head[8];
-    if (is_picture_name(path))
+    if (cnn_path_is_picture(path))
         return true;
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -60,54 +51,73 @@ static int depth(const char *path) {
     return n;
 }
 
-// Puts what is in a folder on the stack, the first name on top.
-static enum cnn_status open_folder(struct cnn_picture_list *stack, const char *path, int max_depth) {
-    char full[4096], **names = NULL;
+// A walk through a folder and all below it; paths on the stack are relative to it.
+struct walk {
+    const char *top;
+    struct cnn_picture_list *list, stack;
+};
+
+static enum cnn_status full_path(char out[8192], const struct walk *walk, const char *path) {
+    const size_t n = strlen(walk->top);
+    return cnn_path_format(out, 8192, "%s%s%s", walk->top, n > 0 && walk->top[n - 1] == '/' ? "" : "/", path);
+}
+
+static enum cnn_status push_copy(struct cnn_picture_list *list, const char *path) {
+    char *copy = NULL;
+    CNN_TRY(cnn_strdup(&copy, path));
+    return push(list, copy);
+}
+
+// Puts what is in a folder on the stack, the first name on top. One that cannot be read takes the place of a
+// picture: reading it will fail and say why.
+static enum cnn_status open_folder(struct walk *walk, const char *path) {
+    char full[8192], **names = NULL;
     size_t n = 0;
-    const bool ends = path[0] && path[strlen(path) - 1] == '/';
-    if (depth(path) > max_depth)
-        return cnn_fail(CNN_ERR_INPUT, "%s: folders more than %d deep; do links lead in a circle?", path,
-                        MAX_DEPTH);
-    CNN_TRY(cnn_folder_list(&names, &n, path, "", ""));
+    CNN_TRY(full_path(full, walk, path));
+    if (depth(path) > MAX_DEPTH)
+        return cnn_fail(CNN_ERR_INPUT, "%s: folders more than %d deep", full, MAX_DEPTH);
+    if (*path && access(full, R_OK | X_OK) != 0)
+        return push_copy(walk->list, full);
+    CNN_TRY(cnn_folder_list(&names, &n, full, "", ""));
     enum cnn_status status = CNN_OK;
     for (size_t i = n; i > 0 && status == CNN_OK; i--) {
-        char *copy = NULL;
-        if (strcmp(names[i - 1], "__MACOSX") == 0)
+        if (cnn_path_is_hidden(names[i - 1]))
             continue;
-        status = cnn_path_format(full, sizeof full, "%s%s%s", path, ends ? "" : "/", names[i - 1]);
+        status = cnn_path_format(full, sizeof full, "%s%s%s", path, *path ? "/" : "", names[i - 1]);
         if (status == CNN_OK)
-            status = cnn_strdup(&copy, full);
-        if (status == CNN_OK)
-            status = push(stack, copy);
+            status = push_copy(&walk->stack, full);
     }
     cnn_names_free(names, n);
     return status;
 }
 
-// Takes `path` over. A dangling link with a picture's name is a file that cannot be read.
-static enum cnn_status visit(struct cnn_picture_list *list, struct cnn_picture_list *stack, char *path,
-                             int max_depth) {
+// A dangling link with a picture's name is a file that cannot be read.
+static enum cnn_status visit(struct walk *walk, const char *path) {
+    char full[8192];
     struct stat info;
-    const bool is_there = stat(path, &info) == 0;
+    CNN_TRY(full_path(full, walk, path));
+    const bool is_there = stat(full, &info) == 0;
     if (is_there && S_ISDIR(info.st_mode)) {
-        const enum cnn_status status = open_folder(stack, path, max_depth);
-        free(path);
-        return status;
+        if (!cnn_folder_is_circular(walk->top, path))
+            return open_folder(walk, path);
+        cnn_log_warn("%s: skipped a link to a folder that contains it", full);
+        return CNN_OK;
     }
-    if (is_there ? S_ISREG(info.st_mode) && is_picture(path) : is_picture_name(path))
-        return push(list, path);
-    free(path);
+    if (is_there ? S_ISREG(info.st_mode) && is_picture(full) : cnn_path_is_picture(full))
+        return push_copy(walk->list, full);
     return CNN_OK;
 }
 
 static enum cnn_status add_folder(struct cnn_picture_list *list, const char *path) {
-    struct cnn_picture_list stack = {0};
+    struct walk walk = {.top = path, .list = list};
     const size_t before = list->n;
-    const int max_depth = depth(path) + MAX_DEPTH;
-    enum cnn_status status = open_folder(&stack, path, max_depth);
-    while (status == CNN_OK && stack.n > 0)
-        status = visit(list, &stack, stack.paths[--stack.n], max_depth);
-    cnn_picture_list_finish(&stack);
+    enum cnn_status status = open_folder(&walk, "");
+    while (status == CNN_OK && walk.stack.n > 0) {
+        char *next = walk.stack.paths[--walk.stack.n];
+        status = visit(&walk, next);
+        free(next);
+    }
+    cnn_picture_list_finish(&walk.stack);
     if (status == CNN_OK && list->n == before)
         return cnn_fail(CNN_ERR_INPUT, "%s: no images in this folder or below it; expected JPEG or PNG files",
                         path);
@@ -115,11 +125,7 @@ static enum cnn_status add_folder(struct cnn_picture_list *list, const char *pat
 }
 
 enum cnn_status cnn_picture_list_add(struct cnn_picture_list *list, const char *path) {
-    char *copy = NULL;
-    if (cnn_folder_exists(path))
-        return add_folder(list, path);
-    CNN_TRY(cnn_strdup(&copy, path));
-    return push(list, copy);
+    return cnn_folder_exists(path) ? add_folder(list, path) : push_copy(list, path);
 }
 
 static enum cnn_status add_lines(struct cnn_picture_list *list, FILE *from, const char *name) {

@@ -69,6 +69,16 @@ expect 2 "$cnn" predict "$run" pictures --json --csv 2>err
 expect 2 "$cnn" predict "$run" --list empty.list 2>err
 grep -q "empty.list: the list is empty" err || fail "$(cat err)"
 
+say "links in a circle and files that systems leave do not count"
+rm -r tree
+mkdir -p tree/inner/@eaDir
+cp pictures/000.jpg tree/inner/
+cp pictures/001.jpg tree/inner/@eaDir/
+ln -s .. tree/inner/up
+"$cnn" predict "$run" tree --csv >tree.csv 2>err || fail "$(cat err)"
+[ "$(cut -d, -f1 tree.csv | sed 1d | sort -u)" = tree/inner/000.jpg ] || fail "$(cut -d, -f1 tree.csv | sort -u)"
+grep -q "warning: tree/inner/up: skipped a link to a folder that contains it" err || fail "$(cat err)"
+
 say "a bad picture is reported, the others are classified"
 head -c 300 pictures/000.jpg >cut.jpg
 is=0

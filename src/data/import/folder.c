@@ -49,38 +49,6 @@ static int depth(const char *path) {
     return n;
 }
 
-static bool is_at(const char *path, const struct stat *info) {
-    struct stat found;
-    return stat(path, &found) == 0 && found.st_dev == info->st_dev && found.st_ino == info->st_ino;
-}
-
-// TOP/PATH, which is the folder `info`, is a link to one of the folders that lead there, from the root on.
-static bool leads_in_a_circle(const char *top, const char *path, const struct stat *info) {
-    char full[8192];
-    struct stat link;
-    if (cnn_path_format(full, sizeof full, "%s/%s", top, path) != CNN_OK || lstat(full, &link) != 0 ||
-        !S_ISLNK(link.st_mode))
-        return false;
-    for (size_t length = strlen(path); length > 0;) {
-        while (length > 0 && path[length - 1] != '/')
-            length--;
-        length -= length > 0;
-        if (cnn_path_format(full, sizeof full, "%s/%.*s", top, (int)length, path) == CNN_OK &&
-            is_at(full, info))
-            return true;
-    }
-    if (!realpath(top, full))
-        return false;
-    for (char *slash; (slash = strrchr(full, '/'));) {
-        slash[slash == full] = '\0'; // the root stays
-        if (is_at(full, info))
-            return true;
-        if (slash == full)
-            return false;
-    }
-    return false;
-}
-
 // What cannot be looked at becomes a record: reading it will say why, in the report.
 static enum cnn_status add_unreadable(struct cnn_records *records, const struct top *top, const char *path,
                                       uint64_t at, const char *reason) {
@@ -103,7 +71,7 @@ static enum cnn_status add_entry(struct cnn_records *records, struct pending *pe
         records->ignored.files[CNN_IGNORED_SPECIAL]++;
         return CNN_OK;
     }
-    if (leads_in_a_circle(top->path, path, &info))
+    if (cnn_folder_is_circular(top->path, path))
         return add_unreadable(records, top, path, AT_CIRCLE, CIRCLE);
     if (depth(path) >= MAX_DEPTH)
         return cnn_fail(CNN_ERR_INPUT, "%s: folders more than %d deep", full, MAX_DEPTH);
