@@ -20,6 +20,7 @@
 #define LEAST_PERIOD_S 0.05
 #define MOST_SIGNS_PER_S 2000.0 // that rank 0 receives
 #define FIRST_SIGN_S 2.0        // so long may the first sign of life be under way
+#define SUSPENDED_S 2.0         // a thread that did not look for so long was suspended
 #define TELL_S 0.2              // signs are sent for so long before the job is ended
 #define FIRST_END_S 1.0    // after so long the listener learns of an end that the main thread has not noticed
 #define FORCED_END_S 5.0   // ... and the process ends without it
@@ -158,11 +159,29 @@ static void change_heartbeat(struct cnn_watchdog *watchdog) {
     pthread_cond_broadcast(&watchdog->changed);
 }
 
+// A process that was suspended (a suspended job, SIGSTOP) did not wait meanwhile, and heard nothing. With the
+// lock held.
+static void skip_suspension(struct cnn_watchdog *watchdog, double now_s) {
+    const double gap_s = watchdog->looked_s > 0 ? now_s - watchdog->looked_s : 0;
+    watchdog->looked_s = now_s;
+    if (gap_s < SUSPENDED_S)
+        return;
+    for (int i = 0; i < CNN_N_WAITS; i++)
+        watchdog->waits[i].since_s = fmin(now_s, watchdog->waits[i].since_s + gap_s);
+    watchdog->task_s = fmin(now_s, watchdog->task_s + gap_s);
+    watchdog->active_s = fmin(now_s, watchdog->active_s + gap_s);
+    const int n_signs = !watchdog->signs ? 0 : watchdog->rank == 0 ? watchdog->comm->size : 1;
+    for (int i = 0; i < n_signs; i++)
+        if (watchdog->signs[i].heard_s >= 0)
+            watchdog->signs[i].heard_s += gap_s;
+}
+
 static void look(struct cnn_watchdog *watchdog) {
     struct cnn_rank_sign mine;
     const double now_s = cnn_clock_s();
     pthread_mutex_lock(&watchdog->lock);
     change_heartbeat(watchdog);
+    skip_suspension(watchdog, now_s);
     describe(watchdog, &mine, now_s);
     pthread_mutex_unlock(&watchdog->lock);
     if (watchdog->heartbeat) {

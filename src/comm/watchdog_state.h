@@ -43,6 +43,7 @@ struct cnn_watchdog {
     struct cnn_rank_sign *signs;     // rank 0: of all ranks; the others: [0] rank 0's
     double least_period_s;           // so that rank 0 can read what all send
     double sent_s, noticed_s, stop_asked_s;
+    double looked_s; // the last time; 0: never
     bool listener_knows;
     int rank;
 };

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { N = 4000 };
@@ -98,6 +99,29 @@ static int busy(struct cnn_comm *comm, unsigned int seconds) {
     return code == 0 ? 9 : code; // expect_failure.sh wants one
 }
 
+// All ranks are suspended for much longer than the limit while the last one is about to come.
+static int suspended(struct cnn_comm *comm) {
+    cnn_comm_set_timeout(comm, 1.5);
+    const pid_t rank = getpid(), child = cnn_comm_barrier(comm) == CNN_OK ? fork() : -1;
+    if (child < 0)
+        return 3;
+    if (child == 0) {
+        usleep(300000);
+        kill(rank, SIGSTOP);
+        sleep(4);
+        kill(rank, SIGCONT);
+        _exit(0);
+    }
+    if (is_last(comm)) {
+        usleep(500000); // ends with the suspension
+        usleep(500000);
+    }
+    const int code = wait_for_ever(comm);
+    waitpid(child, NULL, 0);
+    cnn_comm_finish(comm, code);
+    return code == 0 ? 9 : code;
+}
+
 static void on_lost(void *context, const char *reason) { fprintf(stderr, "rank 0 learned: %s\n", reason); }
 
 // The last rank fails while rank 0 computes.
@@ -155,6 +179,8 @@ int main(int argc, char **argv) {
         return busy(comm, 3);
     if (!strcmp(way, "too-busy"))
         return busy(comm, 100);
+    if (!strcmp(way, "suspended"))
+        return suspended(comm);
     if (!strcmp(way, "alone"))
         return alone(comm);
     if (!strcmp(way, "stopped-at-the-end"))

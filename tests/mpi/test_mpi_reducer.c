@@ -366,7 +366,7 @@ MPI_TEST(ranks_that_differ_are_told) {
     struct cnn_reducer *reducer = NULL;
     assert_int_equal(create(&reducer, data, n, 0), CNN_ERR_COMM);
     assert_null(reducer);
-    assert_non_null(strstr(cnn_error_message(), "from 100 to 101 gradients"));
+    assert_non_null(strstr(cnn_error_message(), "between 100 and 101 gradients"));
     precision = rank == 1 ? CNN_PRECISION_BF16 : CNN_PRECISION_FP16;
     assert_int_equal(create(&reducer, data, 100, 0), CNN_ERR_COMM);
     assert_non_null(strstr(cnn_error_message(), "ranks differ in comm.precision"));
