@@ -11,7 +11,7 @@ ONEDNN_MAX_CPU_ISA=AVX2 expect 2 train 1 refused "${for_bf16[@]}"
 grep -q "train.precision: bf16 needs a processor with AVX-512 BF16 or AMX" refused/err || fail "the reason was not told"
 [ ! -e refused/runs/tiny ] || fail "a refused run left a folder"
 expect 2 train 1 refused --set train.precision=fp16
-grep -q "fp32 or bf16, not fp16" refused/err || fail "fp16 was not refused by name"
+grep -q "fp32 and bf16, not fp16" refused/err || fail "fp16 was not refused by name"
 
 export CNN_CPU_BF16=emulate
 if ! "$cnn" bench step resnet20 --batch 1 --steps 1 --warmup 0 "${for_bf16[@]}" >bench 2>&1; then
