@@ -47,9 +47,10 @@ static enum cnn_status add_cp437(struct cnn_bytes *texts, const char *name) {
 
 // A name ends at its first zero byte, as it would on disk.
 static enum cnn_status add_text(struct cnn_bytes *texts, const uint8_t *name, size_t n, bool known_as_utf8) {
-    char *text = strndup((const char *)name, n);
-    if (!text)
-        return cnn_fail(CNN_ERR_MEMORY, "out of memory: a name of %zu bytes", n);
+    char *text = NULL;
+    CNN_TRY(cnn_malloc(&text, n + 1, 1));
+    memcpy(text, name, n);
+    text[n] = '\0';
     if (!strchr(text, '/'))
         for (char *at = text; (at = strchr(at, '\\'));)
             *at = '/';
