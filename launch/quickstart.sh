@@ -81,7 +81,7 @@ What to try next:
   launch/quickstart.sh --set train.epochs=12                    the same for longer
   launch/quickstart.sh --set model.arch=resnet32                a deeper network
   $cnn_dist model list                                    all architectures
-  $cnn_dist predict runs/$run IMAGE.jpg          classify an image
+  $cnn_dist predict runs/$run IMAGE.jpg             classify an image
 Your own images, in one folder per class:
   $cnn_dist dataset import folder IMAGES --out datasets/mine --split train=0.9,val=0.1
 README.md shows how to train on them.
